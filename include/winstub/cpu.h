@@ -1,0 +1,154 @@
+/*
+ * The CPU: x86 in ring 3 over a vm, 64-bit or 32-bit compatibility mode. This header names no engine.
+ *
+ * Only cpu_stop may be called from another thread. Everything else is called between runs, never
+ * from inside one.
+ */
+#ifndef WINSTUB_CPU_H
+#define WINSTUB_CPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "winstub/err.h"
+#include "winstub/gva.h"
+#include "winstub/reg.h"
+#include "winstub/vm.h"
+
+struct cpu;
+
+enum cpu_arch { CPU_I386, CPU_AMD64 };
+
+/* Registers by name for core code. On i386 RAX means EAX and so on, upper halves read as 0. */
+enum cpu_reg {
+    CPU_RAX,
+    CPU_RBX,
+    CPU_RCX,
+    CPU_RDX,
+    CPU_RSI,
+    CPU_RDI,
+    CPU_RBP,
+    CPU_RSP,
+    CPU_R8,
+    CPU_R9,
+    CPU_R10,
+    CPU_R11,
+    CPU_R12,
+    CPU_R13,
+    CPU_R14,
+    CPU_R15,
+    CPU_RIP,
+    CPU_EFLAGS,
+    CPU_CS,
+    CPU_SS,
+    CPU_DS,
+    CPU_ES,
+    CPU_FS,
+    CPU_GS,
+    CPU_FS_BASE,
+    CPU_GS_BASE,
+    CPU_MXCSR,
+    CPU_FCW,
+};
+
+/*
+ * Make a CPU over vm, which must outlive it: ring 3, flat segments (0x33/0x2b/0x53 or 0x23/0x2b/0x53),
+ * EFLAGS 0x202, MXCSR 0x1f80, x87 control word 0x27f, everything else 0. Becomes vm's observer.
+ * ERR_UNSUPPORTED  the engine is too old or behaves otherwise than we rely on; why says which version
+ *                  was found and what to do. The self-probe behind it runs once per process (about 5 ms)
+ * ERR_NOMEM, ERR_ENGINE
+ */
+MUST_USE enum err cpu_new(struct vm *vm, enum cpu_arch arch, struct cpu **out, struct diag *why);
+void cpu_free(struct cpu *cpu); /* takes NULL */
+
+/* "Unicorn 2.1.4", "Capstone 4.0.2". Static. */
+const char *cpu_engine_version(void);
+enum cpu_arch cpu_get_arch(const struct cpu *cpu);
+
+/* ---- Registers ------------------------------------------------------------------------------- */
+
+uint64_t cpu_get(const struct cpu *cpu, enum cpu_reg reg);
+void cpu_set(struct cpu *cpu, enum cpu_reg reg, uint64_t value);
+
+/* The register table of an architecture, in GDB's order. Static. */
+const struct target_reg *cpu_regs(enum cpu_arch arch, size_t *count);
+/* Read or write register `index` of that table; little-endian, exactly bits / 8 bytes.
+ * ERR_RANGE: no such register; ERR_INVALID: len is not its size. */
+MUST_USE enum err cpu_reg_read(const struct cpu *cpu, size_t index, void *dst, size_t len);
+MUST_USE enum err cpu_reg_write(struct cpu *cpu, size_t index, const void *src, size_t len);
+
+/* A copy of every register (5.5 KB; save and load about 50 ns each). */
+struct cpu_context;
+struct cpu_context *cpu_context_new(const struct cpu *cpu); /* NULL when memory is short */
+void cpu_context_free(struct cpu_context *context);
+void cpu_context_save(const struct cpu *cpu, struct cpu_context *context);
+void cpu_context_load(struct cpu *cpu, const struct cpu_context *context);
+
+/* ---- Running --------------------------------------------------------------------------------- */
+
+enum cpu_event_kind {
+    CPU_EVENT_STOP,      /* cpu_stop was called */
+    CPU_EVENT_BREAK,     /* the instruction at pc, not yet executed, has a break */
+    CPU_EVENT_STEP,      /* cpu_step: one instruction was executed (one iteration of a rep) */
+    CPU_EVENT_FAULT,     /* an access was refused by vm; the instruction had no effect */
+    CPU_EVENT_TRAP,      /* an access fell on a page under cpu_trap_set; no effect yet */
+    CPU_EVENT_EXCEPTION, /* CPU exception or int n: vector; pc is at the instruction */
+    CPU_EVENT_SYSCALL,   /* syscall or sysenter; pc is behind it (sysenter: at it) */
+};
+
+/* x86 exception vectors used in cpu_event. */
+enum {
+    CPU_VEC_DE = 0,
+    CPU_VEC_DB = 1,
+    CPU_VEC_BP = 3,
+    CPU_VEC_OF = 4,
+    CPU_VEC_BR = 5,
+    CPU_VEC_UD = 6,
+    CPU_VEC_GP = 13,
+    CPU_VEC_MF = 16,
+    CPU_VEC_XM = 19
+};
+
+struct cpu_event {
+    enum cpu_event_kind kind;
+    gva_t pc;
+    gva_t address;         /* FAULT, TRAP: the first accessed byte that was refused */
+    enum vm_access access; /* FAULT, TRAP */
+    unsigned size;         /* FAULT, TRAP: bytes of that operand; 0 unknown */
+    enum vm_fault fault;   /* FAULT */
+    uint8_t vector;        /* EXCEPTION: CPU_VEC_*, or n of int n */
+    uint8_t length;        /* EXCEPTION by int3, int n, icebp: the instruction's length; else 0 */
+};
+
+/*
+ * Run until something happens. With pass_break the break at the current pc, if there is one, does not
+ * stop the first instruction. A cpu_stop that came before is honoured at once.
+ * ERR_ENGINE  the engine broke a promise; the guest's state is as the engine left it
+ */
+MUST_USE enum err cpu_run(struct cpu *cpu, bool pass_break, struct cpu_event *out);
+
+/*
+ * Execute one instruction, breaks ignored. With open, traps do not apply to it. Events as for cpu_run, and
+ * CPU_EVENT_STEP. The guest's own TF and a pushed EFLAGS are what they would be without us.
+ */
+MUST_USE enum err cpu_step(struct cpu *cpu, bool open, struct cpu_event *out);
+
+/* Stop the current or the next run. From any thread, also before the run. Async-signal-safe. */
+void cpu_stop(struct cpu *cpu);
+
+/*
+ * Breaks: stop before the instruction at addr; guest memory is never written. Unlimited; the free-running
+ * cost of unrelated breaks is none. Adding one twice is one break. O(1) plus retranslation of its block.
+ * ERR_NOMEM
+ */
+MUST_USE enum err cpu_break_add(struct cpu *cpu, gva_t addr);
+void cpu_break_remove(struct cpu *cpu, gva_t addr);
+
+/*
+ * Traps: accesses of these kinds (vm_access bits) to a page stop with CPU_EVENT_TRAP; 0 removes. Other
+ * pages pay nothing. Both bare-mode imports (exec) and watchpoints stand on this. ERR_NOMEM
+ */
+MUST_USE enum err cpu_trap_set(struct cpu *cpu, gva_t page, unsigned access);
+
+#endif

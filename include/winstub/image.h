@@ -1,0 +1,109 @@
+/*
+ * Images: parsing PE32 and PE32+ from untrusted bytes, and mapping them into a vm as the NT loader's
+ * kernel side does. The parser touches no memory manager.
+ */
+#ifndef WINSTUB_IMAGE_H
+#define WINSTUB_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "winstub/bytes.h"
+#include "winstub/cpu.h"
+#include "winstub/err.h"
+#include "winstub/gva.h"
+#include "winstub/vm.h"
+
+#define PE_FILE_MAX  (512u << 20) /* bytes; larger files are refused */
+#define PE_IMAGE_MAX (1u << 30)   /* SizeOfImage */
+
+struct pe_section {
+    char name[9]; /* NUL-terminated, control characters replaced */
+    uint32_t rva;
+    uint32_t virtual_size;
+    uint32_t file_offset;
+    uint32_t file_size;
+    uint32_t flags; /* IMAGE_SCN_* */
+};
+
+struct pe_dir {
+    uint32_t rva;
+    uint32_t size;
+};
+
+/* A parsed image. Everything in it was checked against the file: offsets and sizes may be trusted. */
+struct pe_image {
+    struct bytes file; /* the caller's bytes; must outlive this */
+    enum cpu_arch arch;
+    uint16_t machine;
+    uint16_t characteristics;
+    uint16_t dll_characteristics;
+    uint16_t subsystem;
+    uint32_t timestamp;
+    gva_t image_base;    /* preferred */
+    uint32_t entry_rva;  /* 0: none */
+    uint32_t image_size; /* rounded up to pages */
+    uint32_t headers_size;
+    uint32_t checksum;
+    uint64_t stack_reserve, stack_commit, heap_reserve, heap_commit;
+    struct pe_dir dirs[16];
+    struct pe_section *sections;
+    size_t section_count;
+};
+
+/*
+ * Parse the headers and section table of file.
+ * ERR_FORMAT     not MZ, not PE, wrong machine or magic, or inconsistent; ERR_TRUNCATED; ERR_LIMIT
+ *                why says which field, at which file offset, and what was expected
+ */
+MUST_USE enum err pe_parse(struct bytes file, struct pe_image **out, struct diag *why);
+void pe_free(struct pe_image *image); /* takes NULL */
+
+/*
+ * Lay the image out as mapped: headers and sections at their RVAs, the rest zero; relocated to base, ImageBase in the
+ * header updated. *out is malloc'd, image_size bytes, the caller's.
+ * ERR_UNSUPPORTED  base differs from image_base and relocations are stripped; ERR_FORMAT  a damaged relocation table
+ */
+MUST_USE enum err pe_layout(const struct pe_image *image, gva_t base, uint8_t **out,
+                            struct diag *why);
+
+/*
+ * Walk imports or exports of a laid-out image (mapped: image_size bytes as pe_layout made or as read from the guest).
+ * The callback returns false to end the walk early. ERR_FORMAT: the directory is damaged; entries before the damage were reported.
+ */
+struct pe_import {
+    const char *dll;   /* points into mapped; at most 255 bytes */
+    const char *name;  /* NULL: by ordinal */
+    uint16_t ordinal;  /* or hint */
+    uint32_t slot_rva; /* of the import address table entry */
+};
+typedef bool pe_import_fn(void *ctx, const struct pe_import *import);
+MUST_USE enum err pe_imports(const struct pe_image *image, struct bytes mapped, pe_import_fn *fn,
+                             void *ctx, struct diag *why);
+
+struct pe_export {
+    const char *name; /* NULL: ordinal only */
+    uint32_t ordinal;
+    uint32_t rva;          /* 0 for a forwarder */
+    const char *forwarder; /* "NTDLL.RtlAllocateHeap" or NULL */
+};
+typedef bool pe_export_fn(void *ctx, const struct pe_export *export);
+MUST_USE enum err pe_exports(const struct pe_image *image, struct bytes mapped, pe_export_fn *fn,
+                             void *ctx, struct diag *why);
+
+/* RVAs of TLS callbacks, at most cap; returns how many there are. 0 also for none or a damaged directory. */
+size_t pe_tls_callbacks(const struct pe_image *image, struct bytes mapped, gva_t base,
+                        uint32_t *rvas, size_t cap);
+
+/* RVA of the lowest allocated section: what GDB calls the text segment. headers_size rounded up when there is none. */
+uint32_t pe_first_section(const struct pe_image *image);
+
+/*
+ * Map the image into vm at base: per-section protection, labels "name .text", path.
+ * ERR_EXISTS  base is taken; ERR_NOMEM; pe_layout's errors
+ */
+MUST_USE enum err image_map(struct vm *vm, const struct pe_image *image, gva_t base,
+                            const char *name, const char *path, struct diag *why);
+
+#endif

@@ -1,0 +1,105 @@
+/*
+ * NT's numbers: status codes, memory constants, structure offsets. Every value is from the public
+ * winnt.h / ntstatus.h headers (mingw-w64 ships them) unless a comment names another source.
+ */
+#ifndef WINSTUB_NT_H
+#define WINSTUB_NT_H
+
+#include <stdint.h>
+
+typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
+
+#define NT_SUCCESS(st) ((int32_t)(st) >= 0)
+
+/* name, value, Win32 error code of RtlNtStatusToDosError */
+#define NT_STATUS_LIST(S)                                                                          \
+    S(STATUS_SUCCESS, 0x00000000, 0)                                                               \
+    S(STATUS_IMAGE_NOT_AT_BASE, 0x40000003, 700)                                                   \
+    S(STATUS_GUARD_PAGE_VIOLATION, 0x80000001, 0x80000001)                                         \
+    S(STATUS_DATATYPE_MISALIGNMENT, 0x80000002, 998)                                               \
+    S(STATUS_BREAKPOINT, 0x80000003, 0x80000003)                                                   \
+    S(STATUS_SINGLE_STEP, 0x80000004, 0x80000004)                                                  \
+    S(STATUS_UNSUCCESSFUL, 0xC0000001, 31)                                                         \
+    S(STATUS_NOT_IMPLEMENTED, 0xC0000002, 1)                                                       \
+    S(STATUS_INFO_LENGTH_MISMATCH, 0xC0000004, 24)                                                 \
+    S(STATUS_ACCESS_VIOLATION, 0xC0000005, 998)                                                    \
+    S(STATUS_INVALID_HANDLE, 0xC0000008, 6)                                                        \
+    S(STATUS_INVALID_PARAMETER, 0xC000000D, 87)                                                    \
+    S(STATUS_NO_MEMORY, 0xC0000017, 8)                                                             \
+    S(STATUS_CONFLICTING_ADDRESSES, 0xC0000018, 487)                                               \
+    S(STATUS_NOT_MAPPED_VIEW, 0xC0000019, 487)                                                     \
+    S(STATUS_UNABLE_TO_FREE_VM, 0xC000001A, 87)                                                    \
+    S(STATUS_UNABLE_TO_DELETE_SECTION, 0xC000001B, 87)                                             \
+    S(STATUS_ILLEGAL_INSTRUCTION, 0xC000001D, 0xC000001D)                                          \
+    S(STATUS_INVALID_VIEW_SIZE, 0xC000001F, 5)                                                     \
+    S(STATUS_INVALID_FILE_FOR_SECTION, 0xC0000020, 193)                                            \
+    S(STATUS_ALREADY_COMMITTED, 0xC0000021, 5)                                                     \
+    S(STATUS_ACCESS_DENIED, 0xC0000022, 5)                                                         \
+    S(STATUS_NONCONTINUABLE_EXCEPTION, 0xC0000025, 0xC0000025)                                     \
+    S(STATUS_NOT_COMMITTED, 0xC000002D, 487)                                                       \
+    S(STATUS_SECTION_TOO_BIG, 0xC0000040, 8)                                                       \
+    S(STATUS_INVALID_PAGE_PROTECTION, 0xC0000045, 87)                                              \
+    S(STATUS_SECTION_PROTECTION, 0xC000004E, 87)                                                   \
+    S(STATUS_FREE_VM_NOT_AT_BASE, 0xC000009F, 487)                                                 \
+    S(STATUS_MEMORY_NOT_ALLOCATED, 0xC00000A0, 487)                                                \
+    S(STATUS_INVALID_PARAMETER_1, 0xC00000EF, 87)                                                  \
+    S(STATUS_INVALID_PARAMETER_2, 0xC00000F0, 87)                                                  \
+    S(STATUS_INVALID_PARAMETER_3, 0xC00000F1, 87)                                                  \
+    S(STATUS_INVALID_PARAMETER_4, 0xC00000F2, 87)                                                  \
+    S(STATUS_INVALID_PARAMETER_5, 0xC00000F3, 87)                                                  \
+    S(STATUS_INVALID_PARAMETER_9, 0xC00000F7, 87)                                                  \
+    S(STATUS_FLOAT_DIVIDE_BY_ZERO, 0xC000008E, 0xC000008E)                                         \
+    S(STATUS_FLOAT_INVALID_OPERATION, 0xC0000090, 0xC0000090)                                      \
+    S(STATUS_INTEGER_DIVIDE_BY_ZERO, 0xC0000094, 0xC0000094)                                       \
+    S(STATUS_INTEGER_OVERFLOW, 0xC0000095, 534)                                                    \
+    S(STATUS_PRIVILEGED_INSTRUCTION, 0xC0000096, 0xC0000096)                                       \
+    S(STATUS_STACK_OVERFLOW, 0xC00000FD, 1001)                                                     \
+    S(STATUS_INVALID_IMAGE_NOT_MZ, 0xC000012F, 193)                                                \
+    S(STATUS_COMMITMENT_LIMIT, 0xC000012D, 1455)                                                   \
+    S(STATUS_MAPPED_FILE_SIZE_ZERO, 0xC000011E, 1006)                                              \
+    S(STATUS_MAPPED_ALIGNMENT, 0xC0000220, 1132)                                                   \
+    S(STATUS_PARTIAL_COPY, 0x8000000D, 299)
+
+enum { /* usable as case labels; the type is unsigned, as nt_status is */
+#define NT_STATUS_DEFINE(name, value, win32) name = value##u,
+       NT_STATUS_LIST(NT_STATUS_DEFINE)
+#undef NT_STATUS_DEFINE
+};
+
+/* "STATUS_NO_MEMORY"; for a code outside the list "NTSTATUS". Static, never NULL. */
+const char *nt_text(nt_status st);
+
+/* Allocation types and states (MEM_*). */
+enum {
+    MEM_COMMIT = 0x1000,
+    MEM_RESERVE = 0x2000,
+    MEM_DECOMMIT = 0x4000,
+    MEM_RELEASE = 0x8000,
+    MEM_FREE = 0x10000,
+    MEM_PRIVATE = 0x20000,
+    MEM_MAPPED = 0x40000,
+    MEM_RESET = 0x80000,
+    MEM_TOP_DOWN = 0x100000,
+    MEM_WRITE_WATCH = 0x200000,
+    MEM_PHYSICAL = 0x400000,
+    MEM_IMAGE = 0x1000000,
+};
+#define MEM_LARGE_PAGES 0x20000000u
+
+/* Page protections (PAGE_*). */
+enum {
+    PAGE_NOACCESS = 0x01,
+    PAGE_READONLY = 0x02,
+    PAGE_READWRITE = 0x04,
+    PAGE_WRITECOPY = 0x08,
+    PAGE_EXECUTE = 0x10,
+    PAGE_EXECUTE_READ = 0x20,
+    PAGE_EXECUTE_READWRITE = 0x40,
+    PAGE_EXECUTE_WRITECOPY = 0x80,
+    PAGE_GUARD = 0x100,
+    PAGE_NOCACHE = 0x200,
+    PAGE_WRITECOMBINE = 0x400,
+};
+#define PAGE_TARGETS_INVALID 0x40000000u /* the same bit is PAGE_TARGETS_NO_UPDATE in a protect */
+
+#endif

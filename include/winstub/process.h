@@ -1,0 +1,84 @@
+/*
+ * One emulated Windows process in bare mode: an image or raw code, TEB, PEB, parameters, loader lists,
+ * shared user data, a stack, and made-up modules whose functions stop in the debugger.
+ */
+#ifndef WINSTUB_PROCESS_H
+#define WINSTUB_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "winstub/cpu.h"
+#include "winstub/err.h"
+#include "winstub/gva.h"
+#include "winstub/vm.h"
+
+struct buf;
+struct process;
+
+struct process_options {
+    const char *path;        /* host path of the program or code file */
+    const char *const *argv; /* argv[0] is the program as the guest sees it; argc entries */
+    size_t argc;
+    const char *const *env; /* "NAME=value"; env_count entries, beside the built-in ones */
+    size_t env_count;
+    const char *cwd;    /* guest path; NULL: the folder of the program under C:\ */
+    bool raw;           /* the file is code, not a PE */
+    enum cpu_arch arch; /* raw only */
+    gva_t base;         /* where to place it; 0: the image's preferred base, or a fixed "random" one
+                                when it says DYNAMIC_BASE; raw: 0x10000000 */
+    gva_t entry;        /* raw only; offset from base */
+};
+
+/*
+ * Load the program and stand at its entry point.
+ * Every error is explained in why in one sentence that names the file.
+ */
+MUST_USE enum err process_new(const struct process_options *options, struct process **out,
+                              struct diag *why);
+void process_free(struct process *process); /* takes NULL */
+
+struct vm *process_vm(struct process *process);
+struct cpu *process_cpu(struct process *process);
+uint32_t process_pid(const struct process *process);
+
+struct process_module {
+    const char *name; /* "kernel32.dll" */
+    const char *path; /* guest path */
+    gva_t base;
+    uint64_t size;
+    gva_t entry;         /* 0: none */
+    gva_t first_section; /* base + RVA of the first section */
+    bool made_up;        /* bare mode's stand-in for a DLL that is not there */
+};
+/* Module i in load order, the program first (raw code has no module of its own); NULL past the last. */
+const struct process_module *process_module(const struct process *process, size_t i);
+/* Is module 0 the program itself? */
+bool process_has_image(const struct process *process);
+
+struct process_thread {
+    uint32_t tid;
+    gva_t teb;
+    gva_t stack_base, stack_limit; /* high end, low end of the committed part */
+    const char *name;
+};
+const struct process_thread *process_thread(const struct process *process,
+                                            size_t i); /* NULL past the last */
+
+/*
+ * The made-up function whose stub starts at addr, as "KERNEL32!CreateFileA" or "WS2_32!#115".
+ * False when addr is no such stub. Stubs are traps (cpu_trap_set, exec); the code behind them returns to the caller.
+ */
+bool process_import_at(const struct process *process, gva_t addr, struct buf *name);
+/* Is addr where the entry point returns to? Reaching it ends the process with EAX as exit code. */
+bool process_is_exit(const struct process *process, gva_t addr);
+
+/* Append "hello.exe+0x1234" or "KERNEL32!CreateFileA" or, outside modules, the label of the allocation; nothing when unknown. */
+void process_where(const struct process *process, gva_t addr, struct buf *out);
+
+/* The guest's clock runs only between these two; shared user data advances meanwhile, also in a guest that only spins. */
+void process_clock_start(struct process *process);
+void process_clock_stop(struct process *process);
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * The protocol engine: bytes of one client in, bytes out; no sockets, no threads of its own.
+ *
+ * Life of a connection: stub_connect, then stub_feed what arrives and send what stub_output holds. When
+ * stub_wants_run says so, call stub_run: it blocks in the target until the guest stops, and queues the stop
+ * reply. While one thread is in stub_run, one other may call stub_feed: it only frames packets, queues
+ * them, and interrupts the target on 0x03. Everything else belongs to the thread that calls stub_run.
+ */
+#ifndef WINSTUB_STUB_H
+#define WINSTUB_STUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "winstub/err.h"
+#include "winstub/target.h"
+
+/* Longest packet body accepted, in bytes; announced as PacketSize in hex. */
+#define STUB_PACKET_MAX 0x20000u
+
+struct stub;
+
+/* target is copied; its ctx must outlive the stub. ERR_NOMEM. */
+MUST_USE enum err stub_new(const struct target *target, struct stub **out);
+void stub_free(struct stub *stub); /* takes NULL */
+
+/* A new client: every per-connection state (no-ack, features, selected threads, points, last reply) starts afresh. */
+void stub_connect(struct stub *stub);
+/*
+ * The client is gone without a word: its points are removed, the guest stays stopped. If a run is under
+ * way it must have ended first (interrupt the target).
+ */
+void stub_disconnect(struct stub *stub);
+
+/* Bytes from the client. Any bytes, any split. */
+void stub_feed(struct stub *stub, const void *data, size_t len);
+/* Bytes for the client. Valid until the next call on this stub; stub_sent drops the first n of them. */
+const uint8_t *stub_output(const struct stub *stub, size_t *len);
+void stub_sent(struct stub *stub, size_t n);
+
+/* Has a packet resumed the guest? Then stub_run must be called. */
+bool stub_wants_run(const struct stub *stub);
+/*
+ * Run the guest until it stops, then queue the stop reply and handle packets that came meanwhile. While the
+ * guest is detached (see below) no reply is queued.
+ */
+void stub_run(struct stub *stub);
+
+/* What the client asked of the server. */
+enum stub_end {
+    STUB_GOES_ON,
+    STUB_DETACHED, /* D: the guest should run on without a client */
+    STUB_KILLED,   /* k, vKill: the process is over */
+};
+/* After stub_output has been sent. */
+enum stub_end stub_state(const struct stub *stub);
+
+/* The command that connects a gdb to this target on "HOST:PORT", for people to paste. */
+struct buf;
+void stub_gdb_command(const struct stub *stub, const char *where, struct buf *out);
+
+#endif

@@ -1,0 +1,154 @@
+/*
+ * The seam: all that the stub ever sees of a process. It speaks of memory, registers, threads, points and
+ * stops, never of packets or of the CPU engine. The stub calls these; core/target.c implements them over a
+ * process, tests/support/fake_target.c over nothing.
+ *
+ * An op that is NULL is unsupported: the stub does not advertise it and answers empty. Strings and tables
+ * returned by an op belong to the target and stay valid until the next call of run.
+ */
+#ifndef WINSTUB_TARGET_H
+#define WINSTUB_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "winstub/err.h"
+#include "winstub/gva.h"
+#include "winstub/reg.h"
+
+enum target_arch { TARGET_I386, TARGET_AMD64 };
+
+struct target_info {
+    enum target_arch arch;
+    uint32_t pid;
+    const char *exec_path; /* guest path of the program, "" when it has none (raw code) */
+    gva_t exec_base;       /* load base; 0 when there is no image */
+    gva_t
+        exec_first_section; /* base + RVA of the first section: GDB's TextSeg; 0 when there is no image */
+};
+
+struct target_thread {
+    uint32_t tid;      /* Windows TID, never 0 */
+    const char *name;  /* "main"; "" if none */
+    const char *state; /* "running", "waiting for event 0x44"; "" if unknown */
+    gva_t teb;
+};
+
+struct target_library {
+    const char *path; /* guest path: "C:\\Windows\\System32\\ntdll.dll" */
+    gva_t base;
+    uint64_t size;
+    gva_t
+        first_section; /* base + RVA of its first section: what GDB wants as the segment address */
+};
+
+/* One run of like pages; free runs included. Windows' words (winstub/nt.h has the values). */
+struct target_region {
+    gva_t base;
+    uint64_t size; /* bytes; base + size is the next region, the last one ends at the user limit */
+    gva_t allocation_base;
+    uint32_t allocation_protect;
+    uint32_t state;    /* MEM_FREE, MEM_RESERVE, MEM_COMMIT */
+    uint32_t protect;  /* PAGE_*; 0 unless committed */
+    uint32_t type;     /* MEM_PRIVATE, MEM_MAPPED, MEM_IMAGE, 0 */
+    const char *label; /* "" if none */
+    const char *path;
+};
+
+enum point_kind {
+    POINT_BREAK_SW, /* Z0 */
+    POINT_BREAK_HW, /* Z1 */
+    POINT_WRITE,    /* Z2 */
+    POINT_READ,     /* Z3 */
+    POINT_ACCESS,   /* Z4 */
+};
+#define POINT_BIT(kind) (1u << (kind))
+
+enum target_action_kind {
+    ACTION_CONTINUE,
+    ACTION_STEP,
+    ACTION_RANGE, /* step until the pc is outside [lo, hi); at least once */
+    ACTION_HALT,  /* the thread stays where it is */
+};
+
+/* What a resumed thread shall do. Threads that no action names stay halted. */
+struct target_action {
+    enum target_action_kind kind;
+    uint32_t tid; /* 0: every thread that no earlier action names */
+    bool pass;    /* the pending exception is the guest's: dispatch it to its handlers */
+    gva_t lo, hi; /* ACTION_RANGE; hi exclusive */
+};
+
+enum target_stop_kind {
+    STOP_STEP,     /* a step or range step is done */
+    STOP_BREAK_SW, /* pc is at a POINT_BREAK_SW */
+    STOP_BREAK_HW,
+    STOP_WATCH,     /* addr was accessed as `watch` says; pc is behind the access */
+    STOP_EXCEPTION, /* code, addr: an EXCEPTION_RECORD; pc is at the instruction */
+    STOP_INTERRUPT, /* target_ops.interrupt */
+    STOP_LIBRARY,   /* the library list changed */
+    STOP_IMPORT,    /* bare mode: a function of a DLL that is not there was called */
+    STOP_EXIT,      /* the process ended with exit_code; nothing more can run */
+    STOP_ENGINE,    /* the engine cannot go on; note says why */
+};
+
+struct target_stop {
+    enum target_stop_kind kind;
+    uint32_t tid;
+    uint32_t exit_code; /* STOP_EXIT */
+    uint32_t code;      /* STOP_EXCEPTION: an NTSTATUS such as STATUS_ACCESS_VIOLATION */
+    uint64_t
+        info[2]; /* STOP_EXCEPTION: ExceptionInformation (0 read, 1 write, 8 execute; address) */
+    gva_t addr;  /* STOP_WATCH: the accessed address; STOP_EXCEPTION: ExceptionAddress */
+    enum point_kind watch; /* STOP_WATCH */
+    char note
+        [512]; /* one line for the user: who, where, what, how; "" when there is nothing to say */
+};
+
+struct target_ops {
+    void (*info)(void *ctx, struct target_info *out);
+
+    /*
+     * Debugger access: ignores protection, no side effect on the guest. read: copies up to len bytes, *got says
+     * how many; ERR_FAULT when not even the first byte is there. write: all or nothing, ERR_FAULT.
+     */
+    enum err (*read)(void *ctx, gva_t addr, void *dst, size_t len, size_t *got);
+    enum err (*write)(void *ctx, gva_t addr, const void *src, size_t len);
+    /* The run of like pages that holds addr. ERR_RANGE: addr is above the user range. */
+    enum err (*region)(void *ctx, gva_t addr, struct target_region *out);
+
+    const struct target_reg *(*regs)(void *ctx, size_t *count); /* in GDB's order; never changes */
+    /* Register `reg` of that table, exactly its size. ERR_NOT_FOUND: no such thread; ERR_RANGE: no such register. */
+    enum err (*reg_read)(void *ctx, uint32_t tid, size_t reg, void *dst, size_t len);
+    enum err (*reg_write)(void *ctx, uint32_t tid, size_t reg, const void *src, size_t len);
+
+    /* Thread number i, counting from 0; ERR_RANGE past the last one. */
+    enum err (*thread)(void *ctx, size_t i, struct target_thread *out);
+    /* Library number i, without the program itself; ERR_RANGE past the last one. */
+    enum err (*library)(void *ctx, size_t i, struct target_library *out);
+
+    /* Bits POINT_BIT(kind) that point() accepts. */
+    unsigned (*points)(void *ctx);
+    /* Set or clear a point of len bytes. Setting twice is setting once; clearing an absent one succeeds. ERR_NOMEM, ERR_UNSUPPORTED. */
+    enum err (*point)(void *ctx, enum point_kind kind, gva_t addr, size_t len, bool on);
+
+    /* Note what the next run shall do; nothing moves yet. ERR_NOT_FOUND: a tid does not exist; ERR_STATE: the process has ended. */
+    enum err (*resume)(void *ctx, const struct target_action *acts, size_t n);
+    /* Run until something stops it. ERR_STATE: nothing was resumed. */
+    enum err (*run)(void *ctx, struct target_stop *why);
+    /* Stop the current or next run soon (within 10 ms). The one op that another thread may call. */
+    void (*interrupt)(void *ctx);
+    /* Why the process is stopped now; before the first run a STOP_STEP. */
+    void (*last_stop)(void *ctx, struct target_stop *out);
+    /* End the process. */
+    void (*kill)(void *ctx);
+};
+
+/* A target as the stub holds it. */
+struct target {
+    const struct target_ops *ops;
+    void *ctx;
+};
+
+#endif
