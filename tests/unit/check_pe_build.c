@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "image/pe_build.h"
+#include "suite.h"
 #include "winstub/image.h"
 
 #define BASE UINT64_C(0x180000000)
@@ -136,15 +137,10 @@ int main(void)
 {
     Suite *s = suite_create("pe_build");
     TCase *tc = tcase_create("pe_build");
-    SRunner *sr = srunner_create(s);
-    int failed;
 
     tcase_add_loop_test(tc, builds_what_the_parser_reads, 0, 2);
     tcase_add_loop_test(tc, builds_without_exports, 0, 2);
     tcase_add_test(tc, refuses_what_cannot_be);
     suite_add_tcase(s, tc);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_main(s);
 }

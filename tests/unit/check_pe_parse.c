@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pe_builder.h"
+#include "suite.h"
 #include "winstub/bytes.h"
 #include "winstub/image.h"
 
@@ -513,11 +514,5 @@ static Suite *pe_parse_suite(void)
 
 int main(void)
 {
-    SRunner *sr = srunner_create(pe_parse_suite());
-    int failed;
-
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_main(pe_parse_suite());
 }
