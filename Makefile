@@ -96,7 +96,7 @@ endif
 
 objects     = $(patsubst %.c,$O/%.o,$(wildcard $1))
 CORE_OBJ    := $(call objects,core/*.c core/*/*.c)
-STUB_OBJ    := $(filter-out $O/stub/main.o $O/stub/net.o,$(call objects,stub/*.c))
+STUB_OBJ    := $(filter-out $O/stub/main.o,$(call objects,stub/*.c))
 SUPPORT_OBJ := $(call objects,tests/support/*.c)
 HEADERS     := $(wildcard include/winstub/*.h)
 UNIT_TESTS  := $(patsubst tests/unit/%.c,$O/tests/%,$(wildcard tests/unit/check_*.c))
@@ -130,7 +130,7 @@ $O/libwinstub.a $O/tests/libsupport.a:
 	@mkdir -p $(@D); rm -f $@
 	$Q$(AR) rcs $@ $^
 
-$O/winstub: $(call objects,stub/main.c stub/net.c) $O/libwinstub.a
+$O/winstub: $(call objects,stub/main.c) $O/libwinstub.a
 $(UNIT_TESTS): $O/tests/check_%: $O/tests/unit/check_%.o $O/tests/libsupport.a $O/libwinstub.a
 $(REPLAYS): $O/tests/replay_%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $O/tests/libsupport.a $O/libwinstub.a
 $(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/libwinstub.a
@@ -203,7 +203,7 @@ demo: all $O/guests/hello64.exe ## a real gdb attached to a real PE, from its en
 LIBDIR := $(DESTDIR)$(PREFIX)/lib
 install: all ## into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include/winstub $(DESTDIR)$(PREFIX)/share/winstub
-	$(LINK) -o $(DESTDIR)$(PREFIX)/bin/winstub $(call objects,stub/main.c stub/net.c) $O/libwinstub.a $(UNICORN_INSTALLED_RPATH) $(LIBS)
+	$(LINK) -o $(DESTDIR)$(PREFIX)/bin/winstub $(call objects,stub/main.c) $O/libwinstub.a $(UNICORN_INSTALLED_RPATH) $(LIBS)
 	$(LINK) -shared -Wl,-soname,$(SONAME) -o $(LIBDIR)/$(SONAME) $(CORE_OBJ) $(STUB_OBJ) $(UNICORN_INSTALLED_RPATH) $(LIBS)
 	ln -sf $(SONAME) $(LIBDIR)/libwinstub.so
 	install -m 644 $O/libwinstub.a $(LIBDIR)
