@@ -194,6 +194,7 @@ START_TEST(dll_name_damaged)
     ck_says("the import descriptor at RVA 0x2014 has its DLL's name at RVA 0xffffffff");
     pe_builder_u32(&b, PB_IMPORTS + 20 + 12, PB_IMAGE_SIZE);
     ck_walk(imports, ERR_FORMAT, FIRST SECOND);
+    pe_builder_u32(&b, PB_IMPORTS + 20 + 12, PB_NAMES + 0x10);
     layout();
     memset(mapped + PB_BSS, 'A', 0x1000);
     put_u32(mapped + PB_IMPORTS + 12, PB_BSS); /* text of more than 255 bytes */
@@ -346,11 +347,11 @@ START_TEST(export_entries_damaged)
 {
     pe_builder_u16(&b, NAME_ORDINALS + 2, 4);
     ck_walk(exports, ERR_FORMAT, "7 alpha @1010 -\n");
-    ck_says("export name 1 of 2 (text at RVA 0x2258, function 4 of 4) points outside");
+    ck_says("export name 1 of 2 (text at RVA 0x225c, function 4 of 4) points outside");
     pe_builder_u16(&b, NAME_ORDINALS + 2, 3);
     pe_builder_u32(&b, NAMES + 4, PB_IMAGE_SIZE);
     ck_walk(exports, ERR_FORMAT, "7 alpha @1010 -\n");
-    pe_builder_u32(&b, NAMES + 4, NAMES + 20 + 0x18);
+    pe_builder_u32(&b, NAMES + 4, NAME_ORDINALS + 4 + 0x18);
     pe_builder_u32(&b, FUNCTIONS + 8, PB_IMAGE_SIZE);
     ck_assert_int_eq(exports(), ERR_FORMAT);
     ck_says("export ordinal 9 is at RVA 0x7000, past the image's end");
