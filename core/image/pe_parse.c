@@ -7,6 +7,7 @@
  * observed by Wine's loader tests.
  */
 #include "image/pe_format.h"
+#include "image/refuse.h"
 
 #include <stdlib.h>
 #include <string.h>
