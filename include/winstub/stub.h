@@ -56,8 +56,4 @@ enum stub_end {
 /* After stub_output has been sent. */
 enum stub_end stub_state(const struct stub *stub);
 
-/* The command that connects a gdb to this target on "HOST:PORT", for people to paste. */
-struct buf;
-void stub_gdb_command(const struct stub *stub, const char *where, struct buf *out);
-
 #endif
