@@ -1,71 +1,233 @@
-# winstub: a GDB remote target for emulated Windows programs. `make help` lists the targets.
+# winstub: a GDB remote target for emulated Windows programs. `make help` lists the targets and the variables.
 
-MODE ?= release
-O := build/$(MODE)
+MODE    ?= release
+O       ?= build/$(MODE)
+PREFIX  ?= /usr/local
+VERSION := 0.1.0
+SONAME  := libwinstub.so.0
 
-CC ?= gcc
-PKG_CONFIG ?= pkg-config
+ifeq ($(origin CC),default)
+CC := $(CROSS_COMPILE)gcc
+endif
+ifeq ($(origin AR),default)
+AR := $(CROSS_COMPILE)ar
+endif
+PKG_CONFIG   ?= $(CROSS_COMPILE)pkg-config
+PYTHON       ?= python3
+CLANG        ?= clang
+CLANG_FORMAT ?= clang-format
+FUZZ_SECONDS ?= 600
 
-WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
-WERROR ?=
-MODE_FLAGS_release := -O2 -g -DNDEBUG
-MODE_FLAGS_debug := -O0 -g3
-MODE_FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-MODE_FLAGS_tsan := -O1 -g -fsanitize=thread
-MODE_FLAGS_cov := -O0 -g --coverage
-MODE_FLAGS := $(MODE_FLAGS_$(MODE))
+all: ## the program and the libraries (the default)
 
-# The engine: build/deps when `make deps` had to fetch one, else the system's.
-ENGINE ?= $(CURDIR)/build/deps/unicorn
-ifneq ($(wildcard $(ENGINE)/include/unicorn/unicorn.h),)
-UNICORN_CFLAGS := -isystem $(ENGINE)/include
-UNICORN_LIBS := -L$(ENGINE)/lib -lunicorn -Wl,-rpath,$(ENGINE)/lib
+help: ## this list
+	@echo 'make [TARGET...] [MODE=release|debug|asan|tsan|cov] [V=1] [WERROR=-Werror]'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | sort -u | expand -t 14
+	@echo 'CC CFLAGS CPPFLAGS LDFLAGS CROSS_COMPILE PREFIX DESTDIR are yours; ENGINE=DIR names a Unicorn with include/ and lib/.'
+
+# --- dependencies ---------------------------------------------------------------------------------
+
+DEPS_GOALS := $(filter deps deps-check,$(MAKECMDGOALS))
+ifneq ($(DEPS_GOALS),)
+# What is asked for beside these needs a make that looks for the libraries again once they are there.
+.NOTPARALLEL:
+deps: ## install what building and the demo need (Debian; asks sudo when not root)
+	@.ci/deps build
+deps-check: ## install what the tests need as well
+	@.ci/deps check
+$(filter-out $(DEPS_GOALS),$(MAKECMDGOALS)): $(DEPS_GOALS)
+	@$(MAKE) --no-print-directory $@
 else
-UNICORN_CFLAGS := $(shell $(PKG_CONFIG) --cflags unicorn 2>/dev/null)
-UNICORN_LIBS := $(shell $(PKG_CONFIG) --libs unicorn 2>/dev/null)
+
+# The engine: the system's when new enough, else the one that `make deps` unpacked.
+UNICORN_MIN := 2.1.1
+ifeq ($(origin ENGINE),undefined)
+ifneq ($(shell $(PKG_CONFIG) --atleast-version=$(UNICORN_MIN) unicorn 2>/dev/null && echo yes),yes)
+ENGINE := $(abspath build/deps/unicorn)
+endif
+endif
+ifneq ($(ENGINE),)
+UNICORN_CFLAGS := -isystem $(ENGINE)/include
+UNICORN_LIBS   := $(if $(wildcard $(ENGINE)/include/unicorn/unicorn.h),-L$(ENGINE)/lib -lunicorn)
+UNICORN_RPATH  := -Wl,-rpath,$(ENGINE)/lib
+UNICORN_INSTALLED_RPATH := -Wl,-rpath,'$$ORIGIN/../lib/winstub:$$ORIGIN/winstub'
+else
+UNICORN_CFLAGS := $(shell $(PKG_CONFIG) --cflags unicorn)
+UNICORN_LIBS   := $(shell $(PKG_CONFIG) --libs unicorn)
 endif
 CAPSTONE_CFLAGS := $(shell $(PKG_CONFIG) --cflags capstone 2>/dev/null)
-CAPSTONE_LIBS := $(shell $(PKG_CONFIG) --libs capstone 2>/dev/null)
-CHECK_CFLAGS := $(shell $(PKG_CONFIG) --cflags check 2>/dev/null)
-CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
+CAPSTONE_LIBS   := $(shell $(PKG_CONFIG) --libs capstone 2>/dev/null)
+CHECK_CFLAGS    := $(shell $(PKG_CONFIG) --cflags check 2>/dev/null)
+CHECK_LIBS      := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 
-ALL_CFLAGS = -std=c17 -D_GNU_SOURCE $(WARN) $(WERROR) $(MODE_FLAGS) -fPIC -MMD -MP $(CFLAGS)
-ALL_CPPFLAGS = -Iinclude -Icore -Istub $(CPPFLAGS)
-LIBS = $(UNICORN_LIBS) $(CAPSTONE_LIBS) -lpthread -lm
+ifneq ($(filter-out help clean format lint,$(or $(MAKECMDGOALS),all)),)
+$(if $(UNICORN_LIBS),,$(error Unicorn $(UNICORN_MIN) or newer is missing: run `make deps`, or give ENGINE=DIR))
+$(if $(CAPSTONE_LIBS),,$(error Capstone (libcapstone-dev) is missing: run `make deps`))
+endif
+ifneq ($(filter check,$(MAKECMDGOALS)),)
+$(if $(CHECK_LIBS),,$(error Check (the package named check) is missing: run `make deps-check`))
+endif
 
-CORE_SRC := $(wildcard core/*/*.c) $(wildcard core/*.c)
-STUB_SRC := $(filter-out stub/main.c stub/net.c,$(wildcard stub/*.c))
-LIB_OBJ := $(patsubst %.c,$(O)/%.o,$(CORE_SRC) $(STUB_SRC))
-MAIN_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard stub/main.c stub/net.c))
-UNIT_BIN := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/check_*.c))
-SUPPORT_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tests/support/*.c))
+# --- flags ----------------------------------------------------------------------------------------
 
-all: $(O)/winstub $(O)/libwinstub.a ## the program and the libraries
+MODE_release := -O2 -g -DNDEBUG
+MODE_debug   := -O0 -g3
+MODE_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+MODE_tsan    := -O1 -g -fsanitize=thread
+MODE_cov     := -O0 -g --coverage
+MODE_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+$(if $(MODE_$(MODE)),,$(error MODE=$(MODE) is none of release debug asan tsan cov))
 
-$(O)/%.o: %.c
+WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
+COMPILE   = $(CC) -std=c17 -D_GNU_SOURCE -Iinclude -Icore -Istub $(CPPFLAGS) $(WARN) $(WERROR) -fPIC $(MODE_$(MODE)) $(CFLAGS)
+LINK      = $(CC) $(MODE_$(MODE)) $(CFLAGS) $(LDFLAGS)
+LIBS     := $(UNICORN_LIBS) $(CAPSTONE_LIBS) -lpthread -lm
+# Where tests find what was built for them, and what was written for them.
+TEST_CPPFLAGS := -Itests/support -DTEST_BUILD='"$(abspath $O)"' -DTEST_DIR='"$(abspath tests)"'
+
+ifeq ($V,1)
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n'
+endif
+
+# --- what is built from what ----------------------------------------------------------------------
+
+objects     = $(patsubst %.c,$O/%.o,$(wildcard $1))
+CORE_OBJ    := $(call objects,core/*.c core/*/*.c)
+STUB_OBJ    := $(filter-out $O/stub/main.o,$(call objects,stub/*.c))
+SUPPORT_OBJ := $(call objects,tests/support/*.c)
+HEADERS     := $(wildcard include/winstub/*.h)
+UNIT_TESTS  := $(patsubst tests/unit/%.c,$O/tests/%,$(wildcard tests/unit/check_*.c))
+FUZZ_NAMES  := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS     := $(FUZZ_NAMES:%=$O/tests/replay_%)
+BENCHES     := $(patsubst tests/bench/%.c,$O/tests/%,$(wildcard tests/bench/bench_*.c))
+PROGRAM     := $(if $(wildcard stub/main.c),$O/winstub)
+
+all: $(PROGRAM) $O/libwinstub.a $O/libwinstub.so $O/winstub.pc
+
+# Everything is compiled again when the compiler or its flags change.
+BUILT_WITH = $(subst ','\'',$(filter-out $(WERROR),$(COMPILE)) $(UNICORN_CFLAGS) $(LINK) $(LIBS))
+$O/flags: FORCE
+	@mkdir -p $(@D); echo '$(BUILT_WITH)' | cmp -s - $@ || echo '$(BUILT_WITH)' >$@
+
+$O/core/cpu/cpu_unicorn.o:  private EXTRA := $(UNICORN_CFLAGS)
+$O/core/cpu/dis_capstone.o:  private EXTRA := $(CAPSTONE_CFLAGS)
+$O/stub/main.o:              private EXTRA := -DWINSTUB_VERSION='"$(VERSION)"'
+$O/tests/unit/%.o:           private EXTRA := $(CHECK_CFLAGS) $(TEST_CPPFLAGS)
+$O/tests/support/%.o $O/tests/fuzz/%.o: private EXTRA := $(TEST_CPPFLAGS)
+$O/tests/bench/%.o:          private EXTRA := $(UNICORN_CFLAGS) $(TEST_CPPFLAGS)
+$O/%.o: %.c $O/flags
+	$(say) CC $<
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(EXTRA_CFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$Q$(COMPILE) $(EXTRA) -MMD -MP -c -o $@ $<
 
-$(O)/core/cpu/cpu_unicorn.o: EXTRA_CFLAGS := $(UNICORN_CFLAGS)
-$(O)/core/cpu/dis_capstone.o: EXTRA_CFLAGS := $(CAPSTONE_CFLAGS)
-$(O)/tests/unit/%.o $(O)/tests/support/%.o: EXTRA_CFLAGS := -Itests/support $(CHECK_CFLAGS)
+$O/libwinstub.a: $(CORE_OBJ) $(STUB_OBJ)
+$O/tests/libsupport.a: $(SUPPORT_OBJ)
+$O/libwinstub.a $O/tests/libsupport.a:
+	$(say) AR $@
+	@mkdir -p $(@D); rm -f $@
+	$Q$(AR) rcs $@ $^
 
-$(O)/libwinstub.a: $(LIB_OBJ)
-	@rm -f $@
-	$(AR) rcs $@ $^
+$O/winstub: $(call objects,stub/main.c) $O/libwinstub.a
+$(UNIT_TESTS): $O/tests/check_%: $O/tests/unit/check_%.o $O/tests/libsupport.a $O/libwinstub.a
+$(REPLAYS): $O/tests/replay_%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $O/tests/libsupport.a $O/libwinstub.a
+$(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/libwinstub.a
+$(UNIT_TESTS): private LIBS := $(CHECK_LIBS) $(LIBS)
+$O/winstub $(UNIT_TESTS) $(REPLAYS) $(BENCHES):
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$Q$(LINK) -o $@ $^ $(UNICORN_RPATH) $(LIBS)
 
-$(O)/winstub: $(MAIN_OBJ) $(O)/libwinstub.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$O/$(SONAME): $(CORE_OBJ) $(STUB_OBJ)
+	$(say) LINK $@
+	$Q$(LINK) -shared -Wl,-soname,$(SONAME) -o $@ $^ $(UNICORN_RPATH) $(LIBS)
+$O/libwinstub.so: $O/$(SONAME)
+	$Qln -sf $(SONAME) $@
 
-$(O)/tests/check_%: $(O)/tests/unit/check_%.o $(SUPPORT_OBJ) $(O)/libwinstub.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
+$O/winstub.pc: Makefile $O/flags
+	@printf '%s\n' 'prefix=$(PREFIX)' 'Name: winstub' 'Version: $(VERSION)' \
+	 'Description: Windows programs in an emulated NT process, for debuggers' 'License: GPL-2.0-or-later' \
+	 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lwinstub' \
+	 'Libs.private: -lunicorn -lcapstone -lpthread -lm' >$@
 
-check: $(UNIT_BIN) ## all tests
-	@for t in $(UNIT_BIN); do $$t || exit 1; done
+# --- guests: Windows programs for the tests, built by mingw ---------------------------------------
+
+MINGW64 ?= x86_64-w64-mingw32-
+MINGW32 ?= i686-w64-mingw32-
+GUEST_FLAGS := -std=c17 -g -O0 -Wall -Wextra -ffreestanding -fno-stack-protector -mno-stack-arg-probe \
+               -nostdlib -Wl,--dynamicbase -Wl,-e
+GUESTS := $(foreach g,$(filter-out shell_%,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))),$O/guests/$g64.exe $O/guests/$g32.exe)
+
+$O/guests/%64.exe: tests/guests/%.c
+	$(say) GUEST $@
+	@mkdir -p $(@D); command -v $(MINGW64)gcc >/dev/null || { echo "$(MINGW64)gcc is missing: run 'make deps'"; exit 1; }
+	$Q$(MINGW64)gcc $(GUEST_FLAGS) -Wl,start -o $@ $< -lkernel32
+$O/guests/%32.exe: tests/guests/%.c
+	$(say) GUEST $@
+	@mkdir -p $(@D); command -v $(MINGW32)gcc >/dev/null || { echo "$(MINGW32)gcc is missing: run 'make deps'"; exit 1; }
+	$Q$(MINGW32)gcc $(GUEST_FLAGS) -Wl,_start -o $@ $< -lkernel32
+
+# --- tests ----------------------------------------------------------------------------------------
+
+GDB_TESTS := $(if $(wildcard tests/gdb/run.py),"$(PYTHON) tests/gdb/run.py $O")
+check: all $(UNIT_TESTS) $(REPLAYS) $(GUESTS) ## every test; ends with "N passed, N failed, N skipped"
+	@$(PYTHON) tests/run.py $(UNIT_TESTS) $(foreach n,$(FUZZ_NAMES),"$O/tests/replay_$n tests/fuzz/corpus/$n") $(GDB_TESTS)
+
+# One fuzz target by hand: make fuzz FUZZ_NAMES=rsp_frame FUZZ_SECONDS=60
+ifeq ($(MODE),fuzz)
+FUZZERS := $(FUZZ_NAMES:%=$O/fuzz_%)
+$(FUZZERS): $O/fuzz_%: $O/tests/fuzz/fuzz_%.o $O/tests/libsupport.a $O/libwinstub.a
+	$(say) LINK $@
+	$Q$(LINK) -fsanitize=fuzzer -o $@ $^ $(UNICORN_RPATH) $(LIBS)
+run-fuzzers: $(FUZZERS)
+	@for n in $(FUZZ_NAMES); do mkdir -p $O/found/$$n || exit 1; echo "fuzz_$$n: $(FUZZ_SECONDS) s"; \
+	 $O/fuzz_$$n -max_total_time=$(FUZZ_SECONDS) -timeout=10 -print_final_stats=1 -artifact_prefix=$O/found/ \
+	     $O/found/$$n tests/fuzz/corpus/$$n || exit 1; done
+endif
+fuzz: ## FUZZ_SECONDS (600) of each fuzz target, with clang; findings land in build/fuzz/found
+	@$(MAKE) --no-print-directory MODE=fuzz CC=$(CLANG) run-fuzzers
+
+bench: all $(BENCHES) $(GUESTS) ## measure; one line per case: name value unit
+	@for b in $(BENCHES); do $$b || exit 1; done
+
+golden: $O/tests/check_transcripts ## rewrite the answers in tests/transcripts (look at the diff!)
+	@WINSTUB_GOLDEN=1 $<
+
+demo: all $O/guests/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
+	@.ci/demo $O
+
+# --- house keeping --------------------------------------------------------------------------------
+
+LIBDIR := $(DESTDIR)$(PREFIX)/lib
+install: all ## into $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include/winstub $(DESTDIR)$(PREFIX)/share/winstub
+	$(LINK) -o $(DESTDIR)$(PREFIX)/bin/winstub $(call objects,stub/main.c) $O/libwinstub.a $(UNICORN_INSTALLED_RPATH) $(LIBS)
+	$(LINK) -shared -Wl,-soname,$(SONAME) -o $(LIBDIR)/$(SONAME) $(CORE_OBJ) $(STUB_OBJ) $(UNICORN_INSTALLED_RPATH) $(LIBS)
+	ln -sf $(SONAME) $(LIBDIR)/libwinstub.so
+	install -m 644 $O/libwinstub.a $(LIBDIR)
+	install -m 644 $O/winstub.pc $(LIBDIR)/pkgconfig
+	install -m 644 $(HEADERS) $(DESTDIR)$(PREFIX)/include/winstub
+	install -m 644 gdbinit $(DESTDIR)$(PREFIX)/share/winstub
+ifneq ($(ENGINE),)
+	install -d $(LIBDIR)/winstub
+	install $(ENGINE)/lib/libunicorn.so.2 $(LIBDIR)/winstub
+endif
+
+SOURCES := $(wildcard core/*.[ch] core/*/*.[ch] stub/*.[ch] include/winstub/*.h tests/*/*.[ch])
+format: ## lay the sources out with clang-format
+	$(CLANG_FORMAT) -i $(SOURCES)
+
+lint: ## headers that stand alone, include boundaries, banned functions, lengths, layout
+	@CC='$(CC)' CLANG_FORMAT='$(CLANG_FORMAT)' .ci/lint
 
 clean: ## remove what was built for this MODE
-	rm -rf $(O)
+	rm -rf $O
 
-.PHONY: all check clean
+.PHONY: all help check fuzz run-fuzzers bench golden demo install format lint clean FORCE
 .SECONDARY:
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+.DELETE_ON_ERROR:
+-include $(shell find $O -name '*.d' 2>/dev/null)
+
+endif

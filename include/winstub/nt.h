@@ -36,6 +36,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_ALREADY_COMMITTED, 0xC0000021, 5)                                                     \
     S(STATUS_ACCESS_DENIED, 0xC0000022, 5)                                                         \
     S(STATUS_NONCONTINUABLE_EXCEPTION, 0xC0000025, 0xC0000025)                                     \
+    S(STATUS_ARRAY_BOUNDS_EXCEEDED, 0xC000008C, 0xC000008C)                                        \
     S(STATUS_NOT_COMMITTED, 0xC000002D, 487)                                                       \
     S(STATUS_SECTION_TOO_BIG, 0xC0000040, 8)                                                       \
     S(STATUS_INVALID_PAGE_PROTECTION, 0xC0000045, 87)                                              \
@@ -54,6 +55,8 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_INTEGER_OVERFLOW, 0xC0000095, 534)                                                    \
     S(STATUS_PRIVILEGED_INSTRUCTION, 0xC0000096, 0xC0000096)                                       \
     S(STATUS_STACK_OVERFLOW, 0xC00000FD, 1001)                                                     \
+    S(STATUS_STACK_BUFFER_OVERRUN, 0xC0000409, 1282)                                               \
+    S(STATUS_FLOAT_MULTIPLE_TRAPS, 0xC00002B5, 0xC00002B5)                                         \
     S(STATUS_INVALID_IMAGE_NOT_MZ, 0xC000012F, 193)                                                \
     S(STATUS_COMMITMENT_LIMIT, 0xC000012D, 1455)                                                   \
     S(STATUS_MAPPED_FILE_SIZE_ZERO, 0xC000011E, 1006)                                              \

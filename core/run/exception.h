@@ -1,0 +1,25 @@
+/* From what the CPU reports to a Windows exception, and to the sentence that explains it. */
+#ifndef CORE_RUN_EXCEPTION_H
+#define CORE_RUN_EXCEPTION_H
+
+#include <stdbool.h>
+
+#include "winstub/cpu.h"
+#include "winstub/dis.h"
+#include "winstub/process.h"
+#include "winstub/target.h"
+
+/*
+ * Fill the exception of stop (code, info, addr, note) from a FAULT or EXCEPTION event, as the NT kernel's
+ * trap handlers would. stop->tid is set already.
+ */
+void exception_describe(struct process *process, struct dis *dis, const struct cpu_event *event,
+                        struct target_stop *stop);
+
+/*
+ * Where a guest goes on after the debugger handled the exception: behind an int3, int 2d or icebp, at the
+ * instruction again for everything else.
+ */
+gva_t exception_continue_pc(const struct cpu_event *event);
+
+#endif

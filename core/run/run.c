@@ -1,0 +1,345 @@
+/*
+ * The run loop. It turns CPU events into stops: breakpoints, steps, ranges, imports of bare mode, exit,
+ * exceptions, interrupts. It never looks at packets, and leaves how the CPU stops to core/cpu and what a
+ * fault means to Windows to exception.c.
+ */
+#include "run/run.h"
+
+#include <string.h>
+
+#include "run/exception.h"
+#include "winstub/buf.h"
+#include "winstub/log.h"
+#include "winstub/nt.h"
+
+#define MAIN_THREAD 0 /* index of the only thread that bare mode has */
+
+enum err run_init(struct run *run, struct process *process)
+{
+    *run = (struct run){.process = process, .cpu = process_cpu(process)};
+    atomic_init(&run->interrupted, false);
+    run->stop.kind = STOP_STEP;
+    run->stop.tid = process_thread(process, MAIN_THREAD)->tid;
+    run->dis = dis_new();
+    return run->dis ? ERR_OK : ERR_NOMEM;
+}
+
+void run_fini(struct run *run)
+{
+    points_fini(&run->points);
+    dis_free(run->dis);
+}
+
+void run_interrupt(struct run *run)
+{
+    atomic_store(&run->interrupted, true);
+    cpu_stop(run->cpu);
+}
+
+void run_end(struct run *run, uint32_t exit_code)
+{
+    uint32_t tid = run->stop.tid;
+
+    run->ended = true;
+    run->resumed = false;
+    run->stop = (struct target_stop){.kind = STOP_EXIT, .tid = tid, .exit_code = exit_code};
+}
+
+enum err run_point(struct run *run, enum point_kind kind, gva_t addr, bool on)
+{
+    bool fresh;
+    enum err e;
+
+    if (kind != POINT_BREAK_SW && kind != POINT_BREAK_HW)
+        return ERR_UNSUPPORTED;
+    if (!on) {
+        if (points_remove(&run->points, addr, POINT_BIT(kind)))
+            cpu_break_remove(run->cpu, addr);
+        return ERR_OK;
+    }
+    e = points_add(&run->points, addr, POINT_BIT(kind), &fresh);
+    if (e || !fresh)
+        return e;
+    e = cpu_break_add(run->cpu, addr);
+    if (e)
+        (void)points_remove(&run->points, addr, POINT_BIT(kind));
+    return e;
+}
+
+enum err run_resume(struct run *run, const struct target_action *acts, size_t n)
+{
+    uint32_t tid = process_thread(run->process, MAIN_THREAD)->tid;
+    const struct target_action *mine = NULL;
+
+    if (run->ended)
+        return ERR_STATE;
+    for (size_t i = 0; i < n; i++) {
+        if (acts[i].tid && acts[i].tid != tid)
+            return ERR_NOT_FOUND;
+        if (!mine)
+            mine = &acts[i];
+    }
+    if (!mine)
+        return ERR_INVALID;
+    run->action = *mine;
+    run->resumed = true;
+    return ERR_OK;
+}
+
+static void say(struct target_stop *stop, const struct buf *text)
+{
+    size_t len = text->len < sizeof stop->note ? text->len : sizeof stop->note - 1;
+
+    memcpy(stop->note, buf_str(text), len);
+    stop->note[len] = 0;
+}
+
+/* Where the function at the current pc was called from: the return address on the stack. */
+static gva_t caller(struct run *run)
+{
+    size_t width = cpu_get_arch(run->cpu) == CPU_AMD64 ? 8 : 4;
+    gva_t ret = 0;
+
+    (void)vm_debug_read(process_vm(run->process), cpu_get(run->cpu, CPU_RSP), &ret, width);
+    return ret;
+}
+
+/* Is the pc at a made-up function? Then make that the stop. */
+static bool stop_at_import(struct run *run)
+{
+    gva_t ret;
+    struct buf text;
+    bool is_import;
+
+    buf_init(&text, sizeof run->stop.note - 1);
+    is_import = process_import_at(run->process, cpu_get(run->cpu, CPU_RIP), &text);
+    if (is_import) {
+        ret = caller(run);
+        (void)buf_printf(&text, " called from 0x%" PRIx64 " (", ret);
+        process_where(run->process, ret, &text);
+        (void)buf_text(&text, "): no DLL folder given");
+        run->stop.kind = STOP_IMPORT;
+        say(&run->stop, &text);
+    }
+    buf_fini(&text);
+    return is_import;
+}
+
+static bool stop_at_exit(struct run *run)
+{
+    if (!process_is_exit(run->process, cpu_get(run->cpu, CPU_RIP)))
+        return false;
+    run_end(run, (uint32_t)cpu_get(run->cpu, CPU_RAX));
+    return true;
+}
+
+static void stop_as(struct run *run, enum target_stop_kind kind)
+{
+    run->stop.kind = kind;
+}
+
+static void stop_at_break(struct run *run, gva_t pc)
+{
+    stop_as(run, points_at(&run->points, pc) & POINT_BIT(POINT_BREAK_SW) ? STOP_BREAK_SW
+                                                                         : STOP_BREAK_HW);
+}
+
+static void stop_at_syscall(struct run *run, const struct cpu_event *event)
+{
+    struct buf text;
+
+    buf_init(&text, sizeof run->stop.note - 1);
+    (void)buf_printf(&text, "system service 0x%" PRIx64 " called, returning to 0x%" PRIx64 " (",
+                     cpu_get(run->cpu, CPU_RAX), event->pc);
+    process_where(run->process, event->pc, &text);
+    (void)buf_text(&text, "): no DLL folder given, so there are no services");
+    stop_as(run, STOP_IMPORT);
+    say(&run->stop, &text);
+    buf_fini(&text);
+}
+
+static void stop_at_exception(struct run *run, const struct cpu_event *event)
+{
+    run->exception = *event;
+    exception_describe(run->process, run->dis, event, &run->stop);
+    if (event->kind == CPU_EVENT_FAULT && event->fault == VM_FAULT_GUARD)
+        (void)vm_clear_guard(process_vm(run->process), event->address);
+    if (event->kind == CPU_EVENT_FAULT && event->fault == VM_FAULT_NOMEM)
+        stop_as(run, STOP_ENGINE);
+}
+
+/* Turn one event into the stop; false when the guest just goes on. */
+static bool stopped_by(struct run *run, const struct cpu_event *event)
+{
+    switch (event->kind) {
+    case CPU_EVENT_STOP:
+        if (!atomic_load(&run->interrupted))
+            return false; /* left over from an interrupt that came as another stop was made */
+        stop_as(run, STOP_INTERRUPT);
+        return true;
+    case CPU_EVENT_BREAK:
+        stop_at_break(run, event->pc);
+        return true;
+    case CPU_EVENT_STEP:
+        return false;
+    case CPU_EVENT_TRAP:
+        return stop_at_exit(run) || stop_at_import(run);
+    case CPU_EVENT_SYSCALL:
+        stop_at_syscall(run, event);
+        return true;
+    case CPU_EVENT_FAULT:
+    case CPU_EVENT_EXCEPTION:
+        stop_at_exception(run, event);
+        return true;
+    }
+    return false;
+}
+
+/* The engine failed: the guest stands where it is and the user is told. */
+static enum err stop_broken(struct run *run, enum err e)
+{
+    struct diag why;
+
+    (void)diag_set(&why, e, "the CPU engine (%s) cannot go on at 0x%" PRIx64 ": %s",
+                   cpu_engine_version(), cpu_get(run->cpu, CPU_RIP), err_text(e));
+    stop_as(run, STOP_ENGINE);
+    memcpy(run->stop.note, why.text, sizeof why.text);
+    return ERR_OK;
+}
+
+/* Execute one instruction; *stopped says whether that made a stop. */
+static enum err step_one(struct run *run, bool *stopped)
+{
+    struct cpu_event event;
+    enum err e;
+
+    do {
+        e = cpu_step(run->cpu, true, &event);
+        if (e)
+            return e;
+        *stopped = stopped_by(run, &event);
+    } while (!*stopped && event.kind != CPU_EVENT_STEP);
+    if (!*stopped)
+        *stopped = stop_at_exit(run) || stop_at_import(run);
+    return ERR_OK;
+}
+
+static enum err go_step(struct run *run)
+{
+    bool stopped;
+    enum err e = step_one(run, &stopped);
+
+    if (!e && !stopped)
+        stop_as(run, STOP_STEP);
+    return e;
+}
+
+static enum err go_range(struct run *run)
+{
+    for (;;) {
+        bool stopped;
+        enum err e = step_one(run, &stopped);
+        gva_t pc;
+
+        if (e || stopped)
+            return e;
+        pc = cpu_get(run->cpu, CPU_RIP);
+        if (pc < run->action.lo || pc >= run->action.hi) {
+            stop_as(run, STOP_STEP);
+            return ERR_OK;
+        }
+        if (points_at(&run->points, pc)) {
+            stop_at_break(run, pc);
+            return ERR_OK;
+        }
+        if (atomic_load(&run->interrupted)) {
+            stop_as(run, STOP_INTERRUPT);
+            return ERR_OK;
+        }
+    }
+}
+
+/* A made-up function that was reported runs on (its code returns) instead of being reported again. */
+static enum err go_continue(struct run *run, bool leave_import)
+{
+    struct cpu_event event;
+    bool stopped = false;
+    bool pass_break = true;
+    enum err e;
+
+    if (leave_import) {
+        e = step_one(run, &stopped);
+        if (e || stopped)
+            return e;
+        pass_break = false;
+    }
+    for (;;) {
+        gva_t before = cpu_get(run->cpu, CPU_RIP);
+
+        e = cpu_run(run->cpu, pass_break, &event);
+        if (e || stopped_by(run, &event))
+            return e;
+        if (event.kind == CPU_EVENT_TRAP) { /* an address of the stub pages that is no stub */
+            e = cpu_step(run->cpu, true, &event);
+            if (e || (event.kind != CPU_EVENT_STEP && stopped_by(run, &event)))
+                return e;
+        }
+        pass_break = pass_break && cpu_get(run->cpu, CPU_RIP) == before;
+    }
+}
+
+/* Settle the exception that the process is stopped at; true when the process ended by it. */
+static bool settle_exception(struct run *run)
+{
+    gva_t pc = cpu_get(run->cpu, CPU_RIP);
+    uint32_t code = run->stop.code;
+
+    if (run->stop.kind != STOP_EXCEPTION)
+        return false;
+    if (run->action.pass) {
+        run_end(run, code);
+        return true;
+    }
+    if (pc == run->exception.pc)
+        cpu_set(run->cpu, CPU_RIP, exception_continue_pc(&run->exception));
+    return false;
+}
+
+static enum err go(struct run *run)
+{
+    bool at_import = run->stop.kind == STOP_IMPORT;
+    uint32_t tid = run->stop.tid;
+
+    if (settle_exception(run))
+        return ERR_OK;
+    run->stop = (struct target_stop){.kind = STOP_STEP, .tid = tid};
+    switch (run->action.kind) {
+    case ACTION_STEP:
+        return go_step(run);
+    case ACTION_RANGE:
+        return go_range(run);
+    case ACTION_CONTINUE:
+        return go_continue(run, at_import);
+    case ACTION_HALT:
+        break;
+    }
+    return ERR_OK;
+}
+
+enum err run_go(struct run *run, struct target_stop *why)
+{
+    enum err e;
+
+    if (!run->resumed)
+        return ERR_STATE;
+    run->resumed = false;
+    process_clock_start(run->process);
+    e = go(run);
+    process_clock_stop(run->process);
+    if (e)
+        e = stop_broken(run, e);
+    atomic_store(&run->interrupted, false);
+    *why = run->stop;
+    LOG(cpu, "stop %d at 0x%" PRIx64 " %s", (int)why->kind, cpu_get(run->cpu, CPU_RIP), why->note);
+    return e;
+}

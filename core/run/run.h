@@ -1,0 +1,41 @@
+/* The run loop: what one process does between a resume and a stop. */
+#ifndef CORE_RUN_RUN_H
+#define CORE_RUN_RUN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "run/points.h"
+#include "winstub/cpu.h"
+#include "winstub/dis.h"
+#include "winstub/process.h"
+#include "winstub/target.h"
+
+struct run {
+    struct process *process; /* the caller's */
+    struct cpu *cpu;
+    struct dis *dis;
+    struct points points;
+    struct target_action action; /* of the one thread; valid while resumed */
+    bool resumed;
+    bool ended;                 /* the process has exited or was killed */
+    struct target_stop stop;    /* why the process stands still now */
+    struct cpu_event exception; /* behind stop, when that is a STOP_EXCEPTION */
+    atomic_bool interrupted;
+};
+
+MUST_USE enum err run_init(struct run *run, struct process *process);
+void run_fini(struct run *run);
+
+/* target_ops.resume and run, see winstub/target.h. */
+MUST_USE enum err run_resume(struct run *run, const struct target_action *acts, size_t n);
+MUST_USE enum err run_go(struct run *run, struct target_stop *why);
+
+/* From any thread. */
+void run_interrupt(struct run *run);
+/* The process is over, with this exit code. */
+void run_end(struct run *run, uint32_t exit_code);
+
+MUST_USE enum err run_point(struct run *run, enum point_kind kind, gva_t addr, bool on);
+
+#endif

@@ -1,0 +1,197 @@
+/*
+ * target_ops over a process: the one place where core meets the seam. Nothing is decided here; each op
+ * hands over to vm, cpu, process or run.
+ */
+#include "winstub/run.h"
+
+#include <stdlib.h>
+
+#include "run/run.h"
+
+_Static_assert(TARGET_I386 == (int)CPU_I386 && TARGET_AMD64 == (int)CPU_AMD64,
+               "the seam and the CPU number architectures alike");
+
+static struct run *run_of(void *ctx)
+{
+    return ctx;
+}
+
+static void op_info(void *ctx, struct target_info *out)
+{
+    struct run *run = run_of(ctx);
+    const struct process_module *program = NULL;
+
+    if (process_has_image(run->process))
+        program = process_module(run->process, 0);
+    *out = (struct target_info){
+        .arch = (enum target_arch)cpu_get_arch(run->cpu),
+        .pid = process_pid(run->process),
+        .exec_path = program ? program->path : "",
+        .exec_base = program ? program->base : 0,
+        .exec_first_section = program ? program->first_section : 0,
+    };
+}
+
+static enum err op_read(void *ctx, gva_t addr, void *dst, size_t len, size_t *got)
+{
+    *got = vm_debug_read(process_vm(run_of(ctx)->process), addr, dst, len);
+    return *got || !len ? ERR_OK : ERR_FAULT;
+}
+
+static enum err op_write(void *ctx, gva_t addr, const void *src, size_t len)
+{
+    return vm_debug_write(process_vm(run_of(ctx)->process), addr, src, len) ? ERR_OK : ERR_FAULT;
+}
+
+static enum err op_region(void *ctx, gva_t addr, struct target_region *out)
+{
+    struct vm_region r;
+
+    if (vm_query(process_vm(run_of(ctx)->process), addr, &r))
+        return ERR_RANGE;
+    *out = (struct target_region){
+        .base = r.base,
+        .size = r.size,
+        .allocation_base = r.allocation_base,
+        .allocation_protect = r.allocation_protect,
+        .state = r.state,
+        .protect = r.protect,
+        .type = r.type,
+        .label = r.label,
+        .path = r.path,
+    };
+    return ERR_OK;
+}
+
+static const struct target_reg *op_regs(void *ctx, size_t *count)
+{
+    return cpu_regs(cpu_get_arch(run_of(ctx)->cpu), count);
+}
+
+/* The registers of the only thread are the CPU's. */
+static bool is_thread(struct run *run, uint32_t tid)
+{
+    return process_thread(run->process, 0)->tid == tid;
+}
+
+static enum err op_reg_read(void *ctx, uint32_t tid, size_t reg, void *dst, size_t len)
+{
+    struct run *run = run_of(ctx);
+
+    return is_thread(run, tid) ? cpu_reg_read(run->cpu, reg, dst, len) : ERR_NOT_FOUND;
+}
+
+static enum err op_reg_write(void *ctx, uint32_t tid, size_t reg, const void *src, size_t len)
+{
+    struct run *run = run_of(ctx);
+
+    return is_thread(run, tid) ? cpu_reg_write(run->cpu, reg, src, len) : ERR_NOT_FOUND;
+}
+
+static enum err op_thread(void *ctx, size_t i, struct target_thread *out)
+{
+    struct run *run = run_of(ctx);
+    const struct process_thread *thread = run->ended ? NULL : process_thread(run->process, i);
+
+    if (!thread)
+        return ERR_RANGE;
+    *out = (struct target_thread){
+        .tid = thread->tid, .name = thread->name, .state = "", .teb = thread->teb};
+    return ERR_OK;
+}
+
+static enum err op_library(void *ctx, size_t i, struct target_library *out)
+{
+    struct run *run = run_of(ctx);
+    size_t first = process_has_image(run->process) ? 1 : 0;
+    const struct process_module *module = process_module(run->process, first + i);
+
+    if (!module)
+        return ERR_RANGE;
+    *out = (struct target_library){.path = module->path,
+                                   .base = module->base,
+                                   .size = module->size,
+                                   .first_section = module->first_section};
+    return ERR_OK;
+}
+
+static unsigned op_points(void *ctx)
+{
+    (void)ctx;
+    return POINT_BIT(POINT_BREAK_SW) | POINT_BIT(POINT_BREAK_HW);
+}
+
+static enum err op_point(void *ctx, enum point_kind kind, gva_t addr, size_t len, bool on)
+{
+    (void)len; /* a breakpoint is its first byte */
+    return run_point(run_of(ctx), kind, addr, on);
+}
+
+static enum err op_resume(void *ctx, const struct target_action *acts, size_t n)
+{
+    return run_resume(run_of(ctx), acts, n);
+}
+
+static enum err op_run(void *ctx, struct target_stop *why)
+{
+    return run_go(run_of(ctx), why);
+}
+
+static void op_interrupt(void *ctx)
+{
+    run_interrupt(run_of(ctx));
+}
+
+static void op_last_stop(void *ctx, struct target_stop *out)
+{
+    *out = run_of(ctx)->stop;
+}
+
+static void op_kill(void *ctx)
+{
+    run_end(run_of(ctx), 1);
+}
+
+static const struct target_ops process_ops = {
+    .info = op_info,
+    .read = op_read,
+    .write = op_write,
+    .region = op_region,
+    .regs = op_regs,
+    .reg_read = op_reg_read,
+    .reg_write = op_reg_write,
+    .thread = op_thread,
+    .library = op_library,
+    .points = op_points,
+    .point = op_point,
+    .resume = op_resume,
+    .run = op_run,
+    .interrupt = op_interrupt,
+    .last_stop = op_last_stop,
+    .kill = op_kill,
+};
+
+enum err target_init(struct target *out, struct process *process)
+{
+    struct run *run = malloc(sizeof *run);
+    enum err e = ERR_NOMEM;
+
+    if (!run)
+        return ERR_NOMEM;
+    e = run_init(run, process);
+    if (e) {
+        free(run);
+        return e;
+    }
+    *out = (struct target){.ops = &process_ops, .ctx = run};
+    return ERR_OK;
+}
+
+void target_fini(struct target *target)
+{
+    if (!target->ctx)
+        return;
+    run_fini(target->ctx);
+    free(target->ctx);
+    *target = (struct target){0};
+}

@@ -1,0 +1,45 @@
+/* The command line: what the user asked for, checked and explained. */
+#ifndef STUB_OPTIONS_H
+#define STUB_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "winstub/err.h"
+#include "winstub/gva.h"
+#include "winstub/target.h"
+
+enum option_mode {
+    OPTION_SERVE, /* wait for gdb on a socket */
+    OPTION_STDIO, /* one gdb on standard input and output */
+    OPTION_RUN,   /* no debugger */
+    OPTION_HELP,
+    OPTION_VERSION,
+};
+
+struct options {
+    enum option_mode mode;
+    const char *listen; /* "[HOST:]PORT" */
+    const char *file;
+    char **argv; /* FILE and its arguments, NULL-terminated */
+    size_t argc;
+    const char **env; /* of --env; owned, options_fini */
+    size_t env_count;
+    const char *cwd; /* NULL: default */
+    bool raw;
+    enum target_arch arch;
+    gva_t base;
+    gva_t entry;
+};
+
+/*
+ * Parse the command line and switch on --log channels. Strings point into argv.
+ * ERR_INVALID with why: the sentence names the option, what was wrong and what is expected. ERR_NOMEM.
+ */
+MUST_USE enum err options_parse(int argc, char **argv, struct options *out, struct diag *why);
+void options_fini(struct options *options);
+
+/* The text of --help: fits a screen of 24 lines and 100 columns. */
+const char *options_help(void);
+
+#endif

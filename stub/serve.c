@@ -1,0 +1,165 @@
+/*
+ * The life of the server: accept, talk, run the guest, lose the client, accept again. What the bytes mean is
+ * the stub's matter, what running means the target's.
+ */
+#include "serve.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "watch.h"
+#include "winstub/log.h"
+
+struct server {
+    struct stub *stub;
+    const struct target *target;
+    const struct net_listener *listener; /* NULL: standard input and output */
+    struct watch *watch;
+    int in; /* -1: no client */
+    int out;
+    bool lost; /* the client went away; under the watch's lock while the guest runs */
+};
+
+/* Take what has arrived; notes when the client is gone. */
+static void take_input(struct server *s)
+{
+    uint8_t data[65536];
+    size_t got = net_receive(s->in, data, sizeof data);
+
+    if (got)
+        stub_feed(s->stub, data, got);
+    else
+        s->lost = true;
+}
+
+/* While the guest runs. With no client (detached) a new one stops it. */
+static void tick(void *ctx)
+{
+    struct server *s = ctx;
+
+    if (s->in < 0) {
+        if (s->listener && net_readable(s->listener->fd))
+            s->target->ops->interrupt(s->target->ctx);
+        return;
+    }
+    if (s->listener)
+        net_refuse(s->listener);
+    if (!s->lost && net_readable(s->in)) {
+        take_input(s);
+        if (s->lost)
+            s->target->ops->interrupt(s->target->ctx);
+    }
+}
+
+static void flush(struct server *s)
+{
+    size_t len;
+    const uint8_t *data = stub_output(s->stub, &len);
+
+    if (!len || s->lost)
+        return;
+    if (!net_send(s->out, data, len))
+        s->lost = true;
+    stub_sent(s->stub, len);
+}
+
+/* Run the guest as often as the client's packets ask for it. */
+static void run_guest(struct server *s)
+{
+    while (!s->lost && stub_wants_run(s->stub)) {
+        watch_begin(s->watch);
+        stub_run(s->stub);
+        watch_end(s->watch);
+        flush(s);
+    }
+}
+
+/* Talk with the connected client until it leaves; how it left. */
+static enum stub_end converse(struct server *s)
+{
+    s->lost = false;
+    stub_connect(s->stub);
+    while (!s->lost) {
+        unsigned ready = net_wait(s->in, s->listener ? s->listener->fd : -1);
+
+        if (ready & 2)
+            net_refuse(s->listener);
+        if (!(ready & 1))
+            continue;
+        take_input(s);
+        flush(s);
+        run_guest(s);
+        if (stub_state(s->stub) != STUB_GOES_ON)
+            return stub_state(s->stub);
+    }
+    return STUB_GOES_ON;
+}
+
+/* Run on without a client until the guest stops by itself or somebody connects. */
+static void run_detached(struct server *s)
+{
+    const struct target_action on = {.kind = ACTION_CONTINUE};
+    struct target_stop why;
+
+    if (s->target->ops->resume(s->target->ctx, &on, 1))
+        return;
+    watch_begin(s->watch);
+    if (!s->target->ops->run(s->target->ctx, &why) && why.note[0])
+        (void)fprintf(stderr, "winstub: %s\n", why.note);
+    watch_end(s->watch);
+}
+
+static bool connect_client(struct server *s)
+{
+    if (s->listener) {
+        s->in = s->out = net_accept(s->listener);
+        return s->in >= 0;
+    }
+    s->in = STDIN_FILENO;
+    s->out = STDOUT_FILENO;
+    return true;
+}
+
+static void drop_client(struct server *s)
+{
+    stub_disconnect(s->stub);
+    if (s->listener)
+        net_close(s->in);
+    s->in = s->out = -1;
+}
+
+static bool guest_ended(const struct server *s, struct target_stop *last)
+{
+    s->target->ops->last_stop(s->target->ctx, last);
+    return last->kind == STOP_EXIT;
+}
+
+static enum err serve_clients(struct server *s, struct target_stop *last)
+{
+    enum stub_end end;
+
+    do {
+        if (!connect_client(s))
+            return ERR_IO;
+        LOG(net, "a client connected");
+        end = converse(s);
+        drop_client(s);
+        LOG(net, "the client %s", end == STUB_GOES_ON ? "is gone" : "took its leave");
+        if (end == STUB_DETACHED)
+            run_detached(s);
+    } while (!guest_ended(s, last) && end != STUB_KILLED && s->listener);
+    return ERR_OK;
+}
+
+enum err serve(struct stub *stub, const struct target *target, const struct net_listener *listener,
+               struct target_stop *last)
+{
+    struct server s = {.stub = stub, .target = target, .listener = listener, .in = -1, .out = -1};
+    enum err e = watch_new(tick, &s, &s.watch);
+
+    if (e)
+        return e;
+    e = serve_clients(&s, last);
+    watch_free(s.watch);
+    return e;
+}
