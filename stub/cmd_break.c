@@ -1,6 +1,6 @@
 /*
- * Break- and watchpoints: Z and z. The target decides how a point works and which kinds it has; points.c
- * remembers what the client has set. Follows the GDB manual, "Packets".
+ * Break- and watchpoints: Z and z. The target decides how a point works and which kinds it has;
+ * client_points.c remembers what the client has set. Follows the GDB manual, "Packets".
  */
 #include "handlers.h"
 
@@ -42,7 +42,7 @@ enum verdict cmd_point_set(struct stub *s, struct rsp_reader *in, struct reply *
         return reply_error(out, RSP_EINVAL);
     if (!req.known)
         return UNSUPPORTED;
-    return reply_result(out, points_set(&s->points, &s->target, &req.point));
+    return reply_result(out, client_points_set(&s->points, &s->target, &req.point));
 }
 
 enum verdict cmd_point_clear(struct stub *s, struct rsp_reader *in, struct reply *out)
@@ -53,5 +53,5 @@ enum verdict cmd_point_clear(struct stub *s, struct rsp_reader *in, struct reply
         return reply_error(out, RSP_EINVAL);
     if (!req.known)
         return UNSUPPORTED;
-    return reply_result(out, points_clear(&s->points, &s->target, &req.point));
+    return reply_result(out, client_points_clear(&s->points, &s->target, &req.point));
 }

@@ -6,7 +6,6 @@
 
 #include "handlers.h"
 #include "thread_id.h"
-#include "winstub/nt.h"
 
 /* What a client offers and the stub uses; the answer repeats it. */
 static const struct {
@@ -91,22 +90,12 @@ enum verdict cmd_attached(struct stub *s, struct rsp_reader *in, struct reply *o
     return ours ? reply_text(out, "1") : reply_error(out, RSP_ESRCH);
 }
 
-/* Is the guest stopped at a fault that its own handlers should see once nobody debugs it? */
-static bool stopped_at_fault(const struct stub *s)
-{
-    return s->stop.kind == STOP_EXCEPTION && s->stop.code != STATUS_BREAKPOINT &&
-           s->stop.code != STATUS_SINGLE_STEP;
-}
-
+/* The points go; resuming the guest is left to the server, which has to run it anyway. */
 enum verdict cmd_detach(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
-    struct target_action go = {.kind = ACTION_CONTINUE, .pass = stopped_at_fault(s)};
-
     (void)in;
-    points_clear_all(&s->points, &s->target);
+    client_points_clear_all(&s->points, &s->target);
     s->end = STUB_DETACHED;
-    if (!session_exited(s) && !s->target.ops->resume(s->target.ctx, &go, 1))
-        s->guest = GUEST_RESUMED;
     return reply_ok(out);
 }
 
@@ -121,7 +110,7 @@ enum verdict cmd_detach_pid(struct stub *s, struct rsp_reader *in, struct reply 
 
 static void end_process(struct stub *s)
 {
-    points_clear_all(&s->points, &s->target);
+    client_points_clear_all(&s->points, &s->target);
     s->target.ops->kill(s->target.ctx);
     s->target.ops->last_stop(s->target.ctx, &s->stop);
     s->end = STUB_KILLED;

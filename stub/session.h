@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "points.h"
+#include "client_points.h"
 #include "reply.h"
 #include "rsp_frame.h"
 #include "rsp_link.h"
@@ -65,7 +65,7 @@ struct stub {
     uint32_t general_tid;  /* Hg; 0 any */
     uint32_t continue_tid; /* Hc; 0 all */
     size_t next_thread;    /* where qsThreadInfo goes on */
-    struct points points;
+    struct client_points points;
     struct document document;
     struct buf console; /* text to show before the next answer */
 

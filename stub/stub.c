@@ -26,7 +26,7 @@ struct inbox_head {
     enum rsp_fault fault;
 };
 
-/* The register table must fit replies and buffers; it is our own code's, so this is a promise. */
+/* Does the register table fit replies and buffers? */
 static bool registers_fit(const struct target *t)
 {
     const struct target_reg *regs;
@@ -45,8 +45,12 @@ static bool registers_fit(const struct target *t)
 
 enum err stub_new(const struct target *target, struct stub **out)
 {
-    struct stub *s = calloc(1, sizeof *s);
+    const struct target_ops *ops = target->ops;
+    struct stub *s;
 
+    if (!ops->info || !ops->thread || !ops->last_stop || !ops->interrupt || !registers_fit(target))
+        return ERR_INVALID;
+    s = calloc(1, sizeof *s);
     if (!s)
         return ERR_NOMEM;
     if (pthread_mutex_init(&s->lock, NULL)) {
@@ -54,10 +58,7 @@ enum err stub_new(const struct target *target, struct stub **out)
         return ERR_NOMEM;
     }
     s->target = *target;
-    assert(target->ops->info && target->ops->thread && target->ops->last_stop &&
-           target->ops->interrupt);
-    assert(registers_fit(target));
-    points_init(&s->points);
+    client_points_init(&s->points);
     rsp_link_init(&s->link);
     buf_init(&s->inbox, INBOX_MAX);
     buf_init(&s->console, CONSOLE_MAX);
@@ -72,7 +73,7 @@ void stub_free(struct stub *s)
 {
     if (!s)
         return;
-    points_fini(&s->points);
+    client_points_fini(&s->points);
     rsp_link_fini(&s->link);
     buf_fini(&s->inbox);
     buf_fini(&s->console);
@@ -86,7 +87,7 @@ void stub_connect(struct stub *s)
 {
     struct target_info info;
 
-    points_clear_all(&s->points, &s->target);
+    client_points_clear_all(&s->points, &s->target);
     s->target.ops->info(s->target.ctx, &info);
     s->target.ops->last_stop(s->target.ctx, &s->stop);
     s->pid = info.pid;
@@ -106,7 +107,7 @@ void stub_connect(struct stub *s)
 void stub_disconnect(struct stub *s)
 {
     assert(s->guest != GUEST_RUNNING);
-    points_clear_all(&s->points, &s->target);
+    client_points_clear_all(&s->points, &s->target);
     s->guest = GUEST_STOPPED;
 }
 
@@ -181,7 +182,7 @@ static void packet_arrived(struct stub *s, const struct rsp_frame *f)
 /* 0x03 stops a guest that runs; a stopped one has nothing to stop. */
 static void interrupt_arrived(struct stub *s)
 {
-    if (s->guest != GUEST_STOPPED && s->end == STUB_GOES_ON)
+    if (s->guest != GUEST_STOPPED)
         s->target.ops->interrupt(s->target.ctx);
 }
 
@@ -266,8 +267,7 @@ void stub_run(struct stub *s)
         run_failed(s, e);
     else
         s->stop = why;
-    if (s->end == STUB_GOES_ON)
-        packets_answer_stop(s);
+    packets_answer_stop(s);
     drain_inbox(s);
     pthread_mutex_unlock(&s->lock);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rsp_frame.h"
+#include "suite.h"
 
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
 
@@ -164,8 +165,6 @@ int main(void)
 {
     Suite *suite = suite_create("rsp_frame");
     TCase *tc = tcase_create("frames");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, stream, 0, COUNT_OF(streams));
@@ -173,9 +172,5 @@ int main(void)
     tcase_add_test(tc, longest);
     tcase_add_test(tc, encode);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_main(suite);
 }

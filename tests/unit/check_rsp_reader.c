@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rsp_reader.h"
+#include "suite.h"
 
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
 
@@ -144,8 +145,6 @@ int main(void)
 {
     Suite *suite = suite_create("rsp_reader");
     TCase *tc = tcase_create("cursor");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tc, hex_u64, 0, COUNT_OF(hex_cases));
     tcase_add_test(tc, hex_u32);
@@ -155,9 +154,5 @@ int main(void)
     tcase_add_test(tc, pieces);
     tcase_add_test(tc, words);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_main(suite);
 }

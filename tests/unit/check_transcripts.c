@@ -13,6 +13,7 @@
 #include "packets.h"
 #include "rsp_frame.h"
 #include "rsp_log.h"
+#include "suite.h"
 #include "winstub/stub.h"
 
 #define PATTERN  "tests/transcripts/*.rsp"
@@ -234,8 +235,7 @@ int main(void)
 {
     Suite *suite = suite_create("transcripts");
     TCase *tc = tcase_create("golden");
-    SRunner *runner;
-    int failed;
+    int result;
 
     if (glob(PATTERN, 0, NULL, &files)) {
         (void)fprintf(stderr, "no %s: run the tests from the top folder\n", PATTERN);
@@ -244,10 +244,7 @@ int main(void)
     tcase_add_loop_test(tc, transcript, 0, (int)files.gl_pathc);
     tcase_add_test(tc, every_row_has_a_transcript);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    result = suite_main(suite);
     globfree(&files);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return result;
 }

@@ -1,20 +1,20 @@
 /* The points of one client: an ordered array, because GDB removes and inserts all of them at each stop. */
-#include "points.h"
+#include "client_points.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "winstub/log.h"
 
-void points_init(struct points *p)
+void client_points_init(struct client_points *p)
 {
-    *p = (struct points){0};
+    *p = (struct client_points){0};
 }
 
-void points_fini(struct points *p)
+void client_points_fini(struct client_points *p)
 {
     free(p->list);
-    points_init(p);
+    client_points_init(p);
 }
 
 static int point_order(const struct point *a, const struct point *b)
@@ -29,7 +29,7 @@ static int point_order(const struct point *a, const struct point *b)
 }
 
 /* Where the point is, or where it belongs. */
-static size_t point_index(const struct points *p, const struct point *point, bool *found)
+static size_t point_index(const struct client_points *p, const struct point *point, bool *found)
 {
     size_t low = 0;
     size_t high = p->count;
@@ -51,7 +51,7 @@ static size_t point_index(const struct points *p, const struct point *point, boo
     return low;
 }
 
-static enum err points_grow(struct points *p)
+static enum err client_points_grow(struct client_points *p)
 {
     size_t cap = p->cap ? p->cap * 2 : 16;
     struct point *list;
@@ -73,7 +73,8 @@ static enum err point_tell(const struct target *t, const struct point *point, bo
     return t->ops->point(t->ctx, point->kind, point->addr, point->len, on);
 }
 
-enum err points_set(struct points *p, const struct target *t, const struct point *point)
+enum err client_points_set(struct client_points *p, const struct target *t,
+                           const struct point *point)
 {
     bool found;
     size_t at = point_index(p, point, &found);
@@ -81,7 +82,7 @@ enum err points_set(struct points *p, const struct target *t, const struct point
 
     if (found)
         return ERR_OK;
-    e = points_grow(p);
+    e = client_points_grow(p);
     if (e)
         return e;
     e = point_tell(t, point, true);
@@ -93,7 +94,8 @@ enum err points_set(struct points *p, const struct target *t, const struct point
     return ERR_OK;
 }
 
-enum err points_clear(struct points *p, const struct target *t, const struct point *point)
+enum err client_points_clear(struct client_points *p, const struct target *t,
+                             const struct point *point)
 {
     bool found;
     size_t at = point_index(p, point, &found);
@@ -109,7 +111,7 @@ enum err points_clear(struct points *p, const struct target *t, const struct poi
     return ERR_OK;
 }
 
-void points_clear_all(struct points *p, const struct target *t)
+void client_points_clear_all(struct client_points *p, const struct target *t)
 {
     for (size_t i = 0; i < p->count; i++) {
         enum err e = point_tell(t, &p->list[i], false);
