@@ -134,7 +134,8 @@ $O/winstub: $(call objects,stub/main.c) $O/libwinstub.a
 $(UNIT_TESTS): $O/tests/check_%: $O/tests/unit/check_%.o $O/tests/libsupport.a $O/libwinstub.a
 $(REPLAYS): $O/tests/replay_%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $O/tests/libsupport.a $O/libwinstub.a
 $(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/libwinstub.a
-$(UNIT_TESTS): private LIBS := $(CHECK_LIBS) $(LIBS)
+# tests/support/alloc_fail.c stands between the library and the allocator.
+$(UNIT_TESTS): private LIBS := $(CHECK_LIBS) $(LIBS) -Wl,-u,__wrap_malloc,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $O/winstub $(UNIT_TESTS) $(REPLAYS) $(BENCHES):
 	$(say) LINK $@
 	@mkdir -p $(@D)
