@@ -117,10 +117,11 @@ const struct process_thread *process_thread(const struct process *p, size_t i)
 static uint8_t *shared_page(struct process *p)
 {
     struct vm_fill fill;
+    uint64_t size;
 
     if (vm_fill(p->vm, SHARED_ADDRESS, VM_READ, &fill) != VM_FAULT_NONE)
         return NULL;
-    return vm_arena(p->vm, NULL) + fill.offset;
+    return vm_arena(p->vm, &size) + fill.offset;
 }
 
 void process_clock_start(struct process *p)

@@ -135,7 +135,22 @@ static bool read_pointer(const struct program *program, uint32_t at, size_t i, u
     return true;
 }
 
-/* Read the directory. False when it or what it names does not lie in the image. */
+/* The RVA of len bytes at an address of the image; 0 for nothing at address 0. */
+static bool to_rva(const struct program *program, gva_t addr, uint64_t len, uint32_t *rva)
+{
+    struct bytes mapped = {program->mapped, program->image->image_size};
+
+    *rva = (uint32_t)(addr - program->base);
+    if (bytes_has(mapped, addr - program->base, len))
+        return true;
+    *rva = 0;
+    return addr == 0 && len == 0;
+}
+
+/*
+ * Read the directory. False when it or what it names does not lie in the image. Without addresses it is a directory of
+ * callbacks only; those do not run in bare mode: the program stands at its entry point.
+ */
 static bool read_tls(const struct program *program, struct tls *out)
 {
     const struct pe_image *image = program->image;
@@ -147,14 +162,10 @@ static bool read_tls(const struct program *program, struct tls *out)
         !read_pointer(program, at, 2, &index) || !bytes_u32(mapped, numbers, &out->zeros) ||
         !bytes_u32(mapped, numbers + 4, &flags))
         return false;
-    start -= program->base;
-    end -= program->base;
-    index -= program->base;
-    if (end < start || !bytes_has(mapped, start, end - start) || !bytes_has(mapped, index, 4))
+    if (!to_rva(program, start, end - start, &out->start) ||
+        !to_rva(program, index, index ? 4 : 0, &out->index))
         return false;
-    out->start = (uint32_t)start;
     out->size = (uint32_t)(end - start);
-    out->index = (uint32_t)index;
     flags = flags >> TLS_ALIGN_SHIFT & 0xf;
     out->align = flags > 5 ? 1u << (flags - 1) : 16;
     return true;
@@ -184,7 +195,7 @@ static enum err make_tls(struct process *p, const struct program *program, gva_t
     block = round_up(req.base + array, tls.align);
     if (!NT_SUCCESS(vm_allocate(p->vm, &req, NULL, NULL)) ||
         !vm_debug_write(p->vm, block, program->mapped + tls.start, tls.size) ||
-        !vm_debug_write(p->vm, program->base + tls.index, raw, 4))
+        (tls.index && !vm_debug_write(p->vm, program->base + tls.index, raw, 4)))
         return diag_set(why, ERR_NOMEM, "no memory for 0x%" PRIx64 " bytes of thread-local data",
                         req.size);
     put_u64(raw, block);
