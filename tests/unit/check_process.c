@@ -248,7 +248,8 @@ static uint32_t x65599(const char *name)
     uint32_t hash = 0;
 
     for (; *name; name++)
-        hash = hash * 65599 + (*name >= 'a' && *name <= 'z' ? (uint8_t)*name - 32u : (uint8_t)*name);
+        hash =
+            hash * 65599 + (*name >= 'a' && *name <= 'z' ? (uint8_t)*name - 32u : (uint8_t)*name);
     return hash;
 }
 
