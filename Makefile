@@ -161,6 +161,14 @@ GUEST_FLAGS := -std=c17 -g -O0 -Wall -Wextra -ffreestanding -fno-stack-protector
                -nostdlib -Wl,--dynamicbase -Wl,-e
 GUESTS := $(foreach g,$(filter-out shell_%,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))),$O/guests/$g64.exe $O/guests/$g32.exe)
 
+GUESTS += $(patsubst tests/guests/%.s,$O/guests/%.bin,$(wildcard tests/guests/shell_*.s))
+
+$O/guests/%32.bin: private WIDTH := -m32
+$O/guests/%64.bin: private WIDTH := -m64
+$O/guests/%.bin: tests/guests/%.s
+	$(say) GUEST $@
+	@mkdir -p $(@D)
+	$Q$(CC) $(WIDTH) -c -o $(@:.bin=.o) $< && $(CROSS_COMPILE)objcopy -O binary -j .text $(@:.bin=.o) $@
 $O/guests/%64.exe: tests/guests/%.c
 	$(say) GUEST $@
 	@mkdir -p $(@D); command -v $(MINGW64)gcc >/dev/null || { echo "$(MINGW64)gcc is missing: run 'make deps'"; exit 1; }
