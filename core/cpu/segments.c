@@ -28,8 +28,11 @@
 #define STACK_AT   0x200u
 #define PRIVATE(x) (PRIVATE_PAGE + (x))
 
-/* lgdt [rsi]; xsetbv (XCR0 = edx:eax); jmp rdi */
-static const uint8_t boot_code[] = {0x0f, 0x01, 0x16, 0x0f, 0x01, 0xd1, 0xff, 0xe7};
+/* lgdt [rsi]; mov cr4, rbx; xsetbv (XCR0 = edx:eax); jmp rdi */
+static const uint8_t boot_code[] = {0x0f, 0x01, 0x16, 0x0f, 0x22, 0xe3,
+                                    0x0f, 0x01, 0xd1, 0xff, 0xe7};
+/* OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE: engines differ in what they start with. */
+#define CR4 UINT64_C(0x50600)
 /* ljmp 0x33:LOAD_AT, from 32-bit code */
 static const uint8_t to64_code[] = {0xea, LOAD_AT & 0xff, 0xf0 | (LOAD_AT >> 8), 0xff, 0xff, 0x33,
                                     0};
@@ -148,6 +151,7 @@ enum err segments_init(struct cpu *cpu, struct diag *why)
     write_private_frame(cpu);
     engine_set(cpu->engine, CPU_RSI, PRIVATE(GDTR_AT));
     engine_set(cpu->engine, CPU_RDI, PRIVATE_EXIT);
+    engine_set(cpu->engine, CPU_RBX, CR4);
     engine_set(cpu->engine, CPU_RAX, 3);
     engine_set(cpu->engine, CPU_RCX, 0);
     engine_set(cpu->engine, CPU_RDX, 0);
