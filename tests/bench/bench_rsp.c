@@ -46,6 +46,15 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+static pid_t spawn(void)
+{
+    pid_t pid = fork();
+
+    if (pid < 0)
+        die("cannot fork");
+    return pid;
+}
+
 /* ---- a client ------------------------------------------------------------------------------ */
 
 static void send_all(int fd, const char *data, size_t len)
@@ -166,8 +175,9 @@ static struct client server_start(char *const argv[], const char *words)
     int said[2];
     pid_t pid;
 
-    if (pipe(said) || (pid = fork()) < 0)
-        die("cannot start a server");
+    if (pipe(said))
+        die("no pipe");
+    pid = spawn();
     if (!pid) {
         dup2(said[1], STDERR_FILENO);
         dup2(said[1], STDOUT_FILENO);
@@ -243,8 +253,9 @@ static struct client echo_start(void)
 
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 1) ||
-        getsockname(listener, (struct sockaddr *)&at, &len) || (pid = fork()) < 0)
-        die("cannot start the echo");
+        getsockname(listener, (struct sockaddr *)&at, &len))
+        die("cannot listen");
+    pid = spawn();
     if (!pid)
         echo_serve(listener);
     close(listener);
@@ -349,8 +360,9 @@ static double start_time(void)
     size_t len;
     pid_t pid;
 
-    if (pipe(down) || pipe(up) || (pid = fork()) < 0)
-        die("cannot start winstub");
+    if (pipe(down) || pipe(up))
+        die("no pipe");
+    pid = spawn();
     if (!pid) {
         dup2(down[0], STDIN_FILENO);
         dup2(up[1], STDOUT_FILENO);
