@@ -66,6 +66,7 @@ enum {
     DIR_IMPORT = 1,
     DIR_RELOC = 5,
     DIR_TLS = 9,
+    DIR_LOAD_CONFIG = 10,
     DIR_COM_DESCRIPTOR = 14,
     DIR_COUNT = 16,
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc_fail.h"
 #include "image/pe_build.h"
 #include "pe_builder.h"
 #include "suite.h"
@@ -191,6 +192,18 @@ START_TEST(no_memory)
 }
 END_TEST
 
+START_TEST(no_host_memory)
+{
+    enum err e;
+
+    ck_assert_msg(map_at(b.image_base) == ERR_OK, "%s", why.text);
+    ALLOC_FAIL_EACH(e, image_map(vm, image, b.image_base + 0x10000, "a.exe", "C:\\a.exe", &why),
+                    ERR_NOMEM, ERR_OK);
+    ALLOC_FAIL_EACH(e, raw_map(vm, (struct bytes){(const uint8_t *)"\xC3", 1}, 0x10000, &why),
+                    ERR_NOMEM, ERR_OK);
+}
+END_TEST
+
 START_TEST(made_up_dll)
 {
     static const struct pe_dll_export exports[] = {{"Beep", 0}, {"ExitProcess", 0}};
@@ -297,6 +310,7 @@ int main(void)
     tcase_add_test(tc, flat);
     tcase_add_test(tc, base_refused);
     tcase_add_test(tc, no_memory);
+    tcase_add_test(tc, no_host_memory);
     tcase_add_test(tc, made_up_dll);
     tcase_add_test(raw, code);
     tcase_add_test(raw, code_at_any_address);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc_fail.h"
 #include "pe_builder.h"
 #include "suite.h"
 #include "winstub/bytes.h"
@@ -154,6 +155,16 @@ START_TEST(no_room_at_base)
 }
 END_TEST
 
+START_TEST(no_memory)
+{
+    enum err e;
+
+    ck_lays_out(0);
+    free(mapped);
+    ALLOC_FAIL_EACH(e, pe_layout(image, image->image_base, &mapped, &why), ERR_NOMEM, ERR_OK);
+}
+END_TEST
+
 /* ---- Damaged relocation tables ------------------------------------------------------------------ */
 
 START_TEST(directory_outside)
@@ -302,9 +313,12 @@ START_TEST(flat)
     ck_assert(is_zero((uint32_t)file.len, PB_IMAGE_SIZE));
     b.image_size = 0x1000; /* smaller than the file: the rest of it stays out */
     b.headers_size = 0x200;
-    buf_clear(&file);
     ck_lays_out(0);
     ck_assert_uint_eq(mapped[0x400], 0xC3);
+    b.section_count = 0;
+    b.lfanew = 0x2000; /* ImageBase itself lies past what is mapped */
+    ck_lays_out(0x10000);
+    ck_assert(memcmp(mapped, file.data, 0x1000) == 0);
 }
 END_TEST
 
@@ -322,6 +336,7 @@ int main(void)
     tcase_add_test(tc, entry_kinds);
     tcase_add_test(tc, cannot_move);
     tcase_add_test(tc, no_room_at_base);
+    tcase_add_test(tc, no_memory);
     tcase_add_test(relocs, directory_outside);
     tcase_add_loop_test(relocs, block_sizes, 0, 9);
     tcase_add_test(relocs, entries_outside);
