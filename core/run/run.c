@@ -27,6 +27,7 @@ enum err run_init(struct run *run, struct process *process)
 void run_fini(struct run *run)
 {
     points_fini(&run->points);
+    watches_fini(&run->watches);
     dis_free(run->dis);
 }
 
@@ -45,13 +46,11 @@ void run_end(struct run *run, uint32_t exit_code)
     run->stop = (struct target_stop){.kind = STOP_EXIT, .tid = tid, .exit_code = exit_code};
 }
 
-enum err run_point(struct run *run, enum point_kind kind, gva_t addr, bool on)
+static enum err set_break(struct run *run, enum point_kind kind, gva_t addr, bool on)
 {
     bool fresh;
     enum err e;
 
-    if (kind != POINT_BREAK_SW && kind != POINT_BREAK_HW)
-        return ERR_UNSUPPORTED;
     if (!on) {
         if (points_remove(&run->points, addr, POINT_BIT(kind)))
             cpu_break_remove(run->cpu, addr);
@@ -64,6 +63,15 @@ enum err run_point(struct run *run, enum point_kind kind, gva_t addr, bool on)
     if (e)
         (void)points_remove(&run->points, addr, POINT_BIT(kind));
     return e;
+}
+
+enum err run_point(struct run *run, enum point_kind kind, gva_t addr, uint64_t len, bool on)
+{
+    struct watch_range range = {.addr = addr, .len = len, .kind = kind};
+
+    if (kind == POINT_BREAK_SW || kind == POINT_BREAK_HW)
+        return set_break(run, kind, addr, on);
+    return watches_set(&run->watches, run->cpu, &range, on);
 }
 
 enum err run_resume(struct run *run, const struct target_action *acts, size_t n)
@@ -183,7 +191,7 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
     case CPU_EVENT_STEP:
         return false;
     case CPU_EVENT_TRAP:
-        return stop_at_exit(run) || stop_at_import(run);
+        return event->access == VM_EXEC && (stop_at_exit(run) || stop_at_import(run));
     case CPU_EVENT_SYSCALL:
         stop_at_syscall(run, event);
         return true;
@@ -207,21 +215,38 @@ static enum err stop_broken(struct run *run, enum err e)
     return ERR_OK;
 }
 
-/* Execute one instruction; *stopped says whether that made a stop. */
-static enum err step_one(struct run *run, bool *stopped)
+/* One instruction with traps open: what it does to watched bytes is looked at before and after. */
+static enum err step_open(struct run *run, bool *stopped)
 {
+    struct vm *vm = process_vm(run->process);
+    struct watch_probe probe; /* large: only its count is cleared */
     struct cpu_event event;
     enum err e;
 
+    probe.count = 0;
+    if (run->watches.count)
+        watches_probe(&run->watches, vm, run->cpu, run->dis, &probe);
     do {
         e = cpu_step(run->cpu, true, &event);
         if (e)
             return e;
         *stopped = stopped_by(run, &event);
     } while (!*stopped && event.kind != CPU_EVENT_STEP);
-    if (!*stopped)
-        *stopped = stop_at_exit(run) || stop_at_import(run);
+    if (!*stopped && watches_hit(&probe, vm, &run->stop.watch, &run->stop.addr)) {
+        stop_as(run, STOP_WATCH);
+        *stopped = true;
+    }
     return ERR_OK;
+}
+
+/* Execute one instruction on the debugger's behalf; *stopped says whether that made a stop. */
+static enum err step_one(struct run *run, bool *stopped)
+{
+    enum err e = step_open(run, stopped);
+
+    if (!e && !*stopped)
+        *stopped = stop_at_exit(run) || stop_at_import(run);
+    return e;
 }
 
 static enum err go_step(struct run *run)
@@ -279,9 +304,9 @@ static enum err go_continue(struct run *run, bool leave_import)
         e = cpu_run(run->cpu, pass_break, &event);
         if (e || stopped_by(run, &event))
             return e;
-        if (event.kind == CPU_EVENT_TRAP) { /* an address of the stub pages that is no stub */
-            e = cpu_step(run->cpu, true, &event);
-            if (e || (event.kind != CPU_EVENT_STEP && stopped_by(run, &event)))
+        if (event.kind == CPU_EVENT_TRAP) {
+            e = step_open(run, &stopped);
+            if (e || stopped)
                 return e;
         }
         pass_break = pass_break && cpu_get(run->cpu, CPU_RIP) == before;
