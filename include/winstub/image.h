@@ -21,10 +21,10 @@
 struct pe_section {
     char name[9]; /* NUL-terminated, control characters replaced */
     uint32_t rva;
-    uint32_t virtual_size;
-    uint32_t file_offset;
-    uint32_t file_size;
-    uint32_t flags; /* IMAGE_SCN_* */
+    uint32_t virtual_size; /* SizeOfRawData where the header says 0, as NT takes it */
+    uint32_t file_offset; /* what fills the section: whole sectors, inside the file, no more than */
+    uint32_t file_size;   /* its pages take; 0: nothing, the section begins as zeros */
+    uint32_t flags;       /* IMAGE_SCN_* */
 };
 
 struct pe_dir {
@@ -32,7 +32,10 @@ struct pe_dir {
     uint32_t size;
 };
 
-/* A parsed image. Everything in it was checked against the file: offsets and sizes may be trusted. */
+/*
+ * A parsed image. Everything in it but what says otherwise was checked against the file: offsets and
+ * sizes may be trusted, sections are ascending (unless flat), do not overlap and lie inside the image.
+ */
 struct pe_image {
     struct bytes file; /* the caller's bytes; must outlive this */
     enum cpu_arch arch;
@@ -46,16 +49,20 @@ struct pe_image {
     uint32_t image_size; /* rounded up to pages */
     uint32_t headers_size;
     uint32_t checksum;
-    uint64_t stack_reserve, stack_commit, heap_reserve, heap_commit;
-    struct pe_dir dirs[16];
+    uint64_t stack_reserve, stack_commit, heap_reserve, heap_commit; /* as asked for: any number */
+    struct pe_dir
+        dirs[16]; /* as found; whoever follows one bounds it (pe_imports and its kin do) */
+    bool flat;    /* SectionAlignment below a page: mapped as one run, as in the file */
     struct pe_section *sections;
     size_t section_count;
 };
 
 /*
  * Parse the headers and section table of file.
- * ERR_FORMAT     not MZ, not PE, wrong machine or magic, or inconsistent; ERR_TRUNCATED; ERR_LIMIT
- *                why says which field, at which file offset, and what was expected
+ * ERR_FORMAT       not MZ, not PE, or inconsistent; ERR_TRUNCATED; ERR_LIMIT; ERR_NOMEM
+ * ERR_UNSUPPORTED  another CPU, or .NET without machine code
+ * why says which field, at which file offset, and what was expected, or what the file is instead; its
+ * text completes "hello.exe: ...", since only the caller knows the name. O(sections).
  */
 MUST_USE enum err pe_parse(struct bytes file, struct pe_image **out, struct diag *why);
 void pe_free(struct pe_image *image); /* takes NULL */
@@ -63,7 +70,9 @@ void pe_free(struct pe_image *image); /* takes NULL */
 /*
  * Lay the image out as mapped: headers and sections at their RVAs, the rest zero; relocated to base, ImageBase in the
  * header updated. *out is malloc'd, image_size bytes, the caller's.
- * ERR_UNSUPPORTED  base differs from image_base and relocations are stripped; ERR_FORMAT  a damaged relocation table
+ * ERR_UNSUPPORTED  base differs from image_base and relocations are stripped
+ * ERR_FORMAT       a damaged relocation table; ERR_RANGE  no room at base; ERR_NOMEM
+ * O(image size).
  */
 MUST_USE enum err pe_layout(const struct pe_image *image, gva_t base, uint8_t **out,
                             struct diag *why);

@@ -89,6 +89,7 @@ struct vm_region {
     uint32_t type;    /* MEM_PRIVATE, MEM_MAPPED, MEM_IMAGE; 0 when free */
     const char *
         label; /* of the run ("hello.exe .text") or else the allocation; "" if none; valid until the next change */
+    uint64_t label_size; /* bytes to the end of what the label names, at most size; 0 when free */
     const char *path; /* guest path of the mapped file, "" if none; valid until the next change */
 };
 

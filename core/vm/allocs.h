@@ -1,0 +1,69 @@
+/*
+ * Allocations: which address ranges are taken, by what, and where there is room. Ordered by base in a
+ * tree that keeps the largest usable gap of every subtree, so that room is found in O(log n).
+ */
+#ifndef VM_ALLOCS_H
+#define VM_ALLOCS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vm/label.h"
+#include "vm/tree.h"
+#include "winstub/gva.h"
+
+struct allocation {
+    struct tree_node
+        node; /* key: base; weight: bytes from the first granule behind the one before to base */
+    gva_t end;
+    uint32_t type;    /* MEM_PRIVATE, MEM_IMAGE */
+    uint32_t protect; /* AllocationProtect */
+    struct tree runs;
+    struct label *label;
+    struct label *path;
+};
+
+struct allocs {
+    struct tree tree;
+    gva_t limit; /* allocations end at or below it */
+};
+
+/* Where new room may lie: [lowest, end), at multiples of alignment. */
+struct room {
+    uint64_t size;
+    gva_t lowest;
+    gva_t end;
+    uint64_t alignment; /* power of two, at least 64 KiB */
+    bool top_down;
+};
+
+struct allocation *allocation_of(struct tree_node *node); /* takes NULL */
+gva_t allocation_base(const struct allocation *a);
+struct allocation *allocation_next(const struct allocation *a);
+struct allocation *allocation_prev(const struct allocation *a);
+
+/* The allocation that holds addr, NULL when it is free. */
+struct allocation *allocs_find(const struct allocs *as, gva_t addr);
+/* The last allocation that starts at or below addr, NULL when none does. */
+struct allocation *allocs_floor(const struct allocs *as, gva_t addr);
+/* The first allocation that starts above addr, NULL when none does. */
+struct allocation *allocs_above(const struct allocs *as, gva_t addr);
+/* Is all of [start, end) free? */
+bool allocs_is_free(const struct allocs *as, gva_t start, gva_t end);
+
+/* Enter a, whose key and end are set and whose range is free. */
+void allocs_insert(struct allocs *as, struct allocation *a);
+void allocs_remove(struct allocs *as, struct allocation *a);
+/* Shrink a to [base, end), which lies inside it and is not empty. */
+void allocs_shrink(struct allocs *as, struct allocation *a, gva_t base, gva_t end);
+
+/*
+ * The lowest (top_down: highest) place for room. False when there is none. O(log n) at 64 KiB alignment; larger
+ * alignments also visit the gaps that are large enough but hold no aligned place.
+ */
+bool allocs_find_room(const struct allocs *as, const struct room *room, gva_t *base);
+
+/* Order, no overlap, gaps. Runs are not looked at. O(n). */
+bool allocs_valid(const struct allocs *as);
+
+#endif

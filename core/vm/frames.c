@@ -1,0 +1,186 @@
+/*
+ * The arena and its reference counts. Frames are handed out warm ones first (zeroed by hand), then
+ * those that the host took back, then new ones; the host gets freed memory back in sorted batches, since
+ * one madvise costs as much as zeroing several frames. DESIGN.md section 3.
+ */
+#include "vm/frames.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static void *map_host(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+enum err frames_init(struct frames *f, uint64_t arena_size)
+{
+    uint64_t count = arena_size / FRAME_SIZE;
+
+    *f = (struct frames){.returned = FRAME_NONE};
+    if (!count || count > FRAME_MOST)
+        return ERR_NOMEM;
+    f->limit = (uint32_t)count;
+    f->arena = map_host((size_t)count * FRAME_SIZE);
+    f->state = map_host((size_t)count * sizeof *f->state);
+    if (f->arena && f->state)
+        return ERR_OK;
+    frames_fini(f);
+    return ERR_NOMEM;
+}
+
+void frames_fini(struct frames *f)
+{
+    if (f->arena)
+        (void)munmap(f->arena, (size_t)f->limit * FRAME_SIZE);
+    if (f->state)
+        (void)munmap(f->state, (size_t)f->limit * sizeof *f->state);
+    *f = (struct frames){.returned = FRAME_NONE};
+}
+
+uint8_t *frames_bytes(const struct frames *f, frame_t frame)
+{
+    assert(frame < f->fresh);
+    return f->arena + (size_t)frame * FRAME_SIZE;
+}
+
+/* A free frame whose bytes are zero. */
+static bool take_free(struct frames *f, frame_t *out)
+{
+    if (f->dirty_count) {
+        *out = f->dirty[--f->dirty_count];
+        memset(frames_bytes(f, *out), 0, FRAME_SIZE);
+        return true;
+    }
+    if (f->returned != FRAME_NONE) {
+        *out = f->returned;
+        f->returned = f->state[*out] & ~FRAME_IS_FREE;
+        return true;
+    }
+    if (f->fresh == f->limit)
+        return false;
+    *out = f->fresh++;
+    return true;
+}
+
+bool frames_new(struct frames *f, frame_t *out)
+{
+    if (!take_free(f, out))
+        return false;
+    f->state[*out] = 1;
+    f->in_use++;
+    f->references++;
+    return true;
+}
+
+void frames_ref(struct frames *f, frame_t frame)
+{
+    assert(frames_refs(f, frame) > 0);
+    f->references++;
+    if (f->state[frame]++ == 1)
+        f->shared++;
+}
+
+static int compare_frames(const void *a, const void *b)
+{
+    frame_t x = *(const frame_t *)a;
+    frame_t y = *(const frame_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Give the bytes of count frames from first on back to the host; they read as zero afterwards. */
+static void return_range(struct frames *f, frame_t first, size_t count)
+{
+    uint8_t *bytes = frames_bytes(f, first);
+
+    if (madvise(bytes, count * FRAME_SIZE, MADV_DONTNEED) != 0)
+        memset(bytes, 0, count * FRAME_SIZE);
+    for (size_t i = count; i-- > 0;) {
+        f->state[first + i] = FRAME_IS_FREE | f->returned;
+        f->returned = first + (frame_t)i;
+    }
+}
+
+static void return_dirty(struct frames *f)
+{
+    size_t start = 0;
+
+    qsort(f->dirty, f->dirty_count, sizeof *f->dirty, compare_frames);
+    for (size_t i = 1; i <= f->dirty_count; i++) {
+        if (i < f->dirty_count && f->dirty[i] == f->dirty[i - 1] + 1)
+            continue;
+        return_range(f, f->dirty[start], i - start);
+        start = i;
+    }
+    f->dirty_count = 0;
+}
+
+static void free_frame(struct frames *f, frame_t frame)
+{
+    f->in_use--;
+    if (f->on_free)
+        f->on_free(f->on_free_ctx, frame);
+    if (f->dirty_count == FRAME_BATCH)
+        return_dirty(f);
+    f->state[frame] = FRAME_IS_FREE | FRAME_NONE;
+    f->dirty[f->dirty_count++] = frame;
+}
+
+void frames_unref(struct frames *f, frame_t frame)
+{
+    assert(frames_refs(f, frame) > 0);
+    f->references--;
+    if (--f->state[frame] == 0)
+        free_frame(f, frame);
+    else if (f->state[frame] == 1)
+        f->shared--;
+}
+
+uint32_t frames_refs(const struct frames *f, frame_t frame)
+{
+    if (frame >= f->fresh || f->state[frame] & FRAME_IS_FREE)
+        return 0;
+    return f->state[frame];
+}
+
+/* How many free frames the two lists hold; more than fresh when a list is broken. */
+static uint64_t count_free(const struct frames *f)
+{
+    uint64_t count = f->dirty_count;
+    frame_t at = f->returned;
+
+    for (size_t i = 0; i < f->dirty_count; i++) {
+        if (f->dirty[i] >= f->fresh || frames_refs(f, f->dirty[i]))
+            return UINT64_MAX;
+    }
+    while (at != FRAME_NONE && count <= f->fresh) {
+        if (at >= f->fresh || !(f->state[at] & FRAME_IS_FREE))
+            return UINT64_MAX;
+        at = f->state[at] & ~FRAME_IS_FREE;
+        count++;
+    }
+    return count;
+}
+
+bool frames_valid(const struct frames *f)
+{
+    uint64_t references = 0;
+    uint32_t in_use = 0;
+    uint32_t shared = 0;
+
+    for (frame_t i = 0; i < f->fresh; i++) {
+        uint32_t refs = frames_refs(f, i);
+
+        references += refs;
+        in_use += refs > 0;
+        shared += refs > 1;
+    }
+    return f->fresh <= f->limit && references == f->references && in_use == f->in_use &&
+           shared == f->shared && count_free(f) == f->fresh - in_use;
+}

@@ -1,0 +1,82 @@
+/* NtProtectVirtualMemory, and the one-shot guard. NT-MEMORY-RULES P01..P20, M23..M27. */
+#include "vm/space.h"
+#include "winstub/log.h"
+
+/* What a run of a shows after a protect with `wanted`: views keep "not yet written" visible (M25, M27). */
+static uint32_t shown(const struct allocation *a, const struct run *run, uint32_t wanted)
+{
+    uint32_t value = protection_for_page(wanted, a->protect);
+
+    if (a->type != MEM_IMAGE)
+        return value;
+    return run->written ? protection_after_write(value) : protection_before_write(value);
+}
+
+static nt_status check(const struct vm *vm, gva_t base, uint64_t size, uint32_t protect,
+                       const uint32_t *old)
+{
+    if (!protection_valid(protect, false))
+        return STATUS_INVALID_PAGE_PROTECTION;
+    if (!old)
+        return STATUS_ACCESS_VIOLATION;
+    if (base >= vm->allocs.limit)
+        return STATUS_INVALID_PARAMETER_2;
+    if (!size || size > vm->allocs.limit - base)
+        return STATUS_INVALID_PARAMETER_3;
+    return STATUS_SUCCESS;
+}
+
+static nt_status protect_range(struct vm *vm, struct range r, uint32_t protect, uint32_t *old)
+{
+    struct allocation *a = allocs_find(&vm->allocs, r.start);
+
+    if (!a || r.end > a->end)
+        return STATUS_CONFLICTING_ADDRESSES;
+    if (a->type == MEM_PRIVATE && protection_is_copy(protect))
+        return STATUS_INVALID_PARAMETER_4;
+    if (space_committed(a, r) != r.end - r.start)
+        return STATUS_NOT_COMMITTED;
+    if (space_prepare(vm, r, false) != STATUS_SUCCESS)
+        return STATUS_NO_MEMORY;
+    *old = runs_find(&a->runs, r.start)->protect;
+    for (struct run *run = space_cut(vm, a, r); run && run_start(run) < r.end; run = run_next(run))
+        space_set_protect(vm, run, shown(a, run, protect));
+    runs_join(&a->runs, &vm->run_pool, r.start, r.end);
+    return STATUS_SUCCESS;
+}
+
+nt_status vm_protect(struct vm *vm, gva_t *base, uint64_t *size, uint32_t protect, uint32_t *old)
+{
+    nt_status st = check(vm, *base, *size, protect, old);
+    struct range r = {0, 0};
+
+    if (st == STATUS_SUCCESS) {
+        r = range_of_pages(*base, *size);
+        st = protect_range(vm, r, protect, old);
+    }
+    LOG(vm, "protect 0x%" PRIx64 "+0x%" PRIx64 " to 0x%x -> %s", *base, *size, protect,
+        nt_text(st));
+    if (st != STATUS_SUCCESS)
+        return st;
+    space_changed(vm);
+    *base = r.start;
+    *size = r.end - r.start;
+    return st;
+}
+
+bool vm_clear_guard(struct vm *vm, gva_t addr)
+{
+    struct range r = {page_down(addr), page_down(addr) + VM_PAGE_SIZE};
+    struct allocation *a = addr < vm->allocs.limit ? allocs_find(&vm->allocs, addr) : NULL;
+    struct run *run = a ? runs_find(&a->runs, addr) : NULL;
+
+    if (!run || !(run->protect & PAGE_GUARD) || space_prepare(vm, r, false) != STATUS_SUCCESS)
+        return false;
+    run = space_cut(vm, a, r);
+    space_set_protect(vm, run,
+                      protection_for_page(run->protect & ~(uint32_t)PAGE_GUARD, a->protect));
+    runs_join(&a->runs, &vm->run_pool, r.start, r.end);
+    LOG(vm, "guard page 0x%" PRIx64 " touched", r.start);
+    space_changed(vm);
+    return true;
+}

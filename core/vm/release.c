@@ -1,0 +1,131 @@
+/* NtFreeVirtualMemory: decommit, and release of a whole allocation or a part. NT-MEMORY-RULES F01..F24. */
+#include <assert.h>
+
+#include "vm/space.h"
+#include "winstub/log.h"
+
+/* The allocation and the pages that the arguments name: F01..F08, F10..F11, F17..F19. */
+static nt_status find_range(const struct vm *vm, gva_t base, uint64_t size, uint32_t type,
+                            struct allocation **a, struct range *r)
+{
+    if (type != MEM_DECOMMIT && type != MEM_RELEASE)
+        return STATUS_INVALID_PARAMETER_4;
+    if (base >= vm->allocs.limit)
+        return STATUS_INVALID_PARAMETER_2;
+    if (size > vm->allocs.limit - base)
+        return STATUS_INVALID_PARAMETER_3;
+    *r = range_of_pages(base, size);
+    *a = allocs_find(&vm->allocs, r->start);
+    if (!*a)
+        return STATUS_MEMORY_NOT_ALLOCATED;
+    if (r->end > (*a)->end)
+        return STATUS_UNABLE_TO_FREE_VM;
+    if ((*a)->type != MEM_PRIVATE)
+        return STATUS_UNABLE_TO_DELETE_SECTION;
+    if (size)
+        return STATUS_SUCCESS;
+    r->end = (*a)->end;
+    return r->start == allocation_base(*a) ? STATUS_SUCCESS : STATUS_FREE_VM_NOT_AT_BASE;
+}
+
+static nt_status decommit(struct vm *vm, struct allocation *a, struct range r)
+{
+    if (space_prepare(vm, r, true) != STATUS_SUCCESS)
+        return STATUS_NO_MEMORY;
+    vm->committed -= space_committed(a, r);
+    space_clear(vm, r);
+    for (struct run *run = space_cut(vm, a, r); run && run_start(run) < r.end; run = run_next(run))
+        run->protect = 0;
+    runs_join(&a->runs, &vm->run_pool, r.start, r.end);
+    return STATUS_SUCCESS;
+}
+
+/* A second allocation with what a has from addr on; a is left too long. Everything was reserved. */
+static struct allocation *split_tail(struct vm *vm, struct allocation *a, gva_t addr)
+{
+    struct allocation *tail = pool_take(&vm->allocation_pool);
+
+    *tail = *a;
+    tail->node.key = addr;
+    tail->runs = (struct tree){0};
+    label_ref(tail->label);
+    label_ref(tail->path);
+    runs_move_tail(&a->runs, addr, &tail->runs);
+    return tail;
+}
+
+/* Release r, a part of a: its head, tail or middle (F13..F15). */
+static nt_status release_part(struct vm *vm, struct allocation *a, struct range r)
+{
+    struct allocation *tail = NULL;
+
+    if (!pool_reserve(&vm->allocation_pool, 1) || space_prepare(vm, r, true) != STATUS_SUCCESS)
+        return STATUS_NO_MEMORY;
+    vm->committed -= space_committed(a, r);
+    vm->reserved -= r.end - r.start;
+    space_clear(vm, r);
+    (void)space_cut(vm, a, r);
+    runs_drop(&a->runs, &vm->run_pool, r.start, r.end);
+    if (r.start == allocation_base(a)) {
+        allocs_shrink(&vm->allocs, a, r.end, a->end);
+        return STATUS_SUCCESS;
+    }
+    if (r.end < a->end)
+        tail = split_tail(vm, a, r.end);
+    allocs_shrink(&vm->allocs, a, allocation_base(a), r.start);
+    if (tail)
+        allocs_insert(&vm->allocs, tail);
+    return STATUS_SUCCESS;
+}
+
+static nt_status release_whole(struct vm *vm, struct allocation *a)
+{
+    struct range r = {allocation_base(a), a->end};
+
+    if (space_prepare(vm, r, true) != STATUS_SUCCESS)
+        return STATUS_NO_MEMORY;
+    space_clear(vm, r);
+    space_leave(vm, a);
+    space_discard(vm, a);
+    return STATUS_SUCCESS;
+}
+
+static nt_status release(struct vm *vm, struct allocation *a, struct range r, uint32_t type)
+{
+    if (type == MEM_DECOMMIT)
+        return decommit(vm, a, r);
+    if (r.start == allocation_base(a) && r.end == a->end)
+        return release_whole(vm, a);
+    return release_part(vm, a, r);
+}
+
+nt_status vm_release(struct vm *vm, gva_t *base, uint64_t *size, uint32_t type)
+{
+    struct allocation *a;
+    struct range r;
+    nt_status st = find_range(vm, *base, *size, type, &a, &r);
+
+    if (st == STATUS_SUCCESS)
+        st = release(vm, a, r, type);
+    LOG(vm, "free 0x%" PRIx64 "+0x%" PRIx64 " type 0x%x -> %s", *base, *size, type, nt_text(st));
+    if (st != STATUS_SUCCESS)
+        return st;
+    space_changed(vm);
+    *base = r.start;
+    if (type == MEM_RELEASE || *size) /* a decommit of everything keeps its size 0: F18 */
+        *size = r.end - r.start;
+    return st;
+}
+
+nt_status vm_unmap_view(struct vm *vm, gva_t addr)
+{
+    struct allocation *a = addr < vm->allocs.limit ? allocs_find(&vm->allocs, addr) : NULL;
+    nt_status st = STATUS_NOT_MAPPED_VIEW;
+
+    if (a && a->type != MEM_PRIVATE)
+        st = release_whole(vm, a);
+    LOG(vm, "unmap 0x%" PRIx64 " -> %s", addr, nt_text(st));
+    if (st == STATUS_SUCCESS)
+        space_changed(vm);
+    return st;
+}

@@ -1,0 +1,225 @@
+/*
+ * One address space: its making and end, and the steps that all operations share. Every operation has
+ * the same shape: check, reserve what may run short (space_prepare), change without failing.
+ */
+#include "vm/space.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define DEFAULT_ARENA (UINT64_C(64) << 30)
+
+static void frame_freed(void *ctx, frame_t frame)
+{
+    space_frame_changed(ctx, frame);
+}
+
+enum err vm_new(const struct vm_config *config, struct vm **out)
+{
+    uint64_t arena_size = config->arena_size ? config->arena_size : DEFAULT_ARENA;
+    struct vm *vm = calloc(1, sizeof *vm);
+    enum err e;
+
+    if (!vm)
+        return ERR_NOMEM;
+    e = frames_init(&vm->frames, arena_size);
+    if (e) {
+        free(vm);
+        return e;
+    }
+    vm->frames.on_free = frame_freed;
+    vm->frames.on_free_ctx = vm;
+    pt_space_init(&vm->pt_space, &vm->frames);
+    pt_init(&vm->pages, &vm->pt_space);
+    pool_init(&vm->allocation_pool, sizeof(struct allocation));
+    pool_init(&vm->run_pool, sizeof(struct run));
+    vm->allocs.limit = config->user_limit ? config->user_limit : VM_USER_LIMIT_64;
+    vm->commit_limit = config->commit_limit ? config->commit_limit : arena_size;
+    vm->dep = true;
+    *out = vm;
+    return ERR_OK;
+}
+
+void vm_free(struct vm *vm)
+{
+    if (!vm)
+        return;
+    vm_set_observer(vm, NULL);
+    while (vm->allocs.tree.root) {
+        struct allocation *a = allocation_of(vm->allocs.tree.root);
+
+        space_leave(vm, a);
+        space_discard(vm, a);
+    }
+    pt_fini(&vm->pages);
+    pt_space_fini(&vm->pt_space);
+    pool_fini(&vm->allocation_pool);
+    pool_fini(&vm->run_pool);
+    frames_fini(&vm->frames);
+    free(vm);
+}
+
+void vm_set_observer(struct vm *vm, const struct vm_observer *observer)
+{
+    vm->observer = observer ? *observer : (struct vm_observer){0};
+}
+
+void vm_set_dep(struct vm *vm, bool on)
+{
+    vm->dep = on;
+    space_revoke(vm, (struct range){0, vm->allocs.limit});
+}
+
+uint8_t *vm_arena(const struct vm *vm, uint64_t *size)
+{
+    *size = (uint64_t)vm->frames.limit * FRAME_SIZE;
+    return vm->frames.arena;
+}
+
+nt_status vm_frame_new(struct vm *vm, uint64_t *offset)
+{
+    frame_t frame;
+
+    if (!frames_new(&vm->frames, &frame))
+        return STATUS_NO_MEMORY;
+    vm->own_frames++;
+    *offset = (uint64_t)frame * FRAME_SIZE;
+    return STATUS_SUCCESS;
+}
+
+void vm_frame_free(struct vm *vm, uint64_t offset)
+{
+    vm->own_frames--;
+    frames_unref(&vm->frames, (frame_t)(offset / FRAME_SIZE));
+}
+
+uint64_t vm_layout_version(const struct vm *vm)
+{
+    return vm->layout;
+}
+
+void vm_get_stats(const struct vm *vm, struct vm_stats *out)
+{
+    *out = (struct vm_stats){
+        .reserved = vm->reserved,
+        .committed = vm->committed,
+        .resident = (uint64_t)vm->frames.in_use * FRAME_SIZE,
+        .shared = (uint64_t)vm->frames.shared * FRAME_SIZE,
+        .allocations = vm->allocs.tree.count,
+    };
+}
+
+struct range range_of_pages(gva_t base, uint64_t size)
+{
+    return (struct range){page_down(base), page_up(base + size)};
+}
+
+void space_changed(struct vm *vm)
+{
+    vm->layout++;
+    assert(vm_valid(vm));
+}
+
+void space_revoke(const struct vm *vm, struct range r)
+{
+    if (vm->observer.revoked)
+        vm->observer.revoked(vm->observer.ctx, r.start, r.end);
+}
+
+void space_frame_changed(const struct vm *vm, frame_t frame)
+{
+    if (vm->observer.frame_changed)
+        vm->observer.frame_changed(vm->observer.ctx, (uint64_t)frame * FRAME_SIZE);
+}
+
+uint64_t space_committed(const struct allocation *a, struct range r)
+{
+    uint64_t bytes = 0;
+
+    for (const struct run *run = runs_find(&a->runs, r.start); run && run_start(run) < r.end;
+         run = run_next(run)) {
+        gva_t start = run_start(run) > r.start ? run_start(run) : r.start;
+        gva_t end = run->end < r.end ? run->end : r.end;
+
+        if (run->protect)
+            bytes += end - start;
+    }
+    return bytes;
+}
+
+nt_status space_prepare(struct vm *vm, struct range r, bool clear)
+{
+    if (!pool_reserve(&vm->run_pool, 2) ||
+        !pt_own(&vm->pages, page_number(r.start), page_number(r.end), clear))
+        return STATUS_NO_MEMORY;
+    return STATUS_SUCCESS;
+}
+
+struct run *space_cut(struct vm *vm, struct allocation *a, struct range r)
+{
+    struct run *first = runs_cut(&a->runs, &vm->run_pool, r.start);
+
+    (void)runs_cut(&a->runs, &vm->run_pool, r.end);
+    return first;
+}
+
+void space_set_protect(struct vm *vm, struct run *run, uint32_t protect)
+{
+    unsigned before = protection_access(run->protect, vm->dep);
+
+    if (run->protect == protect)
+        return;
+    run->protect = protect;
+    pt_protect(&vm->pages, page_number(run_start(run)), page_number(run->end), protect);
+    if (before & ~protection_access(protect, vm->dep))
+        space_revoke(vm, (struct range){run_start(run), run->end});
+}
+
+void space_clear(struct vm *vm, struct range r)
+{
+    space_revoke(vm, r);
+    pt_clear(&vm->pages, page_number(r.start), page_number(r.end));
+}
+
+struct allocation *space_new_allocation(struct vm *vm, struct range r, const char *label,
+                                        const char *path)
+{
+    struct allocation *a;
+
+    if (!pool_reserve(&vm->run_pool, 1) || !pool_reserve(&vm->allocation_pool, 1))
+        return NULL;
+    a = pool_take(&vm->allocation_pool);
+    *a = (struct allocation){.node.key = r.start, .end = r.end};
+    if (label_new(label, &a->label) && label_new(path, &a->path)) {
+        runs_init(&a->runs, &vm->run_pool, r.start, r.end);
+        return a;
+    }
+    space_discard(vm, a);
+    return NULL;
+}
+
+void space_discard(struct vm *vm, struct allocation *a)
+{
+    runs_fini(&a->runs, &vm->run_pool);
+    label_unref(a->label);
+    label_unref(a->path);
+    pool_give(&vm->allocation_pool, a);
+}
+
+void space_enter(struct vm *vm, struct allocation *a)
+{
+    struct range all = {allocation_base(a), a->end};
+
+    allocs_insert(&vm->allocs, a);
+    vm->reserved += all.end - all.start;
+    vm->committed += space_committed(a, all);
+}
+
+void space_leave(struct vm *vm, struct allocation *a)
+{
+    struct range all = {allocation_base(a), a->end};
+
+    vm->committed -= space_committed(a, all);
+    vm->reserved -= all.end - all.start;
+    allocs_remove(&vm->allocs, a);
+}

@@ -1,0 +1,93 @@
+/*
+ * struct vm and what the files that implement winstub/vm.h share: rounding, accounting, telling the
+ * observer, and setting the protection of a run in both places that know it.
+ */
+#ifndef VM_SPACE_H
+#define VM_SPACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vm/allocs.h"
+#include "vm/frames.h"
+#include "vm/pagetable.h"
+#include "vm/pool.h"
+#include "vm/protection.h"
+#include "vm/runs.h"
+#include "winstub/vm.h"
+
+struct vm {
+    struct frames frames;
+    struct pt_space pt_space;
+    struct pagetable pages;
+    struct allocs allocs;
+    struct pool allocation_pool;
+    struct pool run_pool;
+    uint64_t commit_limit; /* bytes, as the two below */
+    uint64_t committed;
+    uint64_t reserved;
+    uint64_t own_frames; /* handed out by vm_frame_new */
+    bool dep;
+    struct vm_observer observer;
+    uint64_t layout;
+};
+
+/* A range of guest addresses, whole pages, end exclusive. */
+struct range {
+    gva_t start;
+    gva_t end;
+};
+
+static inline gva_t page_down(gva_t addr)
+{
+    return addr & ~(gva_t)(VM_PAGE_SIZE - 1);
+}
+
+/* Does not wrap for addresses up to the user limit. */
+static inline gva_t page_up(gva_t addr)
+{
+    return page_down(addr + VM_PAGE_SIZE - 1);
+}
+
+static inline uint64_t page_number(gva_t addr)
+{
+    return addr / VM_PAGE_SIZE;
+}
+
+/* The pages that [base, base + size) touches; the caller has checked that it ends within the user range. */
+struct range range_of_pages(gva_t base, uint64_t size);
+
+/* The layout is another now: count it, and in debug builds check every invariant. */
+void space_changed(struct vm *vm);
+
+/* Tell the observer. */
+void space_revoke(const struct vm *vm, struct range r);
+void space_frame_changed(const struct vm *vm, frame_t frame);
+
+/* Bytes of [r) in allocation a that are committed. */
+uint64_t space_committed(const struct allocation *a, struct range r);
+
+/* Prepare changes of the runs and entries in r: two cuts, own nodes. STATUS_NO_MEMORY, nothing changed. */
+MUST_USE nt_status space_prepare(struct vm *vm, struct range r, bool clear);
+
+/* Cut a's runs at both ends of r; returns the first run in r. After space_prepare. */
+struct run *space_cut(struct vm *vm, struct allocation *a, struct range r);
+
+/* Give a run another protection, in its pages too; revokes when it allows less. After space_prepare. */
+void space_set_protect(struct vm *vm, struct run *run, uint32_t protect);
+
+/* Take the frames of r away. After space_prepare. */
+void space_clear(struct vm *vm, struct range r);
+
+/*
+ * A new allocation over r with one reserved run, not yet entered. NULL when memory is short. Freed with
+ * space_discard, which also takes its runs and labels; the entries of its pages are the caller's business.
+ */
+struct allocation *space_new_allocation(struct vm *vm, struct range r, const char *label,
+                                        const char *path);
+void space_discard(struct vm *vm, struct allocation *a);
+/* Enter a, count it, and the reverse. */
+void space_enter(struct vm *vm, struct allocation *a);
+void space_leave(struct vm *vm, struct allocation *a);
+
+#endif

@@ -1,0 +1,45 @@
+/* Address spaces for tests: made in one line, described as text, so that "nothing changed" is one comparison. */
+#ifndef VM_BUILDER_H
+#define VM_BUILDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "winstub/vm.h"
+
+struct buf;
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+/* A vm with a 64-bit user range and an arena of that many frames (0: the default size). Ends the test when it cannot. */
+struct vm *build_vm(uint32_t frames);
+
+/* Allocate at base (0: anywhere); returns the base. Ends the test on failure. */
+gva_t build_memory(struct vm *vm, gva_t base, uint64_t size, uint32_t type, uint32_t protect);
+/* Reserve only, or reserve and commit as PAGE_READWRITE. */
+gva_t build_reserved(struct vm *vm, gva_t base, uint64_t size);
+gva_t build_committed(struct vm *vm, gva_t base, uint64_t size);
+
+/* Every call with plain values, outputs dropped. */
+nt_status try_allocate(struct vm *vm, gva_t base, uint64_t size, uint32_t type, uint32_t protect);
+nt_status try_release(struct vm *vm, gva_t base, uint64_t size, uint32_t type);
+nt_status try_protect(struct vm *vm, gva_t base, uint64_t size, uint32_t protect);
+
+/* The region at addr; ends the test when there is none. */
+struct vm_region region_at(const struct vm *vm, gva_t addr);
+
+/* Append every run of the address space and a checksum of what it holds. */
+void picture(const struct vm *vm, struct buf *out);
+
+/*
+ * Remember the address space and then say whether it still looks the same: map, contents, statistics, layout version.
+ * unchanged() frees the memory; call it once per remember().
+ */
+struct memory_of;
+struct memory_of *remember(const struct vm *vm);
+bool unchanged(struct memory_of *before, const struct vm *vm);
+
+/* An image view of four pages at base: header READONLY, .text EXECUTE_READ, .data WRITECOPY, .bss WRITECOPY (zero). */
+nt_status build_image(struct vm *vm, gva_t base);
+
+#endif
