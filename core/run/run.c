@@ -91,6 +91,7 @@ enum err run_resume(struct run *run, const struct target_action *acts, size_t n)
         return ERR_INVALID;
     run->action = *mine;
     run->resumed = true;
+    atomic_store(&run->interrupted, false);
     return ERR_OK;
 }
 
@@ -363,7 +364,6 @@ enum err run_go(struct run *run, struct target_stop *why)
     process_clock_stop(run->process);
     if (e)
         e = stop_broken(run, e);
-    atomic_store(&run->interrupted, false);
     *why = run->stop;
     LOG(cpu, "stop %d at 0x%" PRIx64 " %s", (int)why->kind, cpu_get(run->cpu, CPU_RIP), why->note);
     return e;

@@ -164,11 +164,23 @@ END_TEST
 
 START_TEST(interrupt_before_the_run_stops_it)
 {
+    struct target_action on = {.kind = ACTION_CONTINUE};
+
     START("\xeb\xfe");
+    ck_assert_int_eq(target.ops->resume(target.ctx, &on, 1), ERR_OK);
     target.ops->interrupt(target.ctx);
-    go_on();
+    ck_assert_int_eq(target.ops->run(target.ctx, &stop), ERR_OK);
     ck_assert_int_eq(stop.kind, STOP_INTERRUPT);
     ck_assert_uint_eq(pc(), CODE_BASE);
+}
+END_TEST
+
+START_TEST(interrupt_before_the_resume_is_forgotten)
+{
+    START("\xb8\x2a\x00\x00\x00\xc3");
+    target.ops->interrupt(target.ctx);
+    go_on();
+    ck_assert_int_eq(stop.kind, STOP_EXIT);
 }
 END_TEST
 
@@ -569,6 +581,7 @@ int main(void)
     tcase_add_loop_test(tc, range_stops_at_a_break_inside, 0, 2);
     tcase_add_loop_test(tc, range_steps_at_least_once, 0, 2);
     tcase_add_loop_test(tc, interrupt_before_the_run_stops_it, 0, 2);
+    tcase_add_loop_test(tc, interrupt_before_the_resume_is_forgotten, 0, 2);
     tcase_add_loop_test(tc, interrupt_from_another_thread_stops_an_endless_loop, 0, 2);
     tcase_add_loop_test(tc, returning_from_the_entry_ends_the_process, 0, 2);
     tcase_add_loop_test(tc, kill_ends_the_process, 0, 2);
