@@ -85,6 +85,11 @@ void cpu_context_free(struct cpu_context *context);
 void cpu_context_save(const struct cpu *cpu, struct cpu_context *context);
 void cpu_context_load(struct cpu *cpu, const struct cpu_context *context);
 
+/*
+ * Where rdtsc and rdtscp read: called from inside a run, on the running thread. Without it they count themselves.
+ */
+void cpu_set_tsc(struct cpu *cpu, uint64_t (*read)(void *ctx), void *ctx);
+
 /* ---- Running --------------------------------------------------------------------------------- */
 
 enum cpu_event_kind {

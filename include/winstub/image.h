@@ -17,14 +17,15 @@
 
 #define PE_FILE_MAX  (512u << 20) /* bytes; larger files are refused */
 #define PE_IMAGE_MAX (1u << 30)   /* SizeOfImage */
+#define RAW_CODE_MAX (64u << 20)  /* bytes of plain code */
 
 struct pe_section {
     char name[9]; /* NUL-terminated, control characters replaced */
     uint32_t rva;
     uint32_t virtual_size; /* SizeOfRawData where the header says 0, as NT takes it */
-    uint32_t file_offset; /* what fills the section: whole sectors, inside the file, no more than */
-    uint32_t file_size;   /* its pages take; 0: nothing, the section begins as zeros */
-    uint32_t flags;       /* IMAGE_SCN_* */
+    uint32_t file_offset;  /* what fills the section: from the start of a sector on, */
+    uint32_t file_size;    /* inside the file, no more than its pages take; 0: only zeros */
+    uint32_t flags;        /* IMAGE_SCN_* */
 };
 
 struct pe_dir {
@@ -50,9 +51,8 @@ struct pe_image {
     uint32_t headers_size;
     uint32_t checksum;
     uint64_t stack_reserve, stack_commit, heap_reserve, heap_commit; /* as asked for: any number */
-    struct pe_dir
-        dirs[16]; /* as found; whoever follows one bounds it (pe_imports and its kin do) */
-    bool flat;    /* SectionAlignment below a page: mapped as one run, as in the file */
+    struct pe_dir dirs[16]; /* as found: may point anywhere; the walkers below bound them */
+    bool flat;              /* SectionAlignment below a page: mapped as one run, as in the file */
     struct pe_section *sections;
     size_t section_count;
 };
@@ -79,10 +79,14 @@ MUST_USE enum err pe_layout(const struct pe_image *image, gva_t base, uint8_t **
 
 /*
  * Walk imports or exports of a laid-out image (mapped: image_size bytes as pe_layout made or as read from the guest).
- * The callback returns false to end the walk early. ERR_FORMAT: the directory is damaged; entries before the damage were reported.
+ * The callback returns false to end the walk early. Texts end inside mapped: DLLs' names have at most 255 bytes,
+ * functions' names at most 4096. A missing directory has no entries.
+ * ERR_FORMAT  the directory is damaged; entries before the damage were reported
+ * ERR_LIMIT   more than 2^18 imports, as only tables that overlap have
+ * O(entries).
  */
 struct pe_import {
-    const char *dll;   /* points into mapped; at most 255 bytes */
+    const char *dll;   /* points into mapped, as all texts here */
     const char *name;  /* NULL: by ordinal */
     uint16_t ordinal;  /* or hint */
     uint32_t slot_rva; /* of the import address table entry */
@@ -98,6 +102,7 @@ struct pe_export {
     const char *forwarder; /* "NTDLL.RtlAllocateHeap" or NULL */
 };
 typedef bool pe_export_fn(void *ctx, const struct pe_export *export);
+/* First every name, in the table's order (a function may have several), then the functions without one. */
 MUST_USE enum err pe_exports(const struct pe_image *image, struct bytes mapped, pe_export_fn *fn,
                              void *ctx, struct diag *why);
 
@@ -109,10 +114,18 @@ size_t pe_tls_callbacks(const struct pe_image *image, struct bytes mapped, gva_t
 uint32_t pe_first_section(const struct pe_image *image);
 
 /*
- * Map the image into vm at base: per-section protection, labels "name .text", path.
- * ERR_EXISTS  base is taken; ERR_NOMEM; pe_layout's errors
+ * Map the image into vm at base: per-section protection, labels "name headers", "name .text", path.
+ * ERR_EXISTS  base is taken; ERR_NOMEM; ERR_RANGE  base is no multiple of 64 KiB or has no room; pe_layout's errors
+ * O(image size).
  */
 MUST_USE enum err image_map(struct vm *vm, const struct pe_image *image, gva_t base,
                             const char *name, const char *path, struct diag *why);
+
+/*
+ * Place plain machine code at base, which need not be a multiple of anything: private memory,
+ * PAGE_EXECUTE_READWRITE, labelled "code".
+ * ERR_FORMAT  no bytes; ERR_LIMIT  more than RAW_CODE_MAX; ERR_EXISTS  base is taken; ERR_RANGE; ERR_NOMEM
+ */
+MUST_USE enum err raw_map(struct vm *vm, struct bytes code, gva_t base, struct diag *why);
 
 #endif

@@ -66,6 +66,14 @@ struct process_thread {
 const struct process_thread *process_thread(const struct process *process,
                                             size_t i); /* NULL past the last */
 
+/* What the guest ran into when it touched a guard page (VM_FAULT_GUARD). */
+enum process_guard {
+    PROCESS_GUARD_OTHER,   /* no stack's guard page; it is still armed: STATUS_GUARD_PAGE_VIOLATION */
+    PROCESS_GUARD_GROWN,   /* the stack has grown as on Windows; run the instruction again */
+    PROCESS_GUARD_OVERFLOW /* the stack is exhausted, its last pages are committed: STATUS_STACK_OVERFLOW */
+};
+enum process_guard process_guard_hit(struct process *process, gva_t addr);
+
 /*
  * The made-up function whose stub starts at addr, as "KERNEL32!CreateFileA" or "WS2_32!#115".
  * False when addr is no such stub. Stubs are traps (cpu_trap_set, exec); the code behind them returns to the caller.
