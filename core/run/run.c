@@ -167,14 +167,40 @@ static void stop_at_syscall(struct run *run, const struct cpu_event *event)
     buf_fini(&text);
 }
 
-static void stop_at_exception(struct run *run, const struct cpu_event *event)
+/*
+ * What NT does about a guard page before anybody hears of it: a stack grows and the guest goes on (false), any
+ * other guard is gone once it has fired.
+ */
+static bool stop_at_guard(struct run *run, const struct cpu_event *event)
 {
+    enum process_guard guard;
+
+    exception_describe(run->process, run->dis, event,
+                       &run->stop); /* while the guard is still there */
+    guard = process_guard_hit(run->process, event->address);
+    if (guard == PROCESS_GUARD_GROWN) {
+        run->stop = (struct target_stop){.kind = STOP_STEP, .tid = run->stop.tid};
+        return false;
+    }
+    if (guard == PROCESS_GUARD_OVERFLOW)
+        exception_rename(&run->stop, STATUS_STACK_OVERFLOW);
+    else
+        (void)vm_clear_guard(process_vm(run->process), event->address);
+    run->exception = *event;
+    return true;
+}
+
+static bool stop_at_exception(struct run *run, const struct cpu_event *event)
+{
+    bool fault = event->kind == CPU_EVENT_FAULT;
+
+    if (fault && event->fault == VM_FAULT_GUARD)
+        return stop_at_guard(run, event);
     run->exception = *event;
     exception_describe(run->process, run->dis, event, &run->stop);
-    if (event->kind == CPU_EVENT_FAULT && event->fault == VM_FAULT_GUARD)
-        (void)vm_clear_guard(process_vm(run->process), event->address);
-    if (event->kind == CPU_EVENT_FAULT && event->fault == VM_FAULT_NOMEM)
+    if (fault && event->fault == VM_FAULT_NOMEM)
         stop_as(run, STOP_ENGINE);
+    return true;
 }
 
 /* Turn one event into the stop; false when the guest just goes on. */
@@ -198,8 +224,7 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
         return true;
     case CPU_EVENT_FAULT:
     case CPU_EVENT_EXCEPTION:
-        stop_at_exception(run, event);
-        return true;
+        return stop_at_exception(run, event);
     }
     return false;
 }

@@ -537,16 +537,16 @@ static gva_t stub_of(const char *name)
 START_TEST(a_made_up_function_stops_once_per_call)
 {
     START("\xff\xd0\xff\xd3\xc3"); /* call rax; call rbx; ret */
-    cpu_set(process_cpu(process), CPU_RAX, stub_of("KERNEL32!CreateFileA"));
-    cpu_set(process_cpu(process), CPU_RBX, stub_of("KERNEL32!WriteFile"));
+    cpu_set(process_cpu(process), CPU_RAX, stub_of("KERNEL32!GetLastError"));
+    cpu_set(process_cpu(process), CPU_RBX, stub_of("KERNEL32!GetTickCount"));
     go_on();
     ck_assert_int_eq(stop.kind, STOP_IMPORT);
-    ck_assert_ptr_nonnull(strstr(stop.note, "KERNEL32!CreateFileA called from 0x10000002"));
+    ck_assert_ptr_nonnull(strstr(stop.note, "KERNEL32!GetLastError called from 0x10000002"));
     ck_assert_ptr_nonnull(strstr(stop.note, "no DLL folder given"));
     cpu_set(process_cpu(process), CPU_RAX, 0x123);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_IMPORT);
-    ck_assert_ptr_nonnull(strstr(stop.note, "KERNEL32!WriteFile called from 0x10000004"));
+    ck_assert_ptr_nonnull(strstr(stop.note, "KERNEL32!GetTickCount called from 0x10000004"));
     ck_assert_uint_eq(cpu_get(process_cpu(process), CPU_RAX), 0x123);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_EXIT);
