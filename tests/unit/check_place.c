@@ -8,6 +8,10 @@
 
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
 
+#ifndef DAMAGE_ROUNDS
+#define DAMAGE_ROUNDS 150
+#endif
+
 static const enum cpu_arch archs[] = {CPU_I386, CPU_AMD64};
 static struct process *p;
 
@@ -315,6 +319,48 @@ START_TEST(a_tls_directory_outside_the_image_is_refused)
 }
 END_TEST
 
+/* Damage a few bytes of a good file: it starts or is refused with one sentence, and nothing else happens. */
+START_TEST(damaged_programs_start_or_are_refused)
+{
+    uint32_t random = 1 + (uint32_t)_i;
+    struct pe_builder b;
+    struct buf file;
+    int refused = 0;
+
+    builder(&b, _i);
+    buf_init(&file, 1 << 20);
+    pe_builder_write(&b, &file);
+    for (int round = 0; round < DAMAGE_ROUNDS; round++) {
+        struct guest_file on_disk;
+        struct process_options options = {.path = on_disk.path};
+        struct diag why = {{0}};
+        uint8_t saved[4];
+        size_t at[4];
+
+        for (int k = 0; k < 4; k++) {
+            random = random * 1664525u + 1013904223u;
+            at[k] = (random >> 8) % 4 ? (random >> 10) % 0x300 : (random >> 10) % file.len;
+            saved[k] = file.data[at[k]];
+            file.data[at[k]] = (uint8_t)(random >> 3);
+        }
+        guest_file_make(&on_disk, "bad.exe", file.data, file.len);
+        if (process_new(&options, &p, &why)) {
+            refused++;
+            ck_assert_msg(strncmp(why.text, on_disk.path, strlen(on_disk.path)) == 0, "%s",
+                          why.text);
+        } else {
+            teardown();
+        }
+        guest_file_remove(&on_disk);
+        for (int k = 3; k >= 0; k--)
+            file.data[at[k]] = saved[k];
+    }
+    ck_assert_int_gt(refused, 0);
+    ck_assert_int_lt(refused, DAMAGE_ROUNDS);
+    buf_fini(&file);
+}
+END_TEST
+
 /* ---- Names of DLLs ---------------------------------------------------------------------------- */
 
 static const struct {
@@ -369,6 +415,7 @@ int main(void)
     Suite *suite = suite_create("place");
     TCase *tc = tcase_create("place");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_loop_test(tc, an_image_with_dynamic_base_moves, 0, 2);
     tcase_add_loop_test(tc, an_image_without_it_stays, 0, 2);
@@ -385,6 +432,7 @@ int main(void)
     tcase_add_loop_test(tc, an_image_without_entry_point_has_nothing_to_run, 0, 2);
     tcase_add_loop_test(tc, hostile_stacks_are_refused_or_served, 0, 8);
     tcase_add_loop_test(tc, a_tls_directory_outside_the_image_is_refused, 0, 8);
+    tcase_add_loop_test(tc, damaged_programs_start_or_are_refused, 0, 2);
     tcase_add_loop_test(tc, dll_names_are_normalized, 0, 2 * COUNT_OF(dll_names));
     tcase_add_loop_test(tc, api_sets_lead_to_their_hosts, 0, 2);
     suite_add_tcase(suite, tc);
