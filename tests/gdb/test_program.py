@@ -68,6 +68,13 @@ def bad_options_are_explained(test):
 
 
 @without_gdb
+def a_port_that_is_taken_is_explained(test):
+    server = test.serve(test.guest("debuggee"))
+    errors = is_refused(test, "--gdb", str(server.port), test.guest("debuggee"))
+    test.expect(f"port {server.port}" in errors and "--gdb 0" in errors, errors)
+
+
+@without_gdb
 def other_files_are_refused_by_name(test):
     with open(test.winstub, "rb") as program:
         elf = test.file("elf", program.read(4096))
