@@ -302,3 +302,10 @@ enum err cpu_trap_set(struct cpu *cpu, gva_t page, unsigned access)
     pagemap_remove(&cpu->traps, PAGE_OF(page));
     return ERR_OK;
 }
+
+unsigned cpu_trap_get(const struct cpu *cpu, gva_t page)
+{
+    const uint64_t *access = pagemap_get(&cpu->traps, PAGE_OF(page));
+
+    return access ? (unsigned)*access : 0;
+}

@@ -155,5 +155,7 @@ void cpu_break_remove(struct cpu *cpu, gva_t addr);
  * pages pay nothing. Both bare-mode imports (exec) and watchpoints stand on this. ERR_NOMEM
  */
 MUST_USE enum err cpu_trap_set(struct cpu *cpu, gva_t page, unsigned access);
+/* The accesses that are trapped on a page; 0 for none. */
+unsigned cpu_trap_get(const struct cpu *cpu, gva_t page);
 
 #endif

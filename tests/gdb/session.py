@@ -89,6 +89,7 @@ class Winstub:
         self.errors = Stream(self.process.stderr, "winstub", test.transcript)
         ready = self.errors.wait(READY)
         self.port = int(ready.group(1)) if ready else None
+        self.marks = 0  # how many marks a test has left in the log
 
     def wait(self):
         try:
