@@ -154,9 +154,10 @@ enum err process_find(const struct process *p, gva_t lowest, uint64_t size, gva_
 
 /* ---- The program in it ------------------------------------------------------------------------ */
 
+/* An image without a relocation directory moves as well, unless it says that relocations were taken out. */
 static bool is_relocatable(const struct pe_image *image)
 {
-    return !(image->characteristics & IMAGE_FILE_RELOCS_STRIPPED) && image->dirs[DIR_RELOC].size;
+    return !(image->characteristics & IMAGE_FILE_RELOCS_STRIPPED);
 }
 
 /* Is [base, base + size) free and a place for an image? */

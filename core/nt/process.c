@@ -1,9 +1,11 @@
 /* The life of a process: the order in which it is built, and what others may ask about it. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "nt/parts.h"
+#include "winstub/log.h"
 
 /* The machine has been up this long: some programs refuse to work right after a start. */
 #define UPTIME (UINT64_C(4) * 60 * 60 * 10000000)
@@ -43,6 +45,23 @@ static enum err build(struct process *p, struct program *program, struct diag *w
     return e;
 }
 
+/* One line for --log=nt about what was made, and about what Windows would have done besides. */
+static void report(const struct process *p, const struct program *program)
+{
+    struct bytes mapped = {program->mapped, 0};
+    size_t callbacks = 0;
+
+    if (program->image) {
+        mapped.len = program->image->image_size;
+        callbacks = pe_tls_callbacks(program->image, mapped, program->base, NULL, 0);
+    }
+    LOG(nt,
+        "%s at 0x%" PRIx64 ", entry 0x%" PRIx64 ", stack 0x%" PRIx64 "..0x%" PRIx64
+        ", teb 0x%" PRIx64 ", peb 0x%" PRIx64 ", %zu modules; %zu TLS callbacks not run",
+        p->image_path, program->base, program->entry, p->stack_bottom, p->thread.stack_base,
+        p->thread.teb, p->peb, p->module_count, callbacks);
+}
+
 /* Put the file's name before the sentence, unless it begins with it. */
 static enum err name_file(struct diag *why, const char *path, enum err e)
 {
@@ -63,6 +82,8 @@ enum err process_new(const struct process_options *options, struct process **out
     if (!p)
         return diag_set(why, ERR_NOMEM, "%s: the host is out of memory", options->path);
     e = build(p, &program, why);
+    if (!e)
+        report(p, &program);
     program_fini(&program);
     if (e) {
         process_free(p);

@@ -10,6 +10,7 @@
 #include "image/pe_format.h"
 #include "nt/layout.h"
 #include "nt/parts.h"
+#include "winstub/log.h"
 
 #define STACK_RESERVE   0x100000 /* when the image asks for nothing */
 #define STACK_SPARE     6u /* pages: a stack with fewer left is exhausted (NT-PROCESS section 6) */
@@ -99,6 +100,7 @@ enum process_guard process_guard_hit(struct process *p, gva_t addr)
 
     if (addr < guard || addr >= p->thread.stack_limit || !vm_clear_guard(p->vm, addr))
         return PROCESS_GUARD_OTHER;
+    LOG(nt, "stack guard 0x%" PRIx64 " touched%s", guard, exhausted ? ", stack exhausted" : "");
     if (exhausted && guard > last &&
         !NT_SUCCESS(commit_stack(p, last, guard - last, PAGE_READWRITE)))
         return PROCESS_GUARD_OVERFLOW;

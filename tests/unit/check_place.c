@@ -41,6 +41,20 @@ START_TEST(an_image_with_dynamic_base_moves)
 }
 END_TEST
 
+/* mingw writes no .reloc section when there is nothing to relocate; Windows moves such images all the same. */
+START_TEST(an_image_with_nothing_to_relocate_moves_too)
+{
+    struct pe_builder b;
+
+    builder(&b, _i);
+    b.dll_characteristics |= 0x40;
+    b.dirs[5].rva = b.dirs[5].size = 0;
+    b.dirs[9].rva = b.dirs[9].size = 0;
+    p = build_program(&b, NULL);
+    ck_assert_uint_ne(process_module(p, 0)->base, b.image_base);
+}
+END_TEST
+
 START_TEST(an_image_without_it_stays)
 {
     struct pe_builder b;
@@ -418,6 +432,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_loop_test(tc, an_image_with_dynamic_base_moves, 0, 2);
+    tcase_add_loop_test(tc, an_image_with_nothing_to_relocate_moves_too, 0, 2);
     tcase_add_loop_test(tc, an_image_without_it_stays, 0, 2);
     tcase_add_loop_test(tc, the_users_base_counts_most, 0, 2);
     tcase_add_loop_test(tc, a_preferred_base_that_is_taken_moves_the_image, 0, 2);
