@@ -60,7 +60,7 @@ CAPSTONE_LIBS   := $(shell $(PKG_CONFIG) --libs capstone 2>/dev/null)
 CHECK_CFLAGS    := $(shell $(PKG_CONFIG) --cflags check 2>/dev/null)
 CHECK_LIBS      := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 
-ifneq ($(filter-out help clean format lint,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
 $(if $(UNICORN_LIBS),,$(error Unicorn $(UNICORN_MIN) or newer is missing: run `make deps`, or give ENGINE=DIR))
 $(if $(CAPSTONE_LIBS),,$(error Capstone (libcapstone-dev) is missing: run `make deps`))
 endif
@@ -134,7 +134,8 @@ $O/winstub: $(call objects,stub/main.c) $O/libwinstub.a
 $(UNIT_TESTS): $O/tests/check_%: $O/tests/unit/check_%.o $O/tests/libsupport.a $O/libwinstub.a
 $(REPLAYS): $O/tests/replay_%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $O/tests/libsupport.a $O/libwinstub.a
 $(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/libwinstub.a
-$(UNIT_TESTS): private LIBS := $(CHECK_LIBS) $(LIBS)
+# tests/support/alloc_fail.c stands between the library and the allocator.
+$(UNIT_TESTS): private LIBS := $(CHECK_LIBS) $(LIBS) -Wl,-u,__wrap_malloc,--wrap=malloc,--wrap=calloc,--wrap=realloc
 $O/winstub $(UNIT_TESTS) $(REPLAYS) $(BENCHES):
 	$(say) LINK $@
 	@mkdir -p $(@D)
@@ -171,9 +172,11 @@ $O/guests/%32.exe: tests/guests/%.c
 
 # --- tests ----------------------------------------------------------------------------------------
 
-GDB_TESTS := $(if $(wildcard tests/gdb/run.py),"$(PYTHON) tests/gdb/run.py $O")
+GDB_TESTS := $(if $(PROGRAM),"$(PYTHON) tests/gdb/run.py $O")
 check: all $(UNIT_TESTS) $(REPLAYS) $(GUESTS) ## every test; ends with "N passed, N failed, N skipped"
-	@$(PYTHON) tests/run.py $(UNIT_TESTS) $(foreach n,$(FUZZ_NAMES),"$O/tests/replay_$n tests/fuzz/corpus/$n") $(GDB_TESTS)
+	@TEST_SLOWNESS=$(if $(filter release debug,$(MODE)),1,4) $(PYTHON) tests/run.py $(UNIT_TESTS) $(foreach n,$(FUZZ_NAMES),"$O/tests/replay_$n tests/fuzz/corpus/$n") $(GDB_TESTS)
+
+programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) ## compile everything, tests and benches too, and run nothing
 
 # One fuzz target by hand: make fuzz FUZZ_NAMES=rsp_frame FUZZ_SECONDS=60
 ifeq ($(MODE),fuzz)
@@ -219,13 +222,13 @@ SOURCES := $(wildcard core/*.[ch] core/*/*.[ch] stub/*.[ch] include/winstub/*.h 
 format: ## lay the sources out with clang-format
 	$(CLANG_FORMAT) -i $(SOURCES)
 
-lint: ## headers that stand alone, include boundaries, banned functions, lengths, layout
-	@CC='$(CC)' CLANG_FORMAT='$(CLANG_FORMAT)' .ci/lint
+lint: $O/libwinstub.a ## include boundaries, headers that stand alone, banned functions, lengths, layout
+	@CC='$(CC)' CLANG_FORMAT='$(CLANG_FORMAT)' $(PYTHON) .ci/lint $<
 
 clean: ## remove what was built for this MODE
 	rm -rf $O
 
-.PHONY: all help check fuzz run-fuzzers bench golden demo install format lint clean FORCE
+.PHONY: all help check programs fuzz run-fuzzers bench golden demo install format lint clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $O -name '*.d' 2>/dev/null)

@@ -53,14 +53,14 @@ static void tick(void *ctx)
 
 static void flush(struct server *s)
 {
+    const uint8_t *data;
     size_t len;
-    const uint8_t *data = stub_output(s->stub, &len);
 
-    if (!len || s->lost)
-        return;
-    if (!net_send(s->out, data, len))
-        s->lost = true;
-    stub_sent(s->stub, len);
+    while (!s->lost && (data = stub_output(s->stub, &len), len)) {
+        if (!net_send(s->out, data, len))
+            s->lost = true;
+        stub_sent(s->stub, len); /* may handle packets that had to wait, which have answers too */
+    }
 }
 
 /* Run the guest as often as the client's packets ask for it. */

@@ -15,7 +15,7 @@ enum {
     DESCRIPTOR_SIZE = 20,  /* IMAGE_IMPORT_DESCRIPTOR */
 };
 
-/* The NUL-terminated text at rva, of 1 to max bytes; NULL when it is longer or leaves the image. */
+/* The NUL-terminated text at rva, of at most max bytes; NULL when it is longer or leaves the image. */
 static const char *text_at(struct bytes mapped, uint64_t rva, size_t max)
 {
     size_t room;

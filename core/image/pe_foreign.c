@@ -3,7 +3,7 @@
  * Only called once pe_parse has refused the file. Magic numbers are those of the formats' own
  * documents (ELF gABI, Mach-O loader.h, minidumpapiset.h, ZIP APPNOTE, ...).
  */
-#include "image/pe_format.h"
+#include "image/refuse.h"
 
 #include <string.h>
 

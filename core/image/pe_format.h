@@ -66,6 +66,7 @@ enum {
     DIR_IMPORT = 1,
     DIR_RELOC = 5,
     DIR_TLS = 9,
+    DIR_LOAD_CONFIG = 10,
     DIR_COM_DESCRIPTOR = 14,
     DIR_COUNT = 16,
 };
@@ -120,13 +121,5 @@ static inline uint64_t round_up(uint64_t n, uint64_t unit)
 {
     return (n + unit - 1) & ~(unit - 1);
 }
-
-/*
- * ERR_FORMAT with the name of what the file is instead of a Windows program of a CPU that winstub has
- * (pe_foreign.c); offsets are those where the file departs from the format.
- */
-enum err foreign_file(struct bytes file, struct diag *why);
-enum err foreign_dos(struct bytes file, uint32_t signature_offset, struct diag *why);
-enum err foreign_machine(uint16_t machine, uint64_t offset, struct diag *why);
 
 #endif

@@ -7,6 +7,7 @@
  * observed by Wine's loader tests.
  */
 #include "image/pe_format.h"
+#include "image/refuse.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -385,10 +386,30 @@ static enum err refuse_il_only(struct parser *p)
                     at + 16);
 }
 
+/* IMAGE_LOAD_CONFIG_DIRECTORY64, CHPEMetadataPointer: x64 in name, but its code is ARM64's (ARM64EC). */
+static enum err refuse_arm64ec(struct parser *p)
+{
+    enum { CHPE_METADATA = 0xC8 };
+    const struct pe_dir *dir = &p->image->dirs[DIR_LOAD_CONFIG];
+    uint64_t at = 0, metadata = 0;
+    uint32_t size = 0;
+
+    if (p->image->arch != CPU_AMD64 || !dir->rva ||
+        !file_offset_of(p->image, dir->rva, CHPE_METADATA + 8, &at) ||
+        !bytes_u32(p->file, at, &size) || size < CHPE_METADATA + 8 ||
+        !bytes_u64(p->file, at + CHPE_METADATA, &metadata) || !metadata)
+        return ERR_OK;
+    return diag_set(p->why, ERR_UNSUPPORTED,
+                    "this is a Windows program for ARM64EC (CHPEMetadataPointer at file offset "
+                    "0x%" PRIx64 "); winstub runs x86 and x64 programs",
+                    at + CHPE_METADATA);
+}
+
 enum err pe_parse(struct bytes file, struct pe_image **out, struct diag *why)
 {
     static enum err (*const steps[])(struct parser *) = {
-        find_signature, parse_file_header, parse_optional_header, parse_sections, refuse_il_only,
+        find_signature, parse_file_header, parse_optional_header,
+        parse_sections, refuse_il_only,    refuse_arm64ec,
     };
     struct parser p = {.file = file, .why = why};
     enum err e = ERR_OK;

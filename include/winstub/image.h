@@ -17,6 +17,7 @@
 
 #define PE_FILE_MAX  (512u << 20) /* bytes; larger files are refused */
 #define PE_IMAGE_MAX (1u << 30)   /* SizeOfImage */
+#define RAW_CODE_MAX (64u << 20)  /* bytes of plain code */
 
 struct pe_section {
     char name[9]; /* NUL-terminated, control characters replaced */
@@ -109,10 +110,18 @@ size_t pe_tls_callbacks(const struct pe_image *image, struct bytes mapped, gva_t
 uint32_t pe_first_section(const struct pe_image *image);
 
 /*
- * Map the image into vm at base: per-section protection, labels "name .text", path.
- * ERR_EXISTS  base is taken; ERR_NOMEM; pe_layout's errors
+ * Map the image into vm at base: per-section protection, labels "name headers", "name .text", path.
+ * ERR_EXISTS  base is taken; ERR_NOMEM; ERR_RANGE  base is no multiple of 64 KiB or has no room; pe_layout's errors
+ * O(image size).
  */
 MUST_USE enum err image_map(struct vm *vm, const struct pe_image *image, gva_t base,
                             const char *name, const char *path, struct diag *why);
+
+/*
+ * Place plain machine code at base, which need not be a multiple of anything: private memory,
+ * PAGE_EXECUTE_READWRITE, labelled "code".
+ * ERR_FORMAT  no bytes; ERR_LIMIT  more than RAW_CODE_MAX; ERR_EXISTS  base is taken; ERR_RANGE; ERR_NOMEM
+ */
+MUST_USE enum err raw_map(struct vm *vm, struct bytes code, gva_t base, struct diag *why);
 
 #endif

@@ -4,7 +4,8 @@
  * Life of a connection: stub_connect, then stub_feed what arrives and send what stub_output holds. When
  * stub_wants_run says so, call stub_run: it blocks in the target until the guest stops, and queues the stop
  * reply. While one thread is in stub_run, one other may call stub_feed: it only frames packets, queues
- * them, and interrupts the target on 0x03. Everything else belongs to the thread that calls stub_run.
+ * them, and interrupts the target on 0x03. That stub_feed must have returned before anything else is
+ * called; everything else belongs to the thread that calls stub_run.
  */
 #ifndef WINSTUB_STUB_H
 #define WINSTUB_STUB_H
@@ -21,7 +22,10 @@
 
 struct stub;
 
-/* target is copied; its ctx must outlive the stub. ERR_NOMEM. */
+/*
+ * target is copied; its ctx must outlive the stub. ERR_NOMEM; ERR_INVALID: an op that every target has is
+ * missing, or its registers are too large or too many.
+ */
 MUST_USE enum err stub_new(const struct target *target, struct stub **out);
 void stub_free(struct stub *stub); /* takes NULL */
 
@@ -35,29 +39,27 @@ void stub_disconnect(struct stub *stub);
 
 /* Bytes from the client. Any bytes, any split. */
 void stub_feed(struct stub *stub, const void *data, size_t len);
-/* Bytes for the client. Valid until the next call on this stub; stub_sent drops the first n of them. */
+/*
+ * Bytes for the client. Valid until the next call on this stub; stub_sent drops the first n of them, and may
+ * then handle packets that had to wait because too much output did: ask again until there is none.
+ */
 const uint8_t *stub_output(const struct stub *stub, size_t *len);
 void stub_sent(struct stub *stub, size_t n);
 
 /* Has a packet resumed the guest? Then stub_run must be called. */
 bool stub_wants_run(const struct stub *stub);
 /*
- * Run the guest until it stops, then queue the stop reply and handle packets that came meanwhile. While the
- * guest is detached (see below) no reply is queued.
+ * Run the guest until it stops, then queue the stop reply and handle packets that came meanwhile.
  */
 void stub_run(struct stub *stub);
 
 /* What the client asked of the server. */
 enum stub_end {
     STUB_GOES_ON,
-    STUB_DETACHED, /* D: the guest should run on without a client */
+    STUB_DETACHED, /* D: the guest should run on without a client; the caller resumes it */
     STUB_KILLED,   /* k, vKill: the process is over */
 };
 /* After stub_output has been sent. */
 enum stub_end stub_state(const struct stub *stub);
-
-/* The command that connects a gdb to this target on "HOST:PORT", for people to paste. */
-struct buf;
-void stub_gdb_command(const struct stub *stub, const char *where, struct buf *out);
 
 #endif

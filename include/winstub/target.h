@@ -3,8 +3,9 @@
  * stops, never of packets or of the CPU engine. The stub calls these; core/target.c implements them over a
  * process, tests/support/fake_target.c over nothing.
  *
- * An op that is NULL is unsupported: the stub does not advertise it and answers empty. Strings and tables
- * returned by an op belong to the target and stay valid until the next call of run.
+ * An op that is NULL is unsupported: the stub does not advertise it and answers empty. Always there are
+ * info, thread, interrupt and last_stop. Strings and tables returned by an op belong to the target and stay
+ * valid until the next call of run.
  */
 #ifndef WINSTUB_TARGET_H
 #define WINSTUB_TARGET_H
@@ -133,7 +134,9 @@ struct target_ops {
     /* Set or clear a point of len bytes. Setting twice is setting once; clearing an absent one succeeds. ERR_NOMEM, ERR_UNSUPPORTED. */
     enum err (*point)(void *ctx, enum point_kind kind, gva_t addr, size_t len, bool on);
 
-    /* Note what the next run shall do; nothing moves yet. ERR_NOT_FOUND: a tid does not exist; ERR_STATE: the process has ended. */
+    /*
+     * Note what the next run shall do; nothing moves yet. An interrupt from before is forgotten: it was meant
+     * for a run that is over. ERR_NOT_FOUND: a tid does not exist; ERR_STATE: the process has ended. */
     enum err (*resume)(void *ctx, const struct target_action *acts, size_t n);
     /* Run until something stops it. ERR_STATE: nothing was resumed. */
     enum err (*run)(void *ctx, struct target_stop *why);

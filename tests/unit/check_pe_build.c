@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc_fail.h"
 #include "image/pe_build.h"
 #include "suite.h"
 #include "winstub/image.h"
@@ -124,11 +125,29 @@ START_TEST(refuses_what_cannot_be)
     buf_init(&file, 1 << 20);
     ck_assert_int_eq(pe_build_dll(&same, BASE, &file, &built), ERR_INVALID);
     ck_assert_int_eq(pe_build_dll(&past, BASE, &file, &built), ERR_INVALID);
+    ck_assert_int_eq(
+        pe_build_dll(&(struct pe_dll_spec){CPU_AMD64, "x.dll", high, 65536}, BASE, &file, &built),
+        ERR_INVALID);
     ck_assert_uint_eq(file.len, 0);
     file.limit = 0x1000;
     ck_assert_int_eq(
         pe_build_dll(&(struct pe_dll_spec){CPU_I386, "x.dll", exports, 3}, 0x10000, &file, &built),
         ERR_NOMEM);
+    buf_fini(&file);
+}
+END_TEST
+
+START_TEST(no_memory)
+{
+    const struct pe_dll_spec spec = {CPU_AMD64, "kernel32.dll", exports, EXPORT_COUNT};
+    struct pe_built built;
+    struct buf file;
+    enum err e;
+
+    buf_init(&file, 1 << 20);
+    ALLOC_FAIL_EACH(e, (buf_fini(&file), pe_build_dll(&spec, BASE, &file, &built)), ERR_NOMEM,
+                    ERR_OK);
+    ck_assert_uint_eq(file.len, built.image_size);
     buf_fini(&file);
 }
 END_TEST
@@ -141,6 +160,7 @@ int main(void)
     tcase_add_loop_test(tc, builds_what_the_parser_reads, 0, 2);
     tcase_add_loop_test(tc, builds_without_exports, 0, 2);
     tcase_add_test(tc, refuses_what_cannot_be);
+    tcase_add_test(tc, no_memory);
     suite_add_tcase(s, tc);
     return suite_main(s);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc_fail.h"
 #include "pe_builder.h"
 #include "suite.h"
 #include "winstub/bytes.h"
@@ -231,6 +232,25 @@ START_TEST(few_and_many_directories)
 }
 END_TEST
 
+START_TEST(over_the_limit)
+{
+    uint8_t one = 'M'; /* no more is looked at */
+
+    ck_assert_int_eq(pe_parse((struct bytes){&one, PE_FILE_MAX + 1u}, &image, &why), ERR_LIMIT);
+    ck_assert_str_eq(why.text, "the file has 0x20000001 bytes; the limit is 0x20000000");
+}
+END_TEST
+
+START_TEST(no_memory)
+{
+    enum err e;
+
+    ck_parses();
+    pe_free(image);
+    ALLOC_FAIL_EACH(e, pe_parse(whole(), &image, &why), ERR_NOMEM, ERR_OK);
+}
+END_TEST
+
 /* ---- Sections ----------------------------------------------------------------------------------- */
 
 START_TEST(section_out_of_place)
@@ -338,6 +358,16 @@ START_TEST(no_sections)
     b.section_count = 0;
     ck_parses();
     ck_assert_uint_eq(pe_first_section(image), 0x1000);
+    b.image_size = 0x1000;
+    b.entry = 0;
+    b.optional_size = 0x1FFF; /* puts the table, of no entries, past the image's end */
+    b.headers_size = 0x400;
+    ck_assert_int_eq(parse(), ERR_TRUNCATED);
+    b.headers_size = 0x1000;
+    (void)!parse();
+    ck_assert(buf_extend(&file, 0x2000));
+    ck_assert_msg(pe_parse(whole(), &image, &why) == ERR_OK, "%s", why.text);
+    ck_assert_uint_eq(image->headers_size, 0x1000);
 }
 END_TEST
 
@@ -368,6 +398,10 @@ START_TEST(flat)
     pe_free(image);
     image = NULL;
     ck_assert_int_eq(pe_parse(whole(), &image, &why), ERR_TRUNCATED);
+    put_u32(file.data + pe_builder_table(&b) + 40 + 16, 0x400);
+    file.len -= 0x10; /* inside the last sector: the rest of it is zeros */
+    ck_assert_msg(pe_parse(whole(), &image, &why) == ERR_OK, "%s", why.text);
+    ck_assert_uint_eq(image->sections[1].file_size, 0x3F0);
 }
 END_TEST
 
@@ -447,6 +481,28 @@ START_TEST(il_only)
 }
 END_TEST
 
+START_TEST(arm64ec)
+{
+    b.dirs[10].rva = PB_RDATA + 0x300; /* over the TLS directory, which the parser does not read */
+    b.dirs[10].size = 0x40;            /* not used: what the structure itself says counts */
+    pe_builder_u32(&b, PB_RDATA + 0x300, 0xD0);
+    ck_parses();
+    pe_builder_u32(&b, PB_RDATA + 0x3C8, 0x1234);
+    ck_refuses(ERR_UNSUPPORTED, "a Windows program for ARM64EC (CHPEMetadataPointer at file offset "
+                                "0x9c8)");
+    pe_builder_u32(&b, PB_RDATA + 0x300, 0xCF); /* an older structure ends before it */
+    ck_parses();
+    pe_builder_u32(&b, PB_RDATA + 0x300, 0xD0);
+    b.dirs[10].rva = PB_RDATA + 0x400 - 0xCF;
+    ck_parses();
+    pe_builder_init(&b, CPU_I386);
+    b.dirs[10].rva = PB_RDATA + 0x300;
+    pe_builder_u32(&b, PB_RDATA + 0x300, 0xD0);
+    pe_builder_u32(&b, PB_RDATA + 0x3C8, 0x1234);
+    ck_parses();
+}
+END_TEST
+
 /* Each byte of the headers set to each of a few values: an answer, never a crash or a silence. */
 START_TEST(every_header_byte_corrupted)
 {
@@ -492,6 +548,8 @@ static Suite *pe_parse_suite(void)
     tcase_add_test(fields, odd_header_sizes);
     tcase_add_test(fields, headers_run_into_the_first_section);
     tcase_add_test(fields, few_and_many_directories);
+    tcase_add_test(fields, over_the_limit);
+    tcase_add_test(fields, no_memory);
     tcase_add_loop_test(fields, every_header_byte_corrupted, 0, 2);
     tcase_add_test(sections, section_out_of_place);
     tcase_add_test(sections, section_data_outside_the_file);
@@ -506,6 +564,7 @@ static Suite *pe_parse_suite(void)
     tcase_add_loop_test(others, older_programs, 0, 4);
     tcase_add_test(others, unaligned_signature);
     tcase_add_test(others, il_only);
+    tcase_add_test(others, arm64ec);
     suite_add_tcase(s, fields);
     suite_add_tcase(s, sections);
     suite_add_tcase(s, others);

@@ -1,0 +1,41 @@
+/*
+ * The break- and watchpoints that the client has set, remembered so that they can be removed when it
+ * leaves. The target decides what a point does.
+ */
+#ifndef STUB_CLIENT_POINTS_H
+#define STUB_CLIENT_POINTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "winstub/target.h"
+
+#define POINTS_MAX 0x100000u /* of one client */
+
+struct point {
+    enum point_kind kind;
+    gva_t addr;
+    size_t len;
+};
+
+struct client_points {
+    struct point *list; /* ascending by address, kind, length; no two equal */
+    size_t count;
+    size_t cap;
+};
+
+void client_points_init(struct client_points *p);
+void client_points_fini(struct client_points *p);
+
+/*
+ * Set a point in the target and remember it, or clear it and forget it. Setting twice is setting once.
+ * ERR_LIMIT: POINTS_MAX are set. ERR_NOMEM. Else what the target says.
+ */
+MUST_USE enum err client_points_set(struct client_points *p, const struct target *t,
+                                    const struct point *point);
+MUST_USE enum err client_points_clear(struct client_points *p, const struct target *t,
+                                      const struct point *point);
+/* Clear every point that is remembered. */
+void client_points_clear_all(struct client_points *p, const struct target *t);
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * Threads, libraries, exec file and memory map as documents. Follows the GDB manual, "Thread List Format",
+ * "Library List Format" and "Memory Map Format", and what gdb and lldb do with them.
+ */
+#include "documents.h"
+
+#include "target_xml.h"
+#include "thread_id.h"
+#include "winstub/nt.h"
+#include "xml.h"
+
+/*
+ * GDB looks through its list of regions at every access. Beyond this many the map gets coarse: the last
+ * region takes all that is left.
+ */
+#define MAP_REGIONS_MAX 4096u
+
+enum err document_features(struct stub *s, struct bytes annex, struct buf *doc)
+{
+    const struct target_reg *regs;
+    struct target_info info;
+    size_t count;
+
+    if (!bytes_is_text(annex, "target.xml"))
+        return ERR_NOT_FOUND;
+    s->target.ops->info(s->target.ctx, &info);
+    regs = s->target.ops->regs(s->target.ctx, &count);
+    target_xml(doc, info.arch, regs, count);
+    return ERR_OK;
+}
+
+enum err document_threads(struct stub *s, struct bytes annex, struct buf *doc)
+{
+    struct target_thread thread;
+
+    if (annex.len)
+        return ERR_NOT_FOUND;
+    buf_text(doc, "<?xml version=\"1.0\"?>\n<threads>\n");
+    for (size_t i = 0; !s->target.ops->thread(s->target.ctx, i, &thread); i++) {
+        buf_text(doc, "<thread id=\"");
+        thread_id_print(s, doc, thread.tid);
+        if (thread.name[0]) {
+            buf_text(doc, "\" name=\"");
+            xml_text(doc, thread.name);
+        }
+        buf_text(doc, "\">");
+        xml_text(doc, thread.state);
+        buf_text(doc, "</thread>\n");
+    }
+    buf_text(doc, "</threads>\n");
+    return ERR_OK;
+}
+
+/* A guest path with '/', which a GDB without Windows support understands too. */
+static void path_text(struct buf *doc, const char *path)
+{
+    size_t from = doc->len;
+
+    xml_text(doc, path);
+    for (size_t i = from; i < doc->len; i++) {
+        if (doc->data[i] == '\\')
+            doc->data[i] = '/';
+    }
+}
+
+/*
+ * GDB wants the address of the lowest section, as a segment; LLDB wants the image base, as a section, and
+ * ignores segments.
+ */
+static void library_text(const struct stub *s, struct buf *doc, const struct target_library *lib)
+{
+    buf_text(doc, "<library name=\"");
+    path_text(doc, lib->path);
+    if (s->features.lldb)
+        buf_printf(doc, "\"><section address=\"0x%" PRIx64 "\"/></library>\n", lib->base);
+    else
+        buf_printf(doc, "\"><segment address=\"0x%" PRIx64 "\"/></library>\n", lib->first_section);
+}
+
+enum err document_libraries(struct stub *s, struct bytes annex, struct buf *doc)
+{
+    struct target_library lib;
+
+    if (annex.len)
+        return ERR_NOT_FOUND;
+    buf_text(doc, "<?xml version=\"1.0\"?>\n<library-list>\n");
+    for (size_t i = 0; !s->target.ops->library(s->target.ctx, i, &lib); i++)
+        library_text(s, doc, &lib);
+    buf_text(doc, "</library-list>\n");
+    return ERR_OK;
+}
+
+/* The annex is a process id in hex, or nothing for ours. */
+enum err document_exec_file(struct stub *s, struct bytes annex, struct buf *doc)
+{
+    struct target_info info;
+    struct rsp_reader in;
+
+    rsp_reader_init(&in, annex.data, annex.len);
+    if (annex.len && s->features.multiprocess && (rsp_hex_u32(&in) != s->pid || !rsp_end(&in)))
+        return ERR_NOT_FOUND;
+    s->target.ops->info(s->target.ctx, &info);
+    for (const char *p = info.exec_path; *p; p++)
+        buf_byte(doc, *p == '\\' ? '/' : (uint8_t)*p);
+    return ERR_OK;
+}
+
+static void map_region(struct buf *doc, gva_t start, uint64_t size)
+{
+    buf_printf(doc, "<memory type=\"ram\" start=\"0x%" PRIx64 "\" length=\"0x%" PRIx64 "\"/>\n",
+               start, size);
+}
+
+/* Do two runs in a row belong together? */
+static bool like(const struct target_region *a, const struct target_region *b)
+{
+    return a->state == MEM_FREE ? b->state == MEM_FREE
+                                : b->state != MEM_FREE && a->allocation_base == b->allocation_base;
+}
+
+/*
+ * The wide map: GDB reads it once per connection and refuses addresses outside it, so it covers the whole
+ * user range, free space too, and is cut where allocations begin and end. All of it is ram: rom would
+ * keep the user from patching code.
+ */
+enum err document_memory_map(struct stub *s, struct bytes annex, struct buf *doc)
+{
+    struct target_region run, last;
+    size_t regions = 0;
+    gva_t start = 0;
+
+    if (annex.len)
+        return ERR_NOT_FOUND;
+    buf_text(doc, "<?xml version=\"1.0\"?>\n<memory-map>\n");
+    if (!s->target.ops->region(s->target.ctx, 0, &run)) {
+        for (last = run; session_next_region(s, &run); last = run) {
+            if (like(&last, &run) || ++regions >= MAP_REGIONS_MAX)
+                continue;
+            map_region(doc, start, run.base - start);
+            start = run.base;
+        }
+        map_region(doc, start, last.base + last.size - start);
+    }
+    buf_text(doc, "</memory-map>\n");
+    return ERR_OK;
+}

@@ -1,0 +1,64 @@
+/* The handlers that the packet table names, by the file that holds them. */
+#ifndef STUB_HANDLERS_H
+#define STUB_HANDLERS_H
+
+#include "packets.h"
+
+#define HANDLER(name) enum verdict name(struct stub *s, struct rsp_reader *in, struct reply *out)
+
+/* cmd_session.c */
+HANDLER(cmd_supported);
+HANDLER(cmd_start_no_ack);
+HANDLER(cmd_attached);
+HANDLER(cmd_detach);
+HANDLER(cmd_detach_pid);
+HANDLER(cmd_kill);
+HANDLER(cmd_vkill);
+
+/* cmd_reg.c */
+HANDLER(cmd_regs_read);
+HANDLER(cmd_regs_write);
+HANDLER(cmd_reg_read);
+HANDLER(cmd_reg_write);
+
+/* cmd_mem.c */
+HANDLER(cmd_mem_read);
+HANDLER(cmd_mem_write_hex);
+HANDLER(cmd_mem_write_binary);
+
+/* cmd_run.c */
+HANDLER(cmd_why);
+HANDLER(cmd_continue);
+HANDLER(cmd_continue_signal);
+HANDLER(cmd_step);
+HANDLER(cmd_step_signal);
+HANDLER(cmd_vcont_ask);
+HANDLER(cmd_vcont);
+
+/* cmd_break.c */
+HANDLER(cmd_point_set);
+HANDLER(cmd_point_clear);
+
+/* cmd_thread.c */
+HANDLER(cmd_current_thread);
+HANDLER(cmd_select_thread);
+HANDLER(cmd_thread_alive);
+HANDLER(cmd_threads_first);
+HANDLER(cmd_threads_next);
+HANDLER(cmd_thread_extra);
+
+/* cmd_query.c */
+HANDLER(cmd_offsets);
+HANDLER(cmd_tib);
+
+/* cmd_xfer.c */
+HANDLER(xfer_features);
+HANDLER(xfer_threads);
+HANDLER(xfer_libraries);
+HANDLER(xfer_exec_file);
+HANDLER(xfer_memory_map);
+
+/* cmd_monitor.c */
+HANDLER(cmd_monitor);
+
+#endif

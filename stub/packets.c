@@ -1,0 +1,254 @@
+/*
+ * The packet table. It decides which packet goes to which handler, in which state it is allowed, what
+ * qSupported announces, and it is where each packet gets its one answer. What packets mean is in the
+ * GDB manual, "Remote Protocol"; which ones clients send, and when, in the facts on the protocol.
+ */
+#include "packets.h"
+
+#include <string.h>
+
+#include "handlers.h"
+#include "stop_reply.h"
+#include "winstub/log.h"
+
+#define CONSOLE_CHUNK 4096u /* bytes of text in one O packet */
+
+static bool has_regs(const struct stub *s)
+{
+    return s->target.ops->regs && s->target.ops->reg_read;
+}
+
+static bool has_reg_write(const struct stub *s)
+{
+    return has_regs(s) && s->target.ops->reg_write;
+}
+
+static bool has_read(const struct stub *s)
+{
+    return s->target.ops->read;
+}
+
+static bool has_write(const struct stub *s)
+{
+    return s->target.ops->write;
+}
+
+static bool has_resume(const struct stub *s)
+{
+    return s->target.ops->resume && s->target.ops->run;
+}
+
+static bool has_points(const struct stub *s)
+{
+    return s->target.ops->points && s->target.ops->point;
+}
+
+static bool has_libraries(const struct stub *s)
+{
+    return s->target.ops->library;
+}
+
+static bool has_regions(const struct stub *s)
+{
+    return s->target.ops->region;
+}
+
+static bool has_kill(const struct stub *s)
+{
+    return s->target.ops->kill;
+}
+
+static bool has_exec_file(const struct stub *s)
+{
+    struct target_info info;
+
+    s->target.ops->info(s->target.ctx, &info);
+    return info.exec_path[0];
+}
+
+static bool has_image(const struct stub *s)
+{
+    struct target_info info;
+
+    s->target.ops->info(s->target.ctx, &info);
+    return info.exec_first_section;
+}
+
+/* The longest name wins, so order carries no meaning. */
+static const struct packet packets[] = {
+    /* name              match     handler              allowed       has            qSupported */
+    {"qSupported", P_EXACT, cmd_supported, WHEN_ANY, NULL, NULL},
+    {"qSupported:", P_PREFIX, cmd_supported, WHEN_ANY, NULL, NULL},
+    {"QStartNoAckMode", P_EXACT, cmd_start_no_ack, WHEN_ANY, NULL, "QStartNoAckMode+"},
+    {"qAttached", P_EXACT, cmd_attached, WHEN_ANY, NULL, NULL},
+    {"qAttached:", P_PREFIX, cmd_attached, WHEN_ANY, NULL, NULL},
+    {"D", P_EXACT, cmd_detach, WHEN_ANY, NULL, NULL},
+    {"D;", P_PREFIX, cmd_detach_pid, WHEN_ANY, NULL, NULL},
+    {"k", P_EXACT, cmd_kill, WHEN_ANY, has_kill, NULL},
+    {"vKill;", P_PREFIX, cmd_vkill, WHEN_ANY, has_kill, NULL},
+
+    {"g", P_EXACT, cmd_regs_read, WHEN_STOPPED, has_regs, NULL},
+    {"G", P_PREFIX, cmd_regs_write, WHEN_STOPPED, has_reg_write, NULL},
+    {"p", P_PREFIX, cmd_reg_read, WHEN_STOPPED, has_regs, NULL},
+    {"P", P_PREFIX, cmd_reg_write, WHEN_STOPPED, has_reg_write, NULL},
+
+    {"m", P_PREFIX, cmd_mem_read, WHEN_STOPPED, has_read, NULL},
+    {"M", P_PREFIX, cmd_mem_write_hex, WHEN_STOPPED, has_write, NULL},
+    {"X", P_PREFIX, cmd_mem_write_binary, WHEN_STOPPED, has_write, NULL},
+
+    {"?", P_EXACT, cmd_why, WHEN_ANY, NULL, NULL},
+    {"c", P_PREFIX, cmd_continue, WHEN_STOPPED, has_resume, NULL},
+    {"C", P_PREFIX, cmd_continue_signal, WHEN_STOPPED, has_resume, NULL},
+    {"s", P_PREFIX, cmd_step, WHEN_STOPPED, has_resume, NULL},
+    {"S", P_PREFIX, cmd_step_signal, WHEN_STOPPED, has_resume, NULL},
+    {"vCont?", P_EXACT, cmd_vcont_ask, WHEN_ANY, has_resume, "vContSupported+"},
+    {"vCont;", P_PREFIX, cmd_vcont, WHEN_STOPPED, has_resume, NULL},
+
+    {"Z", P_PREFIX, cmd_point_set, WHEN_STOPPED, has_points, NULL},
+    {"z", P_PREFIX, cmd_point_clear, WHEN_ANY, has_points, NULL},
+
+    {"qC", P_EXACT, cmd_current_thread, WHEN_STOPPED, NULL, NULL},
+    {"H", P_PREFIX, cmd_select_thread, WHEN_ANY, NULL, NULL},
+    {"T", P_PREFIX, cmd_thread_alive, WHEN_STOPPED, NULL, NULL},
+    {"qfThreadInfo", P_EXACT, cmd_threads_first, WHEN_ANY, NULL, NULL},
+    {"qsThreadInfo", P_EXACT, cmd_threads_next, WHEN_ANY, NULL, NULL},
+    {"qThreadExtraInfo,", P_PREFIX, cmd_thread_extra, WHEN_STOPPED, NULL, NULL},
+
+    {"qOffsets", P_EXACT, cmd_offsets, WHEN_STOPPED, has_image, NULL},
+    {"qGetTIBAddr:", P_PREFIX, cmd_tib, WHEN_STOPPED, NULL, NULL},
+
+    {"qXfer:features:read:", P_PREFIX, xfer_features, WHEN_ANY, has_regs, "qXfer:features:read+"},
+    {"qXfer:threads:read:", P_PREFIX, xfer_threads, WHEN_ANY, NULL, "qXfer:threads:read+"},
+    {"qXfer:libraries:read:", P_PREFIX, xfer_libraries, WHEN_ANY, has_libraries,
+     "qXfer:libraries:read+"},
+    {"qXfer:exec-file:read:", P_PREFIX, xfer_exec_file, WHEN_ANY, has_exec_file,
+     "qXfer:exec-file:read+"},
+    {"qXfer:memory-map:read:", P_PREFIX, xfer_memory_map, WHEN_ANY, has_regions,
+     "qXfer:memory-map:read+"},
+
+    {"qRcmd,", P_PREFIX, cmd_monitor, WHEN_ANY, NULL, NULL},
+};
+
+const struct packet *packets_row(size_t i)
+{
+    return i < sizeof packets / sizeof *packets ? &packets[i] : NULL;
+}
+
+static bool row_matches(const struct packet *p, const uint8_t *body, size_t len, size_t name_len)
+{
+    if (len < name_len || (p->match == P_EXACT && len != name_len))
+        return false;
+    return memcmp(body, p->name, name_len) == 0;
+}
+
+const struct packet *packets_find(const uint8_t *body, size_t len)
+{
+    const struct packet *found = NULL;
+    const struct packet *p;
+    size_t longest = 0;
+
+    for (size_t i = 0; (p = packets_row(i)); i++) {
+        size_t name_len = strlen(p->name);
+
+        if (name_len > longest && row_matches(p, body, len, name_len)) {
+            found = p;
+            longest = name_len;
+        }
+    }
+    return found;
+}
+
+bool packets_has(const struct stub *s, const struct packet *p)
+{
+    return !p->has || p->has(s);
+}
+
+static enum verdict packets_handle(struct stub *s, const uint8_t *body, size_t len,
+                                   struct reply *out)
+{
+    const struct packet *p = packets_find(body, len);
+    struct rsp_reader in;
+    size_t name_len;
+
+    if (!p || !packets_has(s, p))
+        return UNSUPPORTED;
+    if (p->allowed == WHEN_STOPPED && session_exited(s))
+        return reply_error(out, RSP_ESRCH);
+    name_len = strlen(p->name);
+    rsp_reader_init(&in, body + name_len, len - name_len);
+    return p->handler(s, &in, out);
+}
+
+/* What there is to say goes first, as O packets. */
+static void flush_console(struct stub *s)
+{
+    uint8_t body[1 + CONSOLE_CHUNK * 2];
+    size_t done = 0;
+
+    while (done < s->console.len) {
+        size_t left = s->console.len - done;
+        size_t chunk = left < CONSOLE_CHUNK ? left : CONSOLE_CHUNK;
+        struct reply out;
+
+        reply_init(&out, body, sizeof body, false);
+        reply_byte(&out, 'O');
+        reply_hex(&out, s->console.data + done, chunk);
+        rsp_link_send(&s->link, out.data, out.len);
+        done += chunk;
+    }
+    buf_clear(&s->console);
+}
+
+/* Act on a verdict. The one place that answers. */
+static void packets_close(struct stub *s, enum verdict verdict, struct reply *out)
+{
+    if (out->over) {
+        LOG(rsp, "an answer longer than %u bytes", STUB_PACKET_MAX);
+        verdict = reply_error(out, RSP_E2BIG);
+    }
+    switch (verdict) {
+    case ANSWER:
+        flush_console(s);
+        rsp_link_send(&s->link, out->data, out->len);
+        break;
+    case UNSUPPORTED:
+        rsp_link_send(&s->link, out->data, 0);
+        break;
+    case RESUMED:
+        s->guest = GUEST_RESUMED;
+        session_drop_document(s);
+        break;
+    case SILENT:
+        break;
+    }
+}
+
+static void packets_open(struct stub *s, struct reply *out)
+{
+    reply_init(out, s->reply, sizeof s->reply, s->features.error_message);
+}
+
+void packets_answer(struct stub *s, const uint8_t *body, size_t len)
+{
+    struct reply out;
+
+    packets_open(s, &out);
+    packets_close(s, packets_handle(s, body, len, &out), &out);
+}
+
+void packets_refuse(struct stub *s, enum rsp_errno code)
+{
+    struct reply out;
+
+    packets_open(s, &out);
+    packets_close(s, reply_error(&out, code), &out);
+}
+
+void packets_answer_stop(struct stub *s)
+{
+    struct reply out;
+
+    packets_open(s, &out);
+    stop_say(s);
+    packets_close(s, stop_reply(s, &out), &out);
+}

@@ -1,0 +1,65 @@
+/* Questions about the session that several handlers ask, answered once. */
+#include "session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+bool session_exited(const struct stub *s)
+{
+    return s->stop.kind == STOP_EXIT;
+}
+
+uint32_t session_current_thread(const struct stub *s)
+{
+    struct target_thread first;
+
+    if (s->stop.tid)
+        return s->stop.tid;
+    return s->target.ops->thread(s->target.ctx, 0, &first) ? 0 : first.tid;
+}
+
+uint32_t session_general_thread(const struct stub *s)
+{
+    return s->general_tid ? s->general_tid : session_current_thread(s);
+}
+
+enum err session_thread(const struct stub *s, uint32_t tid, struct target_thread *out)
+{
+    for (size_t i = 0; s->target.ops->thread(s->target.ctx, i, out) == ERR_OK; i++) {
+        if (out->tid == tid)
+            return ERR_OK;
+    }
+    return ERR_NOT_FOUND;
+}
+
+bool session_next_region(const struct stub *s, struct target_region *run)
+{
+    gva_t end = run->base + run->size;
+
+    return end > run->base && s->target.ops->region(s->target.ctx, end, run) == ERR_OK;
+}
+
+void session_say(struct stub *s, const char *text)
+{
+    for (; *text; text++) {
+        bool shown = (uint8_t)*text >= 0x20 && *text != 0x7f;
+
+        buf_byte(&s->console, shown || *text == '\n' || *text == '\t' ? (uint8_t)*text : '?');
+    }
+}
+
+void session_sayf(struct stub *s, const char *fmt, ...)
+{
+    char text[1024]; /* longer lines are cut */
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    session_say(s, text);
+}
+
+void session_drop_document(struct stub *s)
+{
+    s->document.make = NULL;
+}

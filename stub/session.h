@@ -1,0 +1,96 @@
+/*
+ * What the parts of the stub share: the stub itself, the state of its client's session, and the
+ * questions that several handlers ask of them. stub.c owns it; handlers read and change it while the
+ * guest is stopped, with the lock held.
+ */
+#ifndef STUB_SESSION_H
+#define STUB_SESSION_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client_points.h"
+#include "reply.h"
+#include "rsp_frame.h"
+#include "rsp_link.h"
+#include "rsp_reader.h"
+#include "winstub/buf.h"
+#include "winstub/stub.h"
+#include "winstub/target.h"
+
+/* What client and stub have agreed on in qSupported. */
+struct features {
+    bool multiprocess;  /* thread ids are pPID.TID */
+    bool swbreak;       /* stop replies may say swbreak */
+    bool hwbreak;       /* ... and hwbreak */
+    bool error_message; /* errors may be E.text */
+    bool lldb;          /* the client is LLDB: other library list, W with two digits */
+};
+
+enum guest_state {
+    GUEST_STOPPED,
+    GUEST_RESUMED, /* a packet resumed it; stub_run has not been called yet */
+    GUEST_RUNNING, /* inside stub_run */
+};
+
+struct stub;
+
+/*
+ * Make a whole qXfer document; annex as the client sent it. ERR_NOT_FOUND: there is no such document; what
+ * did not fit or found no memory shows in doc->failed.
+ */
+typedef enum err (*document_make)(struct stub *s, struct bytes annex, struct buf *doc);
+
+/* The qXfer document being read in pieces; kept until the guest runs. */
+struct document {
+    document_make make; /* which one; NULL: none */
+    struct buf annex;
+    struct buf text;
+};
+
+struct stub {
+    struct target target;
+    uint32_t pid;
+    pthread_mutex_t lock; /* stub_feed and stub_run, which may be on two threads */
+
+    /* of the guest */
+    enum guest_state guest;
+    struct target_stop stop; /* why it is stopped */
+
+    /* of the client */
+    enum stub_end end;
+    struct features features;
+    uint32_t general_tid;  /* Hg; 0 any */
+    uint32_t continue_tid; /* Hc; 0 all */
+    size_t next_thread;    /* where qsThreadInfo goes on */
+    struct client_points points;
+    struct document document;
+    struct buf console; /* text to show before the next answer */
+
+    /* bytes */
+    struct rsp_frame frame;
+    struct rsp_link link;
+    struct buf inbox; /* packets that came too early: length, then body */
+    uint8_t reply[STUB_PACKET_MAX];
+    uint8_t scratch[STUB_PACKET_MAX];
+};
+
+/* Has the process ended? */
+bool session_exited(const struct stub *s);
+/* The thread that the last stop was about, or the first one; 0 when there is none. */
+uint32_t session_current_thread(const struct stub *s);
+/* The thread that g, p and the like mean: Hg, else the current one. */
+uint32_t session_general_thread(const struct stub *s);
+/* Find a thread. ERR_NOT_FOUND. */
+MUST_USE enum err session_thread(const struct stub *s, uint32_t tid, struct target_thread *out);
+/* Go from one run of pages to the next; false behind the last one. *run starts as region(0). */
+bool session_next_region(const struct stub *s, struct target_region *run);
+/* Text for the user, shown before the answer; control characters become '?'. */
+void session_say(struct stub *s, const char *text);
+void session_sayf(struct stub *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Forget the document being read: what it described may have changed. */
+void session_drop_document(struct stub *s);
+
+#endif

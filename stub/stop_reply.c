@@ -1,0 +1,175 @@
+/*
+ * Stop replies. Decides which signal an NT exception becomes and which fields a client gets to see;
+ * follows the GDB manual, "Stop Reply Packets", and for the signals what native gdb does on Windows
+ * (gdb/nat/windows-nat.c, handle_exception), except that a guard page is a SIGSEGV here.
+ */
+#include "stop_reply.h"
+
+#include "thread_id.h"
+#include "winstub/nt.h"
+
+/* GDB's own numbers (include/gdb/signals.def), not the host's. */
+enum gdb_signal {
+    GDB_SIGNAL_0 = 0,
+    GDB_SIGNAL_INT = 2,
+    GDB_SIGNAL_ILL = 4,
+    GDB_SIGNAL_TRAP = 5,
+    GDB_SIGNAL_ABRT = 6,
+    GDB_SIGNAL_FPE = 8,
+    GDB_SIGNAL_BUS = 10,
+    GDB_SIGNAL_SEGV = 11,
+    GDB_SIGNAL_UNKNOWN = 143,
+};
+
+static const struct {
+    nt_status first, last; /* inclusive */
+    enum gdb_signal signal;
+} exception_signals[] = {
+    {0x4000001E, 0x4000001F, GDB_SIGNAL_TRAP}, /* WX86_SINGLE_STEP, WX86_BREAKPOINT */
+    {0x40010005, 0x40010005, GDB_SIGNAL_INT},  /* DBG_CONTROL_C */
+    {0x40010008, 0x40010008, GDB_SIGNAL_INT},  /* DBG_CONTROL_BREAK */
+    {STATUS_GUARD_PAGE_VIOLATION, STATUS_GUARD_PAGE_VIOLATION, GDB_SIGNAL_SEGV},
+    {STATUS_DATATYPE_MISALIGNMENT, STATUS_DATATYPE_MISALIGNMENT, GDB_SIGNAL_BUS},
+    {STATUS_BREAKPOINT, STATUS_SINGLE_STEP, GDB_SIGNAL_TRAP},
+    {STATUS_ACCESS_VIOLATION, STATUS_ACCESS_VIOLATION, GDB_SIGNAL_SEGV},
+    {0xC0000006, 0xC0000006, GDB_SIGNAL_BUS}, /* STATUS_IN_PAGE_ERROR */
+    {STATUS_ILLEGAL_INSTRUCTION, STATUS_ILLEGAL_INSTRUCTION, GDB_SIGNAL_ILL},
+    {STATUS_NONCONTINUABLE_EXCEPTION, STATUS_NONCONTINUABLE_EXCEPTION, GDB_SIGNAL_ILL},
+    /* STATUS_ARRAY_BOUNDS_EXCEEDED, the STATUS_FLOAT_ ones, STATUS_INTEGER_ ones */
+    {0xC000008C, STATUS_INTEGER_OVERFLOW, GDB_SIGNAL_FPE},
+    {STATUS_PRIVILEGED_INSTRUCTION, STATUS_PRIVILEGED_INSTRUCTION, GDB_SIGNAL_ILL},
+    {STATUS_STACK_OVERFLOW, STATUS_STACK_OVERFLOW, GDB_SIGNAL_SEGV},
+};
+
+static enum gdb_signal exception_signal(nt_status code)
+{
+    for (size_t i = 0; i < sizeof exception_signals / sizeof *exception_signals; i++) {
+        if (code >= exception_signals[i].first && code <= exception_signals[i].last)
+            return exception_signals[i].signal;
+    }
+    return GDB_SIGNAL_UNKNOWN;
+}
+
+unsigned stop_signal(const struct target_stop *stop)
+{
+    switch (stop->kind) {
+    case STOP_EXCEPTION:
+        return exception_signal(stop->code);
+    case STOP_INTERRUPT:
+        return GDB_SIGNAL_INT;
+    case STOP_ENGINE:
+        return GDB_SIGNAL_ABRT;
+    case STOP_EXIT:
+        return GDB_SIGNAL_0;
+    case STOP_STEP:
+    case STOP_BREAK_SW:
+    case STOP_BREAK_HW:
+    case STOP_WATCH:
+    case STOP_LIBRARY:
+    case STOP_IMPORT:
+        break;
+    }
+    return GDB_SIGNAL_TRAP;
+}
+
+static const char *watch_field(enum point_kind kind)
+{
+    switch (kind) {
+    case POINT_READ:
+        return "rwatch";
+    case POINT_ACCESS:
+        return "awatch";
+    default:
+        return "watch";
+    }
+}
+
+/* The reason, when it has a field. swbreak and hwbreak are errors for a client that did not ask. */
+static void write_reason(const struct stub *s, struct reply *out)
+{
+    const struct target_stop *stop = &s->stop;
+
+    if (stop->kind == STOP_BREAK_SW && s->features.swbreak)
+        reply_text(out, "swbreak:;");
+    if (stop->kind == STOP_BREAK_HW && s->features.hwbreak)
+        reply_text(out, "hwbreak:;");
+    if (stop->kind == STOP_WATCH)
+        reply_printf(out, "%s:%" PRIx64 ";", watch_field(stop->watch), stop->addr);
+    if (stop->kind == STOP_LIBRARY)
+        reply_text(out, "library:;");
+}
+
+static const char *lldb_reason(enum target_stop_kind kind)
+{
+    switch (kind) {
+    case STOP_STEP:
+        return "trace";
+    case STOP_BREAK_SW:
+    case STOP_BREAK_HW:
+        return "breakpoint";
+    case STOP_WATCH:
+        return "watchpoint";
+    case STOP_EXCEPTION:
+        return "exception";
+    default:
+        return "signal";
+    }
+}
+
+/* The general registers, so that the client need not ask for them. */
+static void write_registers(const struct stub *s, struct reply *out, uint32_t tid)
+{
+    const struct target_ops *ops = s->target.ops;
+    const struct target_reg *regs;
+    size_t count = 0;
+
+    if (!ops->regs || !ops->reg_read)
+        return;
+    regs = ops->regs(s->target.ctx, &count);
+    for (size_t i = 0; i < count; i++) {
+        uint8_t value[TARGET_REG_MAX_BYTES];
+        size_t size = regs[i].bits / 8u;
+
+        if (!regs[i].expedite || ops->reg_read(s->target.ctx, tid, i, value, size))
+            continue;
+        reply_printf(out, "%02zx:", i);
+        reply_hex(out, value, size);
+        reply_byte(out, ';');
+    }
+}
+
+/* W. LLDB reads two digits only. */
+static enum verdict exit_reply(const struct stub *s, struct reply *out)
+{
+    reply_printf(out, "W%02x", s->features.lldb ? s->stop.exit_code & 0xff : s->stop.exit_code);
+    if (s->features.multiprocess)
+        reply_printf(out, ";process:%x", s->pid);
+    return ANSWER;
+}
+
+void stop_say(struct stub *s)
+{
+    if (s->stop.note[0])
+        session_sayf(s, "%s\n", s->stop.note);
+    if (s->stop.kind == STOP_EXIT && s->features.lldb && s->stop.exit_code > 0xff)
+        session_sayf(s, "the process exited with code 0x%x\n", s->stop.exit_code);
+}
+
+enum verdict stop_reply(const struct stub *s, struct reply *out)
+{
+    uint32_t tid = session_current_thread(s);
+
+    if (s->stop.kind == STOP_EXIT)
+        return exit_reply(s, out);
+    reply_printf(out, "T%02x", stop_signal(&s->stop));
+    write_reason(s, out);
+    if (tid) {
+        reply_text(out, "thread:");
+        thread_id_write(s, out, tid);
+        reply_byte(out, ';');
+    }
+    if (s->features.lldb)
+        reply_printf(out, "reason:%s;", lldb_reason(s->stop.kind));
+    write_registers(s, out, tid);
+    return ANSWER;
+}

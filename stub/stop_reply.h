@@ -1,0 +1,15 @@
+/* Why the guest stopped, as a stop reply: T or W. */
+#ifndef STUB_STOP_REPLY_H
+#define STUB_STOP_REPLY_H
+
+#include "session.h"
+
+/* Write the stop reply for s->stop. */
+enum verdict stop_reply(const struct stub *s, struct reply *out);
+/* Tell the user what the stop reply cannot: the target's note, an exit code that LLDB would cut. */
+void stop_say(struct stub *s);
+
+/* GDB's signal number for a stop. */
+unsigned stop_signal(const struct target_stop *stop);
+
+#endif

@@ -1,0 +1,278 @@
+/*
+ * The stub as its users see it: bytes in, bytes out, and the run in between. Decides when a packet may be
+ * handled and when the guest is interrupted; packets.c handles and answers, rsp_frame.c and rsp_link.c know
+ * the wire. Follows the GDB manual, "Remote Protocol", "Interrupts" and "Packet Acknowledgment".
+ */
+#include "winstub/stub.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "packets.h"
+#include "rsp_log.h"
+#include "session.h"
+#include "winstub/log.h"
+
+#define INBOX_MAX    (4u * STUB_PACKET_MAX) /* packets that came too early */
+#define OUT_ENOUGH   (8u * STUB_PACKET_MAX) /* that much waits for the client: handle nothing more */
+#define DOCUMENT_MAX (16u * 1024 * 1024)    /* one qXfer document */
+#define CONSOLE_MAX  (8u * 1024 * 1024)     /* text before one answer */
+
+/* What stands before each packet in the inbox. */
+struct inbox_head {
+    size_t len;
+    enum rsp_fault fault;
+};
+
+/* Does the register table fit replies and buffers? */
+static bool registers_fit(const struct target *t)
+{
+    const struct target_reg *regs;
+    size_t count = 0, total = 0;
+
+    if (!t->ops->regs)
+        return true;
+    regs = t->ops->regs(t->ctx, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (regs[i].bits % 8 || regs[i].bits / 8 > TARGET_REG_MAX_BYTES)
+            return false;
+        total += regs[i].bits / 8u;
+    }
+    return total <= STUB_PACKET_MAX / 4;
+}
+
+enum err stub_new(const struct target *target, struct stub **out)
+{
+    const struct target_ops *ops = target->ops;
+    struct stub *s;
+
+    if (!ops->info || !ops->thread || !ops->last_stop || !ops->interrupt || !registers_fit(target))
+        return ERR_INVALID;
+    s = calloc(1, sizeof *s);
+    if (!s)
+        return ERR_NOMEM;
+    if (pthread_mutex_init(&s->lock, NULL)) {
+        free(s);
+        return ERR_NOMEM;
+    }
+    s->target = *target;
+    client_points_init(&s->points);
+    rsp_link_init(&s->link);
+    buf_init(&s->inbox, INBOX_MAX);
+    buf_init(&s->console, CONSOLE_MAX);
+    buf_init(&s->document.annex, STUB_PACKET_MAX);
+    buf_init(&s->document.text, DOCUMENT_MAX);
+    stub_connect(s);
+    *out = s;
+    return ERR_OK;
+}
+
+void stub_free(struct stub *s)
+{
+    if (!s)
+        return;
+    client_points_fini(&s->points);
+    rsp_link_fini(&s->link);
+    buf_fini(&s->inbox);
+    buf_fini(&s->console);
+    buf_fini(&s->document.annex);
+    buf_fini(&s->document.text);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+void stub_connect(struct stub *s)
+{
+    struct target_info info;
+
+    client_points_clear_all(&s->points, &s->target);
+    s->target.ops->info(s->target.ctx, &info);
+    s->target.ops->last_stop(s->target.ctx, &s->stop);
+    s->pid = info.pid;
+    s->guest = GUEST_STOPPED;
+    s->end = STUB_GOES_ON;
+    s->features = (struct features){0};
+    s->general_tid = 0;
+    s->continue_tid = 0;
+    s->next_thread = 0;
+    session_drop_document(s);
+    buf_clear(&s->console);
+    buf_clear(&s->inbox);
+    rsp_frame_init(&s->frame);
+    rsp_link_reset(&s->link);
+}
+
+void stub_disconnect(struct stub *s)
+{
+    assert(s->guest != GUEST_RUNNING);
+    client_points_clear_all(&s->points, &s->target);
+    s->guest = GUEST_STOPPED;
+}
+
+/* May a packet be handled now, or must it wait in the inbox? */
+static bool ready(const struct stub *s)
+{
+    return s->guest == GUEST_STOPPED && s->end == STUB_GOES_ON && s->link.out.len < OUT_ENOUGH;
+}
+
+static void handle(struct stub *s, const uint8_t *body, size_t len, enum rsp_fault fault)
+{
+    switch (fault) {
+    case RSP_WELL_FORMED:
+        packets_answer(s, body, len);
+        break;
+    case RSP_TOO_LONG:
+        packets_refuse(s, RSP_E2BIG);
+        break;
+    case RSP_BAD_ESCAPE:
+        packets_refuse(s, RSP_EINVAL);
+        break;
+    }
+}
+
+/* Packets that came too early, as long as they may be handled. */
+static void drain_inbox(struct stub *s)
+{
+    size_t at = 0;
+
+    while (at < s->inbox.len && ready(s)) {
+        struct inbox_head head;
+
+        memcpy(&head, s->inbox.data + at, sizeof head);
+        at += sizeof head;
+        handle(s, s->inbox.data + at, head.len, head.fault);
+        at += head.len;
+    }
+    buf_consume(&s->inbox, at);
+}
+
+/* Keep a packet for later. Without room it is lost, as on a bad line: an acknowledging client repeats it. */
+static bool keep_packet(struct stub *s, const struct rsp_frame *f)
+{
+    struct inbox_head head = {.len = f->len, .fault = f->fault};
+
+    if (sizeof head + f->len > s->inbox.limit - s->inbox.len ||
+        !buf_append(&s->inbox, &head, sizeof head))
+        return false;
+    if (buf_append(&s->inbox, f->body, f->len))
+        return true;
+    s->inbox.len -= sizeof head;
+    s->inbox.failed = false;
+    return false;
+}
+
+/* A packet has arrived. Without acknowledgements a wrong checksum could not be complained about. */
+static void packet_arrived(struct stub *s, const struct rsp_frame *f)
+{
+    bool good = f->sum_ok || s->link.no_ack || s->link.no_ack_next;
+    bool now = good && ready(s) && !s->inbox.len;
+
+    rsp_log_line('w', f->body, f->len);
+    if (good && !now && !keep_packet(s, f)) {
+        LOG(rsp, "a packet is lost: %zu bytes wait to be handled", s->inbox.len);
+        good = false;
+    }
+    rsp_link_received(&s->link, good);
+    if (now)
+        handle(s, f->body, f->len, f->fault);
+}
+
+/* 0x03 stops a guest that runs; a stopped one has nothing to stop. */
+static void interrupt_arrived(struct stub *s)
+{
+    if (s->guest != GUEST_STOPPED)
+        s->target.ops->interrupt(s->target.ctx);
+}
+
+static void handle_event(struct stub *s, enum rsp_event event)
+{
+    switch (event) {
+    case RSP_NOTHING:
+        break;
+    case RSP_PACKET:
+        packet_arrived(s, &s->frame);
+        break;
+    case RSP_ACK:
+        rsp_link_acked(&s->link);
+        break;
+    case RSP_NAK:
+        rsp_link_nakked(&s->link);
+        break;
+    case RSP_INTERRUPT:
+        interrupt_arrived(s);
+        break;
+    }
+}
+
+void stub_feed(struct stub *s, const void *data, size_t len)
+{
+    const uint8_t *at = data;
+
+    pthread_mutex_lock(&s->lock);
+    while (len) {
+        enum rsp_event event;
+        size_t taken = rsp_frame_feed(&s->frame, at, len, &event);
+
+        at += taken;
+        len -= taken;
+        handle_event(s, event);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+const uint8_t *stub_output(const struct stub *s, size_t *len)
+{
+    *len = s->link.out.len;
+    return s->link.out.data;
+}
+
+void stub_sent(struct stub *s, size_t n)
+{
+    buf_consume(&s->link.out, n);
+    drain_inbox(s);
+}
+
+bool stub_wants_run(const struct stub *s)
+{
+    return s->guest == GUEST_RESUMED;
+}
+
+/* The target could not run: say so, and stay where we were. */
+static void run_failed(struct stub *s, enum err e)
+{
+    s->target.ops->last_stop(s->target.ctx, &s->stop);
+    if (s->stop.kind == STOP_EXIT)
+        return;
+    s->stop.kind = STOP_ENGINE;
+    (void)snprintf(s->stop.note, sizeof s->stop.note, "the guest cannot run: %s", err_text(e));
+}
+
+void stub_run(struct stub *s)
+{
+    struct target_stop why;
+    enum err e;
+
+    pthread_mutex_lock(&s->lock);
+    s->guest = GUEST_RUNNING;
+    pthread_mutex_unlock(&s->lock);
+
+    e = s->target.ops->run(s->target.ctx, &why);
+
+    pthread_mutex_lock(&s->lock);
+    s->guest = GUEST_STOPPED;
+    s->general_tid = 0; /* GDB takes the thread of the stop reply for its current one */
+    if (e)
+        run_failed(s, e);
+    else
+        s->stop = why;
+    packets_answer_stop(s);
+    drain_inbox(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
+enum stub_end stub_state(const struct stub *s)
+{
+    return s->end;
+}

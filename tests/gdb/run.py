@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Run the tests in which a real gdb debugs a real program: run.py BUILD [NAME...]
+
+A test is a function of a test_*.py file; `matrix` says with which gdbs and which widths of guest it
+runs. They run side by side. A failure prints the reason and the whole transcript. The last line is
+"N passed, N failed, N skipped"; a gdb that is not installed is a failure, nothing is ever skipped.
+"""
+import concurrent.futures
+import importlib
+import os
+import sys
+import traceback
+
+from session import Failed, Test
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def cases(words):
+    """Every (name, function, gdb, bits), or those whose name contains one of the words."""
+    for file in sorted(os.listdir(HERE)):
+        if not (file.startswith("test_") and file.endswith(".py")):
+            continue
+        module = importlib.import_module(file[:-3])
+        for function in vars(module).values():
+            for gdb, bits in getattr(function, "matrix", []):
+                name = f"{function.__name__} [{gdb}, {bits} bits]" if gdb else f"{function.__name__} [{bits} bits]"
+                if not words or any(word in name for word in words):
+                    yield name, function, gdb, bits
+
+
+def run(build, function, gdb, bits):
+    """None when the test passed, else what to print."""
+    test = Test(build, gdb, bits)
+    try:
+        function(test)
+        return None
+    except Failed as reason:
+        why = str(reason)
+    except Exception:  # a test that breaks has failed, the others go on
+        why = traceback.format_exc()
+    finally:
+        test.close()
+    return "\n".join([why, *test.transcript.lines()])
+
+
+def main(build, words):
+    sums = {True: 0, False: 0}
+    with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+        running = {pool.submit(run, os.path.abspath(build), *case[1:]): case[0] for case in cases(words)}
+        for done in concurrent.futures.as_completed(running):
+            failure = done.result()
+            sums[failure is None] += 1
+            if failure is not None:
+                print(f"FAIL {running[done]}: {failure}\n", flush=True)
+            elif words:
+                print(f"ok   {running[done]}", flush=True)
+    print(f"{sums[True]} passed, {sums[False]} failed, 0 skipped")
+    return 0 if sums[True] and not sums[False] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -1,0 +1,67 @@
+"""The gdbinit: it loads in every gdb, and its commands do what their help says."""
+import os
+import re
+
+from matrix import with_each_gdb
+
+GDBINIT = os.path.join(os.path.dirname(__file__), "..", "..", "gdbinit")
+COMMANDS = ["connect", "map", "return", "teb"]
+
+
+def with_gdbinit(test, name, options=()):
+    server = test.serve(test.guest(name))
+    gdb = test.debug(test.guest(name), options)
+    answer = gdb.do(f"source {GDBINIT}")
+    test.expect("rror" not in answer, f"sourcing gdbinit printed: {answer}")
+    gdb.do(f"winstub connect {server.port}", r"Remote debugging using 127\.0\.0\.1")
+    return gdb
+
+
+@with_each_gdb
+def has_help_for_its_commands(test):
+    gdb = with_gdbinit(test, "debuggee")
+    gdb.do("help winstub", *[rf"^winstub {command} -- \w" for command in COMMANDS + ["mem"]])
+
+
+@with_each_gdb
+def shows_the_map_in_the_columns_of_gdb(test):
+    gdb = with_gdbinit(test, "debuggee")
+    rows = gdb.do("info proc mappings", r"Start Addr +End Addr +Size +Offset +Perms +objfile",
+                  r"(?i)r--p .*debuggee", r"(?i)r-xp .*debuggee", r"(?i)rw-p .*stack", r"---p .*")
+    code = gdb.evaluate("(long long) &start")
+    held = [row for row in re.findall(r"^ *0x(\w+) +0x(\w+) .*(r-xp) ", rows, re.M)
+            if int(row[0], 16) <= code < int(row[1], 16)]
+    test.expect(held, "no executable mapping holds the program's code")
+
+
+@with_each_gdb
+def shows_windows_own_map(test):
+    gdb = with_gdbinit(test, "debuggee")
+    gdb.do("winstub map", r"IMAGE", r"FREE")
+    one = gdb.do("winstub map &start", r"EXECUTE_READ\b.*(?i:debuggee)")
+    test.expect("FREE" not in one, "the map of one allocation holds free memory")
+
+
+@with_each_gdb
+def refreshes_the_memory_list_of_gdb(test):
+    gdb = with_gdbinit(test, "debuggee")
+    gdb.do("winstub mem", r"0x[0-9a-f]+\s+0x[0-9a-f]+\s+rw")
+    gdb.do("x/i $pc", r"=> 0x")
+
+
+@with_each_gdb
+def shows_the_environment_blocks(test):
+    gdb = with_gdbinit(test, "debuggee")
+    base = gdb.evaluate("(long long) &start") & ~0xFFFF
+    answer = gdb.do("winstub teb", r"^PEB +0x", r"^Ldr +0x[1-9a-f]", rf"^image +0x{base:x}$")
+    low, high = re.search(r"^stack +0x(\w+)-0x(\w+)$", answer, re.M).groups()
+    test.expect(int(low, 16) <= gdb.evaluate("(long long) $sp") <= int(high, 16), "$sp is not on that stack")
+
+
+@with_each_gdb
+def works_without_python(test):
+    gdb = with_gdbinit(test, "debuggee", ["--data-directory=/nonexistent"])
+    gdb.do("help winstub", *[rf"^winstub {command} -- \w" for command in COMMANDS])
+    gdb.do("winstub map", r"IMAGE")
+    gdb.do("info proc mappings", r"IMAGE")
+    gdb.do("winstub teb", r"^PEB +0x")

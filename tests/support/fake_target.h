@@ -1,0 +1,80 @@
+/*
+ * A target over nothing, for tests of the stub: a few regions, two threads, and a machine whose
+ * instructions are one byte each, so that a transcript can write its own program with M and run it.
+ *
+ *   90 nop        c3 exit, code rax       aa store al at [rcx], rcx + 1
+ *   cc int3       0f illegal              eb jump to itself (for ever)
+ *   f4 privileged f6 divide by zero       75 rcx - 1; back by one byte while it is not 0
+ *   a0 read of [rcx] faults               e8 a library is loaded
+ *   ff call of a missing import           06 the engine gives up
+ *
+ * Any other byte is a nop. `pass` of a pending exception ends the process, for it has no handlers.
+ */
+#ifndef SUPPORT_FAKE_TARGET_H
+#define SUPPORT_FAKE_TARGET_H
+
+#include <stdatomic.h>
+
+#include "winstub/buf.h"
+#include "winstub/target.h"
+
+#define FAKE_PID          0x1234u
+#define FAKE_TID          0x4cu /* "main", the current thread at first */
+#define FAKE_TID2         0x50u /* "worker" */
+#define FAKE_CODE         0x1000u
+#define FAKE_DATA         0x10000u
+#define FAKE_USER_LIMIT   0x7fff0000u
+#define FAKE_REGS_MAX     12
+#define FAKE_REGION_BYTES 0x2000u
+#define FAKE_POINTS_MAX   64
+
+struct fake_region {
+    struct target_region r;
+    uint8_t bytes[FAKE_REGION_BYTES]; /* of committed ones */
+};
+
+struct fake_thread {
+    uint32_t tid;
+    uint8_t regs[FAKE_REGS_MAX][TARGET_REG_MAX_BYTES];
+};
+
+struct fake_point {
+    enum point_kind kind;
+    gva_t addr;
+    size_t len;
+};
+
+struct fake_target {
+    enum target_arch arch;
+    struct fake_region regions[8];
+    size_t region_count;
+    struct fake_thread threads[2];
+    struct fake_point points[FAKE_POINTS_MAX];
+    size_t point_count;
+    struct target_action act; /* of the next run */
+    bool resumed;
+    struct target_stop stop;
+    size_t library_count;
+    atomic_bool interrupted;
+    atomic_bool running;
+
+    /* for the test to change */
+    unsigned point_bits;   /* what points() says; at first break- and watchpoints of all kinds */
+    uint64_t budget;       /* instructions of one run, then it stops as if interrupted; 0 endless */
+    enum err run_result;   /* run fails with this */
+    struct target_ops ops; /* the stub's; set one to NULL to take it away */
+    struct buf log;        /* calls of resume, point and kill, one line each */
+    const char *program_path; /* exec_path */
+};
+
+struct fake_target *fake_target_new(enum target_arch arch); /* aborts without memory */
+void fake_target_free(struct fake_target *f);
+struct target fake_target_ref(struct fake_target *f);
+
+/* Shorthands for the current thread. */
+uint64_t fake_target_reg(struct fake_target *f, const char *name);
+void fake_target_set_reg(struct fake_target *f, const char *name, uint64_t value);
+/* Write a program (or data) at addr. */
+void fake_target_poke(struct fake_target *f, gva_t addr, const void *data, size_t len);
+
+#endif
