@@ -127,15 +127,29 @@ bool allocs_find_room(const struct allocs *as, const struct room *room, gva_t *b
            place(room, last, as->limit, base);
 }
 
+/* Do a and the tree agree on where a ends, and does the next one start behind it? */
+static bool end_valid(const struct allocs *as, const struct allocation *a,
+                      const struct allocation *next)
+{
+    if (allocs_is_free(as, a->base, a->base + 1) || allocs_is_free(as, a->end - 1, a->end))
+        return false;
+    if (next && next->base <= a->end)
+        return next->base == a->end;
+    return a->end <= as->limit && allocs_is_free(as, a->end, a->end + 1);
+}
+
 bool allocs_valid(const struct allocs *as)
 {
     const struct allocation *a = allocs_above(as, 0);
 
     if (!ranges_valid(&as->tree) || (a && a->base < VM_LOWEST))
         return false;
-    for (; a; a = allocs_above(as, a->base)) {
-        if (allocs_find(as, a->base) != a || allocs_find(as, a->end - 1) != a || a->end > as->limit)
+    while (a) {
+        const struct allocation *next = allocs_above(as, a->base);
+
+        if (allocs_floor(as, a->base) != a || !end_valid(as, a, next))
             return false;
+        a = next;
     }
     return true;
 }

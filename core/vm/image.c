@@ -104,7 +104,11 @@ static nt_status map(struct vm *vm, const struct vm_image *image)
         return STATUS_NO_MEMORY;
     a->type = MEM_IMAGE;
     a->protect = PAGE_EXECUTE_WRITECOPY;
-    if (!set_runs(vm, a, image) || !fill_pages(vm, image)) {
+    if (!set_runs(vm, a, image) || space_prepare(vm, r, true) != STATUS_SUCCESS) {
+        space_discard(vm, a);
+        return STATUS_NO_MEMORY;
+    }
+    if (!fill_pages(vm, image)) {
         pt_clear(&vm->pages, page_number(r.start), page_number(r.end));
         space_discard(vm, a);
         return STATUS_NO_MEMORY;

@@ -1,17 +1,18 @@
 /*
- * Pools of equal objects: slabs from the host, doubling from one object to 2 MiB, kept until the pool
+ * Pools of equal objects: slabs from the host, doubling from one object to 4 MiB, kept until the pool
  * ends. Small first slabs keep small address spaces small and let tests see every failure; the large ones are the
  * host's huge pages, because at 100,000 allocations most of a search is misses of the host's TLB.
  */
 #include "vm/pool.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #define POOL_ALIGN 64u
-#define POOL_HEAD  128u /* of a slab; two lines, which the host fetches together */
-#define POOL_HUGE  (2u << 20)
+#define POOL_LINES 128u       /* two lines, which the host fetches together: where objects start */
+#define POOL_MOST  (4u << 20) /* bytes of a slab: holds an aligned huge page wherever it lies */
 
 /* The head of a spare object or of a slab. */
 struct link {
@@ -38,32 +39,37 @@ void pool_fini(struct pool *p)
     pool_init(p, p->object_size);
 }
 
-/* Memory for a slab; the host is asked to use huge pages for large ones, and may decline. */
-static void *slab_new(size_t size)
+/* The first address at or behind at that is a multiple of align. */
+static unsigned char *align_up(unsigned char *at, uintptr_t align)
 {
-    void *slab = aligned_alloc(size == POOL_HUGE ? POOL_HUGE : POOL_HEAD, size);
+    return at + (align - (uintptr_t)at % align) % align;
+}
 
-    if (slab && size == POOL_HUGE)
-        (void)madvise(slab, size, MADV_HUGEPAGE);
-    return slab;
+/* Ask the host for huge pages; it may decline. */
+static void advise_huge(unsigned char *slab, size_t size)
+{
+    unsigned char *start = align_up(slab, 4096);
+
+    (void)madvise(start, (size_t)(slab + size - start), MADV_HUGEPAGE);
 }
 
 static bool add_slab(struct pool *p)
 {
-    size_t size = POOL_HEAD + p->growth * p->object_size;
-    unsigned char *bytes;
-    struct link *slab;
+    size_t size = sizeof(struct link) + POOL_LINES + p->growth * p->object_size;
+    unsigned char *bytes = malloc(size);
+    unsigned char *first;
+    struct link *slab = (struct link *)(void *)bytes;
 
-    size = size < POOL_HUGE ? (size + POOL_HEAD - 1) / POOL_HEAD * POOL_HEAD : POOL_HUGE;
-    bytes = slab_new(size);
-    slab = (struct link *)(void *)bytes;
     if (!slab)
         return false;
+    if (size >= POOL_MOST)
+        advise_huge(bytes, size);
     slab->next = p->slabs;
     p->slabs = slab;
-    for (size_t i = (size - POOL_HEAD) / p->object_size; i-- > 0;)
-        pool_give(p, bytes + POOL_HEAD + i * p->object_size);
-    if (size < POOL_HUGE)
+    first = align_up(bytes + sizeof *slab, POOL_LINES);
+    for (size_t i = p->growth; i-- > 0;)
+        pool_give(p, first + i * p->object_size);
+    if (size < POOL_MOST)
         p->growth *= 2;
     return true;
 }
