@@ -118,13 +118,13 @@ static enum err op_library(void *ctx, size_t i, struct target_library *out)
 static unsigned op_points(void *ctx)
 {
     (void)ctx;
-    return POINT_BIT(POINT_BREAK_SW) | POINT_BIT(POINT_BREAK_HW);
+    return POINT_BIT(POINT_BREAK_SW) | POINT_BIT(POINT_BREAK_HW) | POINT_BIT(POINT_WRITE) |
+           POINT_BIT(POINT_READ) | POINT_BIT(POINT_ACCESS);
 }
 
 static enum err op_point(void *ctx, enum point_kind kind, gva_t addr, size_t len, bool on)
 {
-    (void)len; /* a breakpoint is its first byte */
-    return run_point(run_of(ctx), kind, addr, on);
+    return run_point(run_of(ctx), kind, addr, len, on);
 }
 
 static enum err op_resume(void *ctx, const struct target_action *acts, size_t n)

@@ -37,19 +37,17 @@ static void monitor_help(struct stub *s, struct bytes args)
 
 static void map_line(struct stub *s, const struct target_region *run, int digits)
 {
-    char protect[96] = "";
-    char allocation[32] = "";
+    char protect[96];
 
-    region_protect(run->state == MEM_FREE ? 0 : run->protect, protect, sizeof protect);
-    if (run->state != MEM_FREE)
-        (void)snprintf(allocation, sizeof allocation, "%0*" PRIx64, digits, run->allocation_base);
-    session_sayf(s, "%0*" PRIx64 "-%0*" PRIx64 " %12" PRIx64 " %-7s %-7s %-20s %-*s", digits,
-                 run->base, digits, run->base + run->size, run->size, region_state(run->state),
-                 region_type(run->type), protect, digits, allocation);
-    if (run->label[0])
-        session_sayf(s, " %s", run->label);
-    if (run->path[0])
-        session_sayf(s, " %s", run->path);
+    session_sayf(s, "%0*" PRIx64 "-%0*" PRIx64 " %12" PRIx64 " %s", digits, run->base, digits,
+                 run->base + run->size, run->size, region_state(run->state));
+    if (run->state != MEM_FREE) {
+        region_protect(run->protect, protect, sizeof protect);
+        session_sayf(s, "%*s %-7s %-20s %0*" PRIx64, (int)(7 - strlen(region_state(run->state))),
+                     "", region_type(run->type), protect, digits, run->allocation_base);
+        session_sayf(s, "%s%s%s%s", run->label[0] ? " " : "", run->label, run->path[0] ? " " : "",
+                     run->path);
+    }
     session_say(s, "\n");
 }
 

@@ -179,23 +179,29 @@ static enum verdict packets_handle(struct stub *s, const uint8_t *body, size_t l
     return p->handler(s, &in, out);
 }
 
+static void send_console(struct stub *s, const void *text, size_t len)
+{
+    uint8_t body[1 + CONSOLE_CHUNK * 2];
+    struct reply out;
+
+    reply_init(&out, body, sizeof body, false);
+    reply_byte(&out, 'O');
+    reply_hex(&out, text, len);
+    rsp_link_send(&s->link, out.data, out.len);
+}
+
 /* What there is to say goes first, as O packets. */
 static void flush_console(struct stub *s)
 {
-    uint8_t body[1 + CONSOLE_CHUNK * 2];
-    size_t done = 0;
+    static const char cut[] = "\n(cut here: the text is too long)\n";
 
-    while (done < s->console.len) {
+    for (size_t done = 0; done < s->console.len; done += CONSOLE_CHUNK) {
         size_t left = s->console.len - done;
-        size_t chunk = left < CONSOLE_CHUNK ? left : CONSOLE_CHUNK;
-        struct reply out;
 
-        reply_init(&out, body, sizeof body, false);
-        reply_byte(&out, 'O');
-        reply_hex(&out, s->console.data + done, chunk);
-        rsp_link_send(&s->link, out.data, out.len);
-        done += chunk;
+        send_console(s, s->console.data + done, left < CONSOLE_CHUNK ? left : CONSOLE_CHUNK);
     }
+    if (s->console.failed)
+        send_console(s, cut, sizeof cut - 1);
     buf_clear(&s->console);
 }
 

@@ -12,7 +12,7 @@
 
 /* One frame, and bytes that wait for the client: console output may be many frames. */
 #define FRAME_MAX (STUB_PACKET_MAX + 4)
-#define OUT_MAX   (256u * STUB_PACKET_MAX)
+#define OUT_MAX   (512u * STUB_PACKET_MAX)
 
 void rsp_link_init(struct rsp_link *l)
 {
@@ -58,15 +58,25 @@ static void link_go(struct rsp_link *l, const uint8_t *frame, size_t len)
         buf_append(&l->last, frame, len);
 }
 
+static bool link_waits(const struct rsp_link *l)
+{
+    return l->waiting_at < l->waiting.len;
+}
+
 /* The first of the waiting frames goes out; all of them when nobody acknowledges. */
 static void link_next(struct rsp_link *l)
 {
-    while (l->waiting.len && !link_busy(l)) {
-        const uint8_t *end = memchr(l->waiting.data, '#', l->waiting.len); /* bodies hold no '#' */
-        size_t len = (size_t)(end - l->waiting.data) + 3;
+    while (link_waits(l) && !link_busy(l)) {
+        const uint8_t *at = l->waiting.data + l->waiting_at;
+        const uint8_t *end = memchr(at, '#', l->waiting.len - l->waiting_at); /* in no body */
+        size_t len = (size_t)(end - at) + 3;
 
-        link_go(l, l->waiting.data, len);
-        buf_consume(&l->waiting, len);
+        link_go(l, at, len);
+        l->waiting_at += len;
+    }
+    if (!link_waits(l)) {
+        buf_clear(&l->waiting);
+        l->waiting_at = 0;
     }
 }
 
@@ -108,7 +118,7 @@ void rsp_link_start_no_ack(struct rsp_link *l)
 
 void rsp_link_send(struct rsp_link *l, const uint8_t *body, size_t len)
 {
-    struct buf *to = l->no_ack && !l->waiting.len ? &l->out : &l->waiting;
+    struct buf *to = l->no_ack && !link_waits(l) ? &l->out : &l->waiting;
 
     rsp_log_line('r', body, len);
     if (!rsp_frame_encode(to, body, len)) {

@@ -18,10 +18,11 @@
 struct rsp_link {
     struct buf out;     /* bytes for the client */
     struct buf last;    /* the frame on its way, kept for a '-' */
-    struct buf waiting; /* frames behind it */
-    bool no_ack;        /* no-ack mode is on */
-    bool no_ack_next;   /* it starts when the frame on its way has arrived */
-    bool lax;           /* the client does not acknowledge */
+    struct buf waiting; /* frames behind it, from waiting_at on */
+    size_t waiting_at;
+    bool no_ack;      /* no-ack mode is on */
+    bool no_ack_next; /* it starts when the frame on its way has arrived */
+    bool lax;         /* the client does not acknowledge */
 };
 
 void rsp_link_init(struct rsp_link *l);

@@ -18,7 +18,7 @@
 #define INBOX_MAX    (4u * STUB_PACKET_MAX) /* packets that came too early */
 #define OUT_ENOUGH   (8u * STUB_PACKET_MAX) /* that much waits for the client: handle nothing more */
 #define DOCUMENT_MAX (16u * 1024 * 1024)    /* one qXfer document */
-#define CONSOLE_MAX  (8u * 1024 * 1024)     /* text before one answer */
+#define CONSOLE_MAX  (16u * 1024 * 1024)    /* text before one answer */
 
 /* What stands before each packet in the inbox. */
 struct inbox_head {

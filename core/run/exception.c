@@ -196,6 +196,18 @@ void exception_describe(struct process *process, struct dis *dis, const struct c
     write_note(process, event, decoded ? &insn : NULL, stop);
 }
 
+void exception_rename(struct target_stop *stop, uint32_t code)
+{
+    const char *rest = stop->note + strlen(nt_text(stop->code));
+    struct buf text;
+
+    buf_init(&text, NOTE_MAX);
+    (void)buf_printf(&text, "%s%s", nt_text(code), rest);
+    memcpy(stop->note, buf_str(&text), text.len + 1);
+    stop->code = code;
+    buf_fini(&text);
+}
+
 gva_t exception_continue_pc(const struct cpu_event *event)
 {
     return event->kind == CPU_EVENT_EXCEPTION ? event->pc + event->length : event->pc;

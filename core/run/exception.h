@@ -16,6 +16,9 @@
 void exception_describe(struct process *process, struct dis *dis, const struct cpu_event *event,
                         struct target_stop *stop);
 
+/* Make it another exception, as NT does of a guard page whose stack cannot grow. */
+void exception_rename(struct target_stop *stop, uint32_t code);
+
 /*
  * Where a guest goes on after the debugger handled the exception: behind an int3, int 2d or icebp, at the
  * instruction again for everything else.

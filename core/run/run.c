@@ -27,6 +27,7 @@ enum err run_init(struct run *run, struct process *process)
 void run_fini(struct run *run)
 {
     points_fini(&run->points);
+    watches_fini(&run->watches);
     dis_free(run->dis);
 }
 
@@ -45,13 +46,11 @@ void run_end(struct run *run, uint32_t exit_code)
     run->stop = (struct target_stop){.kind = STOP_EXIT, .tid = tid, .exit_code = exit_code};
 }
 
-enum err run_point(struct run *run, enum point_kind kind, gva_t addr, bool on)
+static enum err set_break(struct run *run, enum point_kind kind, gva_t addr, bool on)
 {
     bool fresh;
     enum err e;
 
-    if (kind != POINT_BREAK_SW && kind != POINT_BREAK_HW)
-        return ERR_UNSUPPORTED;
     if (!on) {
         if (points_remove(&run->points, addr, POINT_BIT(kind)))
             cpu_break_remove(run->cpu, addr);
@@ -64,6 +63,15 @@ enum err run_point(struct run *run, enum point_kind kind, gva_t addr, bool on)
     if (e)
         (void)points_remove(&run->points, addr, POINT_BIT(kind));
     return e;
+}
+
+enum err run_point(struct run *run, enum point_kind kind, gva_t addr, uint64_t len, bool on)
+{
+    struct watch_range range = {.addr = addr, .len = len, .kind = kind};
+
+    if (kind == POINT_BREAK_SW || kind == POINT_BREAK_HW)
+        return set_break(run, kind, addr, on);
+    return watches_set(&run->watches, run->cpu, &range, on);
 }
 
 enum err run_resume(struct run *run, const struct target_action *acts, size_t n)
@@ -83,6 +91,7 @@ enum err run_resume(struct run *run, const struct target_action *acts, size_t n)
         return ERR_INVALID;
     run->action = *mine;
     run->resumed = true;
+    atomic_store(&run->interrupted, false);
     return ERR_OK;
 }
 
@@ -158,14 +167,40 @@ static void stop_at_syscall(struct run *run, const struct cpu_event *event)
     buf_fini(&text);
 }
 
-static void stop_at_exception(struct run *run, const struct cpu_event *event)
+/*
+ * What NT does about a guard page before anybody hears of it: a stack grows and the guest goes on (false), any
+ * other guard is gone once it has fired.
+ */
+static bool stop_at_guard(struct run *run, const struct cpu_event *event)
 {
+    enum process_guard guard;
+
+    exception_describe(run->process, run->dis, event,
+                       &run->stop); /* while the guard is still there */
+    guard = process_guard_hit(run->process, event->address);
+    if (guard == PROCESS_GUARD_GROWN) {
+        run->stop = (struct target_stop){.kind = STOP_STEP, .tid = run->stop.tid};
+        return false;
+    }
+    if (guard == PROCESS_GUARD_OVERFLOW)
+        exception_rename(&run->stop, STATUS_STACK_OVERFLOW);
+    else
+        (void)vm_clear_guard(process_vm(run->process), event->address);
+    run->exception = *event;
+    return true;
+}
+
+static bool stop_at_exception(struct run *run, const struct cpu_event *event)
+{
+    bool fault = event->kind == CPU_EVENT_FAULT;
+
+    if (fault && event->fault == VM_FAULT_GUARD)
+        return stop_at_guard(run, event);
     run->exception = *event;
     exception_describe(run->process, run->dis, event, &run->stop);
-    if (event->kind == CPU_EVENT_FAULT && event->fault == VM_FAULT_GUARD)
-        (void)vm_clear_guard(process_vm(run->process), event->address);
-    if (event->kind == CPU_EVENT_FAULT && event->fault == VM_FAULT_NOMEM)
+    if (fault && event->fault == VM_FAULT_NOMEM)
         stop_as(run, STOP_ENGINE);
+    return true;
 }
 
 /* Turn one event into the stop; false when the guest just goes on. */
@@ -183,14 +218,13 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
     case CPU_EVENT_STEP:
         return false;
     case CPU_EVENT_TRAP:
-        return stop_at_exit(run) || stop_at_import(run);
+        return event->access == VM_EXEC && (stop_at_exit(run) || stop_at_import(run));
     case CPU_EVENT_SYSCALL:
         stop_at_syscall(run, event);
         return true;
     case CPU_EVENT_FAULT:
     case CPU_EVENT_EXCEPTION:
-        stop_at_exception(run, event);
-        return true;
+        return stop_at_exception(run, event);
     }
     return false;
 }
@@ -207,21 +241,38 @@ static enum err stop_broken(struct run *run, enum err e)
     return ERR_OK;
 }
 
-/* Execute one instruction; *stopped says whether that made a stop. */
-static enum err step_one(struct run *run, bool *stopped)
+/* One instruction with traps open: what it does to watched bytes is looked at before and after. */
+static enum err step_open(struct run *run, bool *stopped)
 {
+    struct vm *vm = process_vm(run->process);
+    struct watch_probe probe; /* large: only its count is cleared */
     struct cpu_event event;
     enum err e;
 
+    probe.count = 0;
+    if (run->watches.count)
+        watches_probe(&run->watches, vm, run->cpu, run->dis, &probe);
     do {
         e = cpu_step(run->cpu, true, &event);
         if (e)
             return e;
         *stopped = stopped_by(run, &event);
     } while (!*stopped && event.kind != CPU_EVENT_STEP);
-    if (!*stopped)
-        *stopped = stop_at_exit(run) || stop_at_import(run);
+    if (!*stopped && watches_hit(&probe, vm, &run->stop.watch, &run->stop.addr)) {
+        stop_as(run, STOP_WATCH);
+        *stopped = true;
+    }
     return ERR_OK;
+}
+
+/* Execute one instruction on the debugger's behalf; *stopped says whether that made a stop. */
+static enum err step_one(struct run *run, bool *stopped)
+{
+    enum err e = step_open(run, stopped);
+
+    if (!e && !*stopped)
+        *stopped = stop_at_exit(run) || stop_at_import(run);
+    return e;
 }
 
 static enum err go_step(struct run *run)
@@ -279,9 +330,9 @@ static enum err go_continue(struct run *run, bool leave_import)
         e = cpu_run(run->cpu, pass_break, &event);
         if (e || stopped_by(run, &event))
             return e;
-        if (event.kind == CPU_EVENT_TRAP) { /* an address of the stub pages that is no stub */
-            e = cpu_step(run->cpu, true, &event);
-            if (e || (event.kind != CPU_EVENT_STEP && stopped_by(run, &event)))
+        if (event.kind == CPU_EVENT_TRAP) {
+            e = step_open(run, &stopped);
+            if (e || stopped)
                 return e;
         }
         pass_break = pass_break && cpu_get(run->cpu, CPU_RIP) == before;
@@ -338,7 +389,6 @@ enum err run_go(struct run *run, struct target_stop *why)
     process_clock_stop(run->process);
     if (e)
         e = stop_broken(run, e);
-    atomic_store(&run->interrupted, false);
     *why = run->stop;
     LOG(cpu, "stop %d at 0x%" PRIx64 " %s", (int)why->kind, cpu_get(run->cpu, CPU_RIP), why->note);
     return e;

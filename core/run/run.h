@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "run/points.h"
+#include "run/watches.h"
 #include "winstub/cpu.h"
 #include "winstub/dis.h"
 #include "winstub/process.h"
@@ -16,6 +17,7 @@ struct run {
     struct cpu *cpu;
     struct dis *dis;
     struct points points;
+    struct watches watches;
     struct target_action action; /* of the one thread; valid while resumed */
     bool resumed;
     bool ended;                 /* the process has exited or was killed */
@@ -36,6 +38,7 @@ void run_interrupt(struct run *run);
 /* The process is over, with this exit code. */
 void run_end(struct run *run, uint32_t exit_code);
 
-MUST_USE enum err run_point(struct run *run, enum point_kind kind, gva_t addr, bool on);
+MUST_USE enum err run_point(struct run *run, enum point_kind kind, gva_t addr, uint64_t len,
+                            bool on);
 
 #endif

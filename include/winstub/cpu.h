@@ -85,6 +85,11 @@ void cpu_context_free(struct cpu_context *context);
 void cpu_context_save(const struct cpu *cpu, struct cpu_context *context);
 void cpu_context_load(struct cpu *cpu, const struct cpu_context *context);
 
+/*
+ * Where rdtsc and rdtscp read: called from inside a run, on the running thread. Without it they count themselves.
+ */
+void cpu_set_tsc(struct cpu *cpu, uint64_t (*read)(void *ctx), void *ctx);
+
 /* ---- Running --------------------------------------------------------------------------------- */
 
 enum cpu_event_kind {
@@ -150,5 +155,7 @@ void cpu_break_remove(struct cpu *cpu, gva_t addr);
  * pages pay nothing. Both bare-mode imports (exec) and watchpoints stand on this. ERR_NOMEM
  */
 MUST_USE enum err cpu_trap_set(struct cpu *cpu, gva_t page, unsigned access);
+/* The accesses that are trapped on a page; 0 for none. */
+unsigned cpu_trap_get(const struct cpu *cpu, gva_t page);
 
 #endif

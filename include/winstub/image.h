@@ -23,9 +23,9 @@ struct pe_section {
     char name[9]; /* NUL-terminated, control characters replaced */
     uint32_t rva;
     uint32_t virtual_size; /* SizeOfRawData where the header says 0, as NT takes it */
-    uint32_t file_offset; /* what fills the section: whole sectors, inside the file, no more than */
-    uint32_t file_size;   /* its pages take; 0: nothing, the section begins as zeros */
-    uint32_t flags;       /* IMAGE_SCN_* */
+    uint32_t file_offset;  /* what fills the section: from the start of a sector on, */
+    uint32_t file_size;    /* inside the file, no more than its pages take; 0: only zeros */
+    uint32_t flags;        /* IMAGE_SCN_* */
 };
 
 struct pe_dir {
@@ -51,9 +51,8 @@ struct pe_image {
     uint32_t headers_size;
     uint32_t checksum;
     uint64_t stack_reserve, stack_commit, heap_reserve, heap_commit; /* as asked for: any number */
-    struct pe_dir
-        dirs[16]; /* as found; whoever follows one bounds it (pe_imports and its kin do) */
-    bool flat;    /* SectionAlignment below a page: mapped as one run, as in the file */
+    struct pe_dir dirs[16]; /* as found: may point anywhere; the walkers below bound them */
+    bool flat;              /* SectionAlignment below a page: mapped as one run, as in the file */
     struct pe_section *sections;
     size_t section_count;
 };
@@ -80,10 +79,14 @@ MUST_USE enum err pe_layout(const struct pe_image *image, gva_t base, uint8_t **
 
 /*
  * Walk imports or exports of a laid-out image (mapped: image_size bytes as pe_layout made or as read from the guest).
- * The callback returns false to end the walk early. ERR_FORMAT: the directory is damaged; entries before the damage were reported.
+ * The callback returns false to end the walk early. Texts end inside mapped: DLLs' names have at most 255 bytes,
+ * functions' names at most 4096. A missing directory has no entries.
+ * ERR_FORMAT  the directory is damaged; entries before the damage were reported
+ * ERR_LIMIT   more than 2^18 imports, as only tables that overlap have
+ * O(entries).
  */
 struct pe_import {
-    const char *dll;   /* points into mapped; at most 255 bytes */
+    const char *dll;   /* points into mapped, as all texts here */
     const char *name;  /* NULL: by ordinal */
     uint16_t ordinal;  /* or hint */
     uint32_t slot_rva; /* of the import address table entry */
@@ -99,6 +102,7 @@ struct pe_export {
     const char *forwarder; /* "NTDLL.RtlAllocateHeap" or NULL */
 };
 typedef bool pe_export_fn(void *ctx, const struct pe_export *export);
+/* First every name, in the table's order (a function may have several), then the functions without one. */
 MUST_USE enum err pe_exports(const struct pe_image *image, struct bytes mapped, pe_export_fn *fn,
                              void *ctx, struct diag *why);
 

@@ -1,5 +1,5 @@
 /*
- * NT's numbers: status codes, memory constants, structure offsets. Every value is from the public
+ * NT's numbers: status codes and memory constants (structure offsets: core/nt/layout.h). Every value is from the public
  * winnt.h / ntstatus.h headers (mingw-w64 ships them) unless a comment names another source.
  */
 #ifndef WINSTUB_NT_H

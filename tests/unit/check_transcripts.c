@@ -16,7 +16,7 @@
 #include "suite.h"
 #include "winstub/stub.h"
 
-#define PATTERN  "tests/transcripts/*.rsp"
+#define PATTERN  TEST_DIR "/transcripts/*.rsp"
 #define FILE_MAX (4u << 20)
 
 static glob_t files;
@@ -238,7 +238,7 @@ int main(void)
     int result;
 
     if (glob(PATTERN, 0, NULL, &files)) {
-        (void)fprintf(stderr, "no %s: run the tests from the top folder\n", PATTERN);
+        (void)fprintf(stderr, "no %s\n", PATTERN);
         return EXIT_FAILURE;
     }
     tcase_add_loop_test(tc, transcript, 0, (int)files.gl_pathc);

@@ -1,0 +1,208 @@
+/*
+ * Inside core/cpu: the CPU's state and what its files ask of each other. One file each decides
+ *   memory.c    what a TLB miss is answered: traps, write-or-execute, the engine's private addresses
+ *   breaks.c    where to stop: breaks, and instructions that the engine must not run
+ *   segments.c  the GDT and the selectors
+ *   fault.c     what a stop means: which byte, which exception
+ *   exec.c      running and stepping
+ *   cpuid.c     what cpuid answers
+ *   reg.c       the register table
+ *   probe.c     whether the engine behaves as all this relies on
+ */
+#ifndef WINSTUB_CORE_CPU_PRIV_H
+#define WINSTUB_CORE_CPU_PRIV_H
+
+#include <stdatomic.h>
+
+#include "cpu/engine.h"
+#include "cpu/pagemap.h"
+#include "cpu/scan.h"
+#include "winstub/cpu.h"
+#include "winstub/dis.h"
+
+#define CPU_TF UINT64_C(0x100) /* EFLAGS.TF */
+
+/* More armed breaks than this are filtered per block instead of hooked one by one (facts/UNICORN.md section 4). */
+#define CPU_HOOK_LIMIT 128
+
+#define PAGE_MASK       ((gva_t)(VM_PAGE_SIZE - 1))
+#define PAGE_OF(addr)   ((addr) & ~PAGE_MASK)
+#define OFFSET_OF(addr) ((uint32_t)((addr)&PAGE_MASK))
+
+/* Who may touch what when the engine asks. */
+enum fill_mode {
+    FILL_NOTHING, /* between runs: the engine's own probes get nothing */
+    FILL_GUEST,   /* the guest runs */
+    FILL_PRIVATE, /* our own code runs: only the private frame */
+    FILL_WINDOW   /* translated code is being removed: the arena by offset */
+};
+
+/* Why a fill was refused. */
+enum refusal {
+    REFUSED_FAULT,  /* the vm says no */
+    REFUSED_TRAP,   /* cpu_trap_set */
+    REFUSED_FLIP,   /* the frame is in the other state, writable or code */
+    REFUSED_AGAIN,  /* flush and try again */
+    REFUSED_GDT,    /* the descriptor table, closed */
+    REFUSED_PRIVATE /* our own code touched something else; its way to stop */
+};
+
+/* What stopped the engine, left by the callbacks for the code behind engine_run. */
+enum note_kind {
+    NOTE_NONE,
+    NOTE_INTERRUPT, /* vector */
+    NOTE_SYSCALL,   /* address; sysenter in vector */
+    NOTE_CODE,      /* a hook at address */
+    NOTE_WALK,      /* a block [address, end) holds something to stop at */
+    NOTE_ARM        /* a block [address, end) was translated that holds something new */
+};
+
+struct note {
+    enum note_kind kind;
+    uint32_t vector;
+    gva_t address;
+    gva_t end;
+};
+
+struct refused {
+    enum refusal why;
+    gva_t page;
+    enum vm_access want;
+    enum vm_fault fault;
+    uint64_t offset; /* FLIP: the frame */
+};
+
+struct break_page; /* breaks.c */
+
+struct cpu {
+    struct vm *vm;
+    struct engine *engine;
+    struct dis *dis;
+    enum cpu_arch arch;
+
+    /* memory.c */
+    uint8_t *arena;
+    uint64_t arena_size;
+    uint8_t *frame_states;   /* one enum frame_state for each frame */
+    struct pagemap traps;    /* page -> vm_access bits */
+    struct pagemap executed; /* page -> frame last executed there; bit 0: not the only one */
+    bool executed_all;       /* memory was short: any page may have been executed anywhere */
+    enum fill_mode fill_mode;
+    bool flush;       /* the engine's TLB must be flushed before it runs */
+    bool open;        /* traps do not apply */
+    bool gdt_open;    /* the descriptor table answers */
+    uint64_t both[4]; /* frames that may be written and executed for one step */
+    size_t both_count;
+    size_t fills;    /* since the last flush */
+    size_t tlb_size; /* the least that the engine's TLB is believed to hold */
+    struct refused refused;
+
+    /* breaks.c */
+    struct pagemap break_pages; /* page -> struct break_page * */
+    struct pagemap hooks;       /* address -> engine hook */
+    size_t hook_limit;
+    size_t armed_count;
+    size_t block_hook; /* 0 while breaks are hooked one by one */
+    gva_t filter_first, filter_last;
+
+    /* segments.c */
+    uint64_t private_offset; /* of the private frame in the arena; valid when has_private */
+    bool has_private;
+    uint32_t teb_base; /* base of selector 0x53 */
+
+    /* fault.c */
+    struct engine_context *scratch;
+    size_t in_flight; /* of the exception-in-flight field in a context's bytes */
+
+    /* exec.c */
+    struct note note;
+    bool stepping;              /* the engine runs one instruction */
+    bool starting;              /* the engine runs the first instruction of a longer run */
+    gva_t walk_first, walk_end; /* instructions here are stepped; empty: first == end */
+    atomic_bool stop;           /* asked for, not yet honoured */
+    atomic_bool running;        /* the engine may be stopped by another thread */
+    uint64_t (*tsc)(void *ctx);
+    void *tsc_ctx;
+    uint64_t tsc_reads;
+};
+
+/* ---- cpu.c ----------------------------------------------------------------------------------------- */
+
+/* As cpu_set; ERR_INVALID when a segment register cannot hold value. */
+MUST_USE enum err cpu_set_checked(struct cpu *cpu, enum cpu_reg reg, uint64_t value);
+/* Is the code that runs now 64-bit code? */
+bool cpu_is_code64(const struct cpu *cpu);
+
+/* ---- memory.c -------------------------------------------------------------------------------------- */
+
+MUST_USE enum err memory_init(struct cpu *cpu);
+void memory_fini(struct cpu *cpu);
+bool memory_on_fill(void *ctx, gva_t page, enum vm_access want, struct vm_fill *out);
+/* Flush the engine's TLB when something asked for it. */
+void memory_settle(struct cpu *cpu);
+/* Drop translated blocks that hold [addr, addr + len), which lies in one page, in every frame that it ever was. */
+void memory_drop_code(struct cpu *cpu, gva_t addr, uint32_t len);
+/* Was anything ever executed in this page? */
+bool memory_was_executed(const struct cpu *cpu, gva_t page);
+void memory_flush_code(struct cpu *cpu);
+/* Answer the REFUSED_FLIP in cpu->refused for the instruction at pc. */
+void memory_flip(struct cpu *cpu, gva_t pc);
+/* Undo the "both" that memory_flip gave for one step. */
+void memory_close_both(struct cpu *cpu);
+
+/* ---- breaks.c -------------------------------------------------------------------------------------- */
+
+void breaks_fini(struct cpu *cpu);
+bool breaks_user_at(const struct cpu *cpu, gva_t addr);
+/* Is there an instruction at pc that the engine must not run? Forgets marks that have become wrong. */
+bool breaks_marked_at(struct cpu *cpu, gva_t pc, struct scan_insn *insn);
+void breaks_on_translated(void *ctx, gva_t address, uint32_t size);
+void breaks_on_code(void *ctx, gva_t address);
+void breaks_on_block(void *ctx, gva_t address, uint32_t size);
+/* Instrument what a NOTE_ARM names. ERR_NOMEM */
+MUST_USE enum err breaks_arm(struct cpu *cpu, const struct note *note);
+/* Filter from the start, for engines that need a hook in every block anyway. ERR_NOMEM */
+MUST_USE enum err breaks_filter_all(struct cpu *cpu);
+
+/* ---- segments.c ------------------------------------------------------------------------------------ */
+
+#define GDT_PAGE     UINT64_C(0xFFFFF80000001000)
+#define PRIVATE_PAGE UINT64_C(0xFFFFF000) /* below 4 GiB, so that 32-bit code reaches it */
+#define PRIVATE_EXIT UINT64_C(0xFFFFE000)
+
+MUST_USE enum err segments_init(struct cpu *cpu, struct diag *why);
+void segments_fini(struct cpu *cpu);
+bool segments_valid(enum cpu_reg reg, uint16_t selector);
+MUST_USE enum err segments_load(struct cpu *cpu, enum cpu_reg reg, uint16_t selector);
+void segments_set_teb(struct cpu *cpu, uint32_t base);
+/* Put bytes into the private frame and run them until they leave it; true when they went to PRIVATE_EXIT. */
+bool segments_run_private(struct cpu *cpu, gva_t at);
+uint8_t *segments_private(const struct cpu *cpu, gva_t at);
+
+/* ---- fault.c --------------------------------------------------------------------------------------- */
+
+/* Fill out for the refusal in cpu->refused, FAULT or TRAP, by the instruction at pc. */
+void fault_describe(struct cpu *cpu, gva_t pc, struct cpu_event *out);
+/* Is it a segment load that the refused GDT access belongs to? */
+bool fault_is_segment_load(struct cpu *cpu, gva_t pc);
+/* Fill out for an exception or interrupt; moves rip back to a software interrupt's instruction. */
+void fault_interrupt(struct cpu *cpu, uint32_t vector, struct cpu_event *out);
+void fault_invalid(struct cpu *cpu, struct cpu_event *out);
+/* Decode the instruction at pc for its traits; false when its bytes are not there. */
+bool fault_scan(const struct cpu *cpu, gva_t pc, struct scan_insn *insn);
+
+/* ---- exec.c, cpuid.c, probe.c ---------------------------------------------------------------------- */
+
+void exec_on_interrupt(void *ctx, uint32_t vector);
+void exec_on_syscall(void *ctx, bool sysenter);
+void exec_on_tsc(void *ctx, bool with_aux);
+/* Leave a note and stop the engine; a callback's way out. */
+void exec_note(struct cpu *cpu, enum note_kind kind, gva_t address, gva_t end);
+/* Run the engine once; flushes before, clears notes before. */
+enum engine_exit exec_engine(struct cpu *cpu, enum fill_mode mode);
+
+void cpu_on_cpuid(void *ctx);
+
+MUST_USE enum err probe_engine(struct cpu *cpu, struct diag *why);
+
+#endif

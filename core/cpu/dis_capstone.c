@@ -1,0 +1,514 @@
+/*
+ * Decoding on Capstone: the only file that includes capstone.h. Text and explicit operands are Capstone's; sizes and
+ * implicit operands that it leaves out or gets wrong come from the table here. Follows Intel's SDM volume 2.
+ */
+#include "winstub/dis.h"
+
+#include "cpu/scan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <capstone/capstone.h>
+
+struct dis {
+    csh wide, narrow;
+    cs_insn *insn_wide, *insn_narrow;
+};
+
+static bool open_one(cs_mode mode, csh *handle, cs_insn **insn)
+{
+    if (cs_open(CS_ARCH_X86, mode, handle))
+        return false;
+    if (cs_option(*handle, CS_OPT_DETAIL, CS_OPT_ON))
+        return false;
+    *insn = cs_malloc(*handle);
+    return *insn;
+}
+
+struct dis *dis_new(void)
+{
+    struct dis *dis = calloc(1, sizeof *dis);
+
+    if (!dis)
+        return NULL;
+    if (!open_one(CS_MODE_64, &dis->wide, &dis->insn_wide) ||
+        !open_one(CS_MODE_32, &dis->narrow, &dis->insn_narrow)) {
+        dis_free(dis);
+        return NULL;
+    }
+    return dis;
+}
+
+void dis_free(struct dis *dis)
+{
+    if (!dis)
+        return;
+    if (dis->insn_wide)
+        cs_free(dis->insn_wide, 1);
+    if (dis->insn_narrow)
+        cs_free(dis->insn_narrow, 1);
+    if (dis->wide)
+        (void)cs_close(&dis->wide);
+    if (dis->narrow)
+        (void)cs_close(&dis->narrow);
+    free(dis);
+}
+
+/* ---- Addresses --------------------------------------------------------------------------------------- */
+
+/* One instruction being described. */
+struct view {
+    const struct cpu *cpu;
+    const cs_insn *insn;
+    const cs_x86 *x86;
+    bool code64;
+    struct dis_insn *out;
+};
+
+struct named_reg {
+    x86_reg capstone;
+    enum cpu_reg reg;
+    uint8_t bytes;
+};
+
+#define THREE(r64, r32, r16, reg)                                                                  \
+    {X86_REG_##r64, reg, 8}, {X86_REG_##r32, reg, 4},                                              \
+    {                                                                                              \
+        X86_REG_##r16, reg, 2                                                                      \
+    }
+
+static const struct named_reg named_regs[] = {
+    THREE(RAX, EAX, AX, CPU_RAX),    THREE(RBX, EBX, BX, CPU_RBX),
+    THREE(RCX, ECX, CX, CPU_RCX),    THREE(RDX, EDX, DX, CPU_RDX),
+    THREE(RSI, ESI, SI, CPU_RSI),    THREE(RDI, EDI, DI, CPU_RDI),
+    THREE(RBP, EBP, BP, CPU_RBP),    THREE(RSP, ESP, SP, CPU_RSP),
+    THREE(R8, R8D, R8W, CPU_R8),     THREE(R9, R9D, R9W, CPU_R9),
+    THREE(R10, R10D, R10W, CPU_R10), THREE(R11, R11D, R11W, CPU_R11),
+    THREE(R12, R12D, R12W, CPU_R12), THREE(R13, R13D, R13W, CPU_R13),
+    THREE(R14, R14D, R14W, CPU_R14), THREE(R15, R15D, R15W, CPU_R15),
+};
+
+static uint64_t cut(uint64_t value, unsigned bytes)
+{
+    return bytes >= 8 ? value : value & ((UINT64_C(1) << 8 * bytes) - 1);
+}
+
+static uint64_t reg_value(const struct view *v, x86_reg reg, uint8_t *bytes)
+{
+    if (reg == X86_REG_RIP || reg == X86_REG_EIP) {
+        *bytes = 8;
+        return v->insn->address + v->insn->size;
+    }
+    for (size_t i = 0; i < sizeof named_regs / sizeof *named_regs; i++) {
+        if (named_regs[i].capstone != reg)
+            continue;
+        *bytes = named_regs[i].bytes;
+        return cut(cpu_get(v->cpu, named_regs[i].reg), *bytes);
+    }
+    *bytes = 0; /* none, or riz */
+    return 0;
+}
+
+static uint64_t segment_base(const struct view *v, x86_reg segment)
+{
+    if (segment == X86_REG_FS)
+        return cpu_get(v->cpu, CPU_FS_BASE);
+    return segment == X86_REG_GS ? cpu_get(v->cpu, CPU_GS_BASE) : 0;
+}
+
+static gva_t linear(const struct view *v, uint64_t address)
+{
+    return v->code64 ? address : (uint32_t)address;
+}
+
+static gva_t effective_address(const struct view *v, const x86_op_mem *mem)
+{
+    uint8_t bytes;
+    uint64_t address = (uint64_t)mem->disp;
+
+    address += reg_value(v, mem->base, &bytes);
+    address += reg_value(v, mem->index, &bytes) * (uint64_t)mem->scale;
+    address = cut(address, v->x86->addr_size);
+    return linear(v, address + segment_base(v, mem->segment));
+}
+
+static void add(const struct view *v, gva_t address, uint64_t size, unsigned access)
+{
+    struct dis_insn *out = v->out;
+
+    if (out->access_count == DIS_MAX_ACCESSES || !size)
+        return;
+    out->accesses[out->access_count++] =
+        (struct dis_access){linear(v, address), (uint32_t)size, access};
+}
+
+/* The stack: n bytes below rsp are written, or at rsp are read. */
+static void add_push(const struct view *v, uint64_t size)
+{
+    add(v, cpu_get(v->cpu, CPU_RSP) - size, size, VM_WRITE);
+}
+
+static void add_pop(const struct view *v, uint64_t size)
+{
+    add(v, cpu_get(v->cpu, CPU_RSP), size, VM_READ);
+}
+
+/* ---- Explicit operands ------------------------------------------------------------------------------- */
+
+static bool begins(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The mnemonic behind "lock", "rep" and their kin. */
+static const char *bare_mnemonic(const cs_insn *insn)
+{
+    const char *last = strrchr(insn->mnemonic, ' ');
+
+    return last ? last + 1 : insn->mnemonic;
+}
+
+/*
+ * What instructions do to a memory operand that comes first; the first row whose prefix fits counts. Later operands are
+ * always read. Capstone's own access flags are wrong for most stores.
+ */
+static const struct first_access {
+    const char *mnemonic;
+    unsigned access; /* vm_access bits */
+} first_accesses[] = {
+    {"nop", 0},
+    {"prefetch", 0},
+    {"clflush", 0},
+    {"clwb", 0},
+    {"invlpg", 0},
+    {"ins", 0},
+    {"outs", 0},
+    {"cmpxchg", VM_READ | VM_WRITE},
+    {"btc", VM_READ | VM_WRITE},
+    {"btr", VM_READ | VM_WRITE},
+    {"bts", VM_READ | VM_WRITE},
+    {"mov", VM_WRITE},
+    {"set", VM_WRITE},
+    {"stos", VM_WRITE},
+    {"pop", VM_WRITE},
+    {"fst", VM_WRITE},
+    {"fist", VM_WRITE},
+    {"fbstp", VM_WRITE},
+    {"fnst", VM_WRITE},
+    {"fnsave", VM_WRITE},
+    {"fxsave", VM_WRITE},
+    {"xsave", VM_WRITE},
+    {"stmxcsr", VM_WRITE},
+    {"pextr", VM_WRITE},
+    {"extractps", VM_WRITE},
+    {"sgdt", VM_WRITE},
+    {"sidt", VM_WRITE},
+    {"sldt", VM_WRITE},
+    {"str", VM_WRITE},
+    {"smsw", VM_WRITE},
+    {"cmp", VM_READ},
+    {"test", VM_READ},
+    {"push", VM_READ},
+    {"call", VM_READ},
+    {"jmp", VM_READ},
+    {"lcall", VM_READ},
+    {"ljmp", VM_READ},
+    {"mul", VM_READ},
+    {"imul", VM_READ},
+    {"div", VM_READ},
+    {"idiv", VM_READ},
+    {"bt", VM_READ},
+    {"f", VM_READ},
+    {"xrstor", VM_READ},
+    {"ldmxcsr", VM_READ},
+    {"ver", VM_READ},
+    {"lldt", VM_READ},
+    {"ltr", VM_READ},
+    {"lmsw", VM_READ},
+    {"", VM_READ | VM_WRITE},
+};
+
+static unsigned operand_access(const struct view *v, size_t index)
+{
+    const char *mnemonic = bare_mnemonic(v->insn);
+    const struct first_access *row = first_accesses;
+
+    if (index > 0)
+        return begins(mnemonic, "lea") || begins(mnemonic, "outs") ? 0 : VM_READ;
+    while (!begins(mnemonic, row->mnemonic))
+        row++;
+    return row->access;
+}
+
+static bool has_operand16(const struct view *v)
+{
+    return v->x86->prefix[2] == 0x66;
+}
+
+static bool has_rex_w(const struct view *v)
+{
+    return v->code64 && (v->x86->rex & 8);
+}
+
+/* Bytes of a far pointer in memory. */
+static uint32_t far_size(const struct view *v)
+{
+    return has_rex_w(v) ? 10 : has_operand16(v) ? 4 : 6;
+}
+
+/* Where Capstone's operand size is not what is accessed. */
+static uint32_t operand_size(const struct view *v, const cs_x86_op *op)
+{
+    const char *mnemonic = bare_mnemonic(v->insn);
+
+    switch (v->insn->id) {
+    case X86_INS_LCALL:
+    case X86_INS_LJMP:
+    case X86_INS_LES:
+    case X86_INS_LDS:
+    case X86_INS_LSS:
+    case X86_INS_LFS:
+    case X86_INS_LGS:
+        return far_size(v);
+    case X86_INS_FNSAVE:
+    case X86_INS_FRSTOR:
+        return has_operand16(v) ? 94 : 108;
+    case X86_INS_FNSTENV:
+    case X86_INS_FLDENV:
+        return has_operand16(v) ? 14 : 28;
+    case X86_INS_SGDT:
+    case X86_INS_SIDT:
+        return v->code64 ? 10 : 6;
+    case X86_INS_FNSTSW:
+        return 2;
+    case X86_INS_BOUND:
+        return has_operand16(v) ? 4 : 8;
+    case X86_INS_COMISS:
+        return 4;
+    case X86_INS_COMISD:
+        return 8;
+    case X86_INS_CMPXCHG8B:
+        return 8;
+    case X86_INS_CMPXCHG16B:
+        return 16;
+    default:
+        break;
+    }
+    if (begins(mnemonic, "fxsave") || begins(mnemonic, "fxrstor"))
+        return 512;
+    return begins(mnemonic, "xsave") || begins(mnemonic, "xrstor") ? 576 : op->size;
+}
+
+/* A bit number in a register reaches beyond the operand: the bytes it moves the address by. */
+static uint64_t bit_displacement(const struct view *v, uint32_t size)
+{
+    const cs_x86_op *bit = &v->x86->operands[1];
+    uint8_t bytes;
+    int64_t number;
+
+    if (!begins(bare_mnemonic(v->insn), "bt") || bit->type != X86_OP_REG)
+        return 0;
+    number = (int64_t)(reg_value(v, bit->reg, &bytes) << (64 - 8 * size)) >> (64 - 8 * size);
+    return (uint64_t)(number >> (size == 8 ? 6 : size == 4 ? 5 : 4)) * size;
+}
+
+static void add_operand(const struct view *v, size_t index)
+{
+    const cs_x86_op *op = &v->x86->operands[index];
+    unsigned access;
+    uint32_t size;
+    gva_t address;
+
+    if (op->type != X86_OP_MEM)
+        return;
+    access = operand_access(v, index);
+    if (!access)
+        return;
+    size = operand_size(v, op);
+    address = effective_address(v, &op->mem) + bit_displacement(v, size);
+    if (v->insn->id == X86_INS_POP && op->mem.base == X86_REG_RSP)
+        address += op->size; /* computed after the pop */
+    if (v->insn->id == X86_INS_POP && op->mem.base == X86_REG_ESP)
+        address += op->size;
+    add(v, address, size, access);
+}
+
+/* Sources are read before the destination is written; cmps names its first source first. */
+static void add_operands(const struct view *v)
+{
+    size_t count = v->x86->op_count;
+    bool forward = begins(bare_mnemonic(v->insn), "cmps");
+
+    for (size_t i = 0; i < count; i++)
+        add_operand(v, forward ? i : count - 1 - i);
+}
+
+/* ---- Implicit operands ------------------------------------------------------------------------------- */
+
+/* Bytes that push, pop and their kin move. */
+static uint64_t stack_size(const struct view *v)
+{
+    if (has_operand16(v))
+        return 2;
+    return v->code64 ? 8 : 4;
+}
+
+/* Bytes of a slot of retf and iret, whose default is 32 bits in 64-bit code too. */
+static uint64_t far_slot(const struct view *v)
+{
+    return has_rex_w(v) ? 8 : has_operand16(v) ? 2 : 4;
+}
+
+/* enter: rbp, then level - 1 older frame pointers, then the new one. */
+static void add_enter(const struct view *v)
+{
+    uint64_t size = stack_size(v);
+    uint64_t level = (uint64_t)v->x86->operands[1].imm & 31;
+    uint64_t rsp = cpu_get(v->cpu, CPU_RSP);
+
+    add(v, rsp - size, size, VM_WRITE);
+    if (level > 1)
+        add(v, cpu_get(v->cpu, CPU_RBP) - size * (level - 1), size * (level - 1), VM_READ);
+    if (level)
+        add(v, rsp - size - size * level, size * level, VM_WRITE);
+}
+
+static void add_pushes(const struct view *v, unsigned count, uint64_t size)
+{
+    for (unsigned i = 1; i <= count; i++)
+        add(v, cpu_get(v->cpu, CPU_RSP) - i * size, size, VM_WRITE);
+}
+
+static void add_xlat(const struct view *v)
+{
+    x86_op_mem mem = {.base = v->code64 ? X86_REG_RBX : X86_REG_EBX, .scale = 1};
+
+    mem.disp = (int64_t)(cpu_get(v->cpu, CPU_RAX) & 0xff);
+    if (v->x86->prefix[1] == X86_PREFIX_FS)
+        mem.segment = X86_REG_FS;
+    if (v->x86->prefix[1] == X86_PREFIX_GS)
+        mem.segment = X86_REG_GS;
+    add(v, effective_address(v, &mem), 1, VM_READ);
+}
+
+/* Accesses that come before the explicit operands. */
+static void add_implicit_before(const struct view *v)
+{
+    switch (v->insn->id) {
+    case X86_INS_POP:
+    case X86_INS_POPF:
+    case X86_INS_POPFD:
+    case X86_INS_POPFQ:
+        add_pop(v, stack_size(v));
+        break;
+    case X86_INS_RET:
+        add_pop(v, v->code64 ? 8 : stack_size(v));
+        break;
+    case X86_INS_RETF:
+    case X86_INS_RETFQ:
+        add_pop(v, 2 * far_slot(v));
+        break;
+    case X86_INS_IRET:
+    case X86_INS_IRETD:
+        add_pop(v, (v->code64 ? 5 : 3) * far_slot(v));
+        break;
+    case X86_INS_IRETQ:
+        add_pop(v, 40);
+        break;
+    case X86_INS_POPAL:
+        add_pop(v, 32);
+        break;
+    case X86_INS_POPAW:
+        add_pop(v, 16);
+        break;
+    case X86_INS_LEAVE:
+        add(v, cpu_get(v->cpu, CPU_RBP), stack_size(v), VM_READ);
+        break;
+    case X86_INS_XLATB:
+        add_xlat(v);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Accesses that come after them. */
+static void add_implicit_after(const struct view *v)
+{
+    switch (v->insn->id) {
+    case X86_INS_PUSH:
+    case X86_INS_PUSHF:
+    case X86_INS_PUSHFD:
+    case X86_INS_PUSHFQ:
+        add_push(v, stack_size(v));
+        break;
+    case X86_INS_CALL:
+        add_push(v, v->code64 ? 8 : stack_size(v));
+        break;
+    case X86_INS_LCALL:
+        add_pushes(v, 2, far_slot(v));
+        break;
+    case X86_INS_PUSHAL:
+        add_pushes(v, 8, 4);
+        break;
+    case X86_INS_PUSHAW:
+        add_pushes(v, 8, 2);
+        break;
+    case X86_INS_ENTER:
+        add_enter(v);
+        break;
+    case X86_INS_MASKMOVDQU:
+        add(v, cpu_get(v->cpu, CPU_RDI), 16, VM_WRITE);
+        break;
+    case X86_INS_MASKMOVQ:
+        add(v, cpu_get(v->cpu, CPU_RDI), 8, VM_WRITE);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- The whole --------------------------------------------------------------------------------------- */
+
+static bool is_string(const cs_insn *insn)
+{
+    static const char *const names[] = {"movs", "cmps", "stos", "lods", "scas", "ins", "outs"};
+    const char *mnemonic = bare_mnemonic(insn);
+    size_t len = strlen(mnemonic);
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (begins(mnemonic, names[i]) && len == strlen(names[i]) + 1)
+            return insn->detail->x86.opcode[0] != 0x0f; /* movsd and cmpsd are SSE's as well */
+    }
+    return false;
+}
+
+bool dis_decode(struct dis *dis, const struct cpu *cpu, gva_t pc, const uint8_t *bytes, size_t len,
+                struct dis_insn *out)
+{
+    bool code64 = cpu_get(cpu, CPU_CS) == 0x33;
+    cs_insn *insn = code64 ? dis->insn_wide : dis->insn_narrow;
+    struct view v = {cpu, insn, &insn->detail->x86, code64, out};
+    struct scan_insn scan;
+    uint64_t address = pc;
+    uint8_t rep;
+
+    if (len > DIS_MAX_LENGTH)
+        len = DIS_MAX_LENGTH;
+    if (!cs_disasm_iter(code64 ? dis->wide : dis->narrow, &bytes, &len, &address, insn))
+        return false;
+    rep = v.x86->prefix[0];
+    *out = (struct dis_insn){.length = (uint8_t)insn->size};
+    out->vex = scan_insn(insn->bytes, insn->size, code64, &scan) && (scan.traits & SCAN_ILLEGAL);
+    out->rep = is_string(insn) && (rep == X86_PREFIX_REP || rep == X86_PREFIX_REPNE);
+    (void)snprintf(out->text, sizeof out->text, "%.31s%s%.63s", insn->mnemonic,
+                   *insn->op_str ? " " : "", insn->op_str);
+    if (out->vex)
+        return true;
+    add_implicit_before(&v);
+    add_operands(&v);
+    add_implicit_after(&v);
+    return true;
+}

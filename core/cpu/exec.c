@@ -1,0 +1,378 @@
+/*
+ * Running and stepping. Every run begins with one instruction under TF and goes on from inside the engine: that
+ * passes a break at the start, and by then the engine has forgotten stops asked for too early, so another
+ * thread's stop cannot be lost. Everything that changes maps or hooks happens here, outside the engine.
+ */
+#include "cpu/cpu_priv.h"
+
+#include <time.h>
+
+#include "winstub/log.h"
+
+/* So many turns at one place without an instruction done mean that the engine and we disagree. */
+#define TURNS_LIMIT 1000
+
+#define STOP_NAP_NS       10000
+#define STOP_NAP_LIMIT_NS 10000000
+
+enum outcome {
+    OUTCOME_AGAIN,   /* an obstacle was cleared away; nothing was executed or all was */
+    OUTCOME_STEPPED, /* one instruction was executed */
+    OUTCOME_EVENT,   /* the event is filled in */
+    OUTCOME_BROKEN,  /* the engine failed */
+    OUTCOME_NOMEM
+};
+
+/* ---- Callbacks --------------------------------------------------------------------------------------- */
+
+/* The first note wins: what comes after it in the same instruction follows from it. */
+void exec_note(struct cpu *cpu, enum note_kind kind, gva_t address, gva_t end)
+{
+    if (cpu->note.kind == NOTE_NONE)
+        cpu->note = (struct note){.kind = kind, .address = address, .end = end};
+    engine_stop(cpu->engine);
+}
+
+/* The first instruction is done; from here the run is an ordinary one that cpu_stop can end. */
+static void run_has_started(struct cpu *cpu)
+{
+    cpu->starting = false;
+    engine_set(cpu->engine, CPU_EFLAGS, engine_get(cpu->engine, CPU_EFLAGS) & ~CPU_TF);
+    if (engine_async_stop())
+        atomic_store(&cpu->running, true);
+    if (atomic_load(&cpu->stop))
+        engine_stop(cpu->engine);
+}
+
+void exec_on_interrupt(void *ctx, uint32_t vector)
+{
+    struct cpu *cpu = ctx;
+
+    if (vector == CPU_VEC_DB && cpu->starting && cpu->note.kind == NOTE_NONE) {
+        run_has_started(cpu);
+        return;
+    }
+    exec_note(cpu, NOTE_INTERRUPT, 0, 0);
+    cpu->note.vector = vector;
+}
+
+void exec_on_syscall(void *ctx, bool sysenter)
+{
+    struct cpu *cpu = ctx;
+
+    exec_note(cpu, NOTE_SYSCALL, engine_get(cpu->engine, CPU_RIP), 0);
+    cpu->note.vector = sysenter;
+}
+
+void exec_on_tsc(void *ctx, bool with_aux)
+{
+    struct cpu *cpu = ctx;
+    uint64_t tsc = cpu->tsc ? cpu->tsc(cpu->tsc_ctx) : ++cpu->tsc_reads;
+
+    engine_set(cpu->engine, CPU_RAX, (uint32_t)tsc);
+    engine_set(cpu->engine, CPU_RDX, tsc >> 32);
+    if (with_aux)
+        engine_set(cpu->engine, CPU_RCX, 0);
+}
+
+/*
+ * The engine clears its exit flag and looks at its exit request without a barrier in between, so that another thread's
+ * request can be overwritten. It is repeated until the run has ended, or long after it would have.
+ */
+void cpu_stop(struct cpu *cpu)
+{
+    struct timespec nap = {0, STOP_NAP_NS};
+
+    atomic_store(&cpu->stop, true);
+    while (atomic_load(&cpu->running) && nap.tv_nsec < STOP_NAP_LIMIT_NS) {
+        engine_stop(cpu->engine);
+        (void)nanosleep(&nap, NULL);
+        nap.tv_nsec *= 2;
+    }
+}
+
+/* ---- One turn of the engine -------------------------------------------------------------------------- */
+
+enum engine_exit exec_engine(struct cpu *cpu, enum fill_mode mode)
+{
+    enum engine_exit exit;
+
+    memory_settle(cpu);
+    cpu->note = (struct note){.kind = NOTE_NONE};
+    cpu->fill_mode = mode;
+    exit = engine_run(cpu->engine);
+    cpu->fill_mode = FILL_NOTHING;
+    return exit;
+}
+
+static enum outcome event_at(struct cpu *cpu, enum cpu_event_kind kind, struct cpu_event *out)
+{
+    *out = (struct cpu_event){.kind = kind, .pc = engine_get(cpu->engine, CPU_RIP)};
+    return OUTCOME_EVENT;
+}
+
+/* The engine refused an access. single: it ran one instruction, else a block that may have begun earlier. */
+static enum outcome after_refusal(struct cpu *cpu, bool single, struct cpu_event *out)
+{
+    gva_t pc = engine_get(cpu->engine, CPU_RIP);
+
+    switch (cpu->refused.why) {
+    case REFUSED_AGAIN:
+        cpu->flush = true;
+        return OUTCOME_AGAIN;
+    case REFUSED_FLIP:
+        memory_flip(cpu, pc);
+        return OUTCOME_AGAIN;
+    case REFUSED_GDT:
+        if (fault_is_segment_load(cpu, pc)) {
+            cpu->gdt_open = true;
+            return OUTCOME_AGAIN;
+        }
+        cpu->refused.why = REFUSED_FAULT;
+        cpu->refused.fault = VM_FAULT_KERNEL;
+        break;
+    case REFUSED_PRIVATE:
+        return OUTCOME_BROKEN;
+    default:
+        break;
+    }
+    if (cpu->refused.want == VM_EXEC && !single && PAGE_OF(pc) != cpu->refused.page) {
+        /* Translation ran on into the page; whether execution gets there is not known yet. */
+        cpu->walk_first = pc;
+        cpu->walk_end = cpu->refused.page;
+        return OUTCOME_AGAIN;
+    }
+    fault_describe(cpu, pc, out);
+    return OUTCOME_EVENT;
+}
+
+static enum outcome after_syscall(struct cpu *cpu, struct cpu_event *out)
+{
+    struct scan_insn insn = {.length = 2};
+    gva_t at = cpu->note.address;
+
+    (void)fault_scan(cpu, at, &insn);
+    engine_set(cpu->engine, CPU_RIP, cpu->note.vector ? at : at + insn.length);
+    return event_at(cpu, CPU_EVENT_SYSCALL, out);
+}
+
+static enum outcome after_note(struct cpu *cpu, struct cpu_event *out)
+{
+    switch (cpu->note.kind) {
+    case NOTE_INTERRUPT:
+        fault_interrupt(cpu, cpu->note.vector, out);
+        return OUTCOME_EVENT;
+    case NOTE_SYSCALL:
+        return after_syscall(cpu, out);
+    case NOTE_WALK:
+        cpu->walk_first = cpu->note.address;
+        cpu->walk_end = cpu->note.end;
+        return OUTCOME_AGAIN;
+    case NOTE_ARM:
+        return breaks_arm(cpu, &cpu->note) ? OUTCOME_NOMEM : OUTCOME_AGAIN;
+    default: /* a break, which the run loop finds by itself, or cpu_stop */
+        return OUTCOME_AGAIN;
+    }
+}
+
+static enum outcome after_engine(struct cpu *cpu, enum engine_exit exit, bool single,
+                                 struct cpu_event *out)
+{
+    switch (exit) {
+    case ENGINE_STOPPED:
+        return after_note(cpu, out);
+    case ENGINE_REFUSED:
+        return after_refusal(cpu, single, out);
+    case ENGINE_INVALID:
+        fault_invalid(cpu, out);
+        return OUTCOME_EVENT;
+    default:
+        LOG(cpu, "engine failed at 0x%" PRIx64 ": %s", engine_get(cpu->engine, CPU_RIP),
+            engine_error(cpu->engine));
+        return OUTCOME_BROKEN;
+    }
+}
+
+/* ---- One instruction --------------------------------------------------------------------------------- */
+
+/* Our TF is in the image that pushf has just pushed; take it out. */
+static void clean_pushed_flags(struct cpu *cpu)
+{
+    gva_t tf_byte = cpu_get(cpu, CPU_RSP) + 1;
+    struct vm_fill fill;
+
+    if (vm_fill(cpu->vm, PAGE_OF(tf_byte), VM_WRITE, &fill) == VM_FAULT_NONE)
+        cpu->arena[fill.offset + OFFSET_OF(tf_byte)] &= (uint8_t) ~(CPU_TF >> 8);
+}
+
+static enum outcome stepped(struct cpu *cpu, bool own_tf, struct cpu_event *out)
+{
+    if (!own_tf)
+        return OUTCOME_STEPPED;
+    (void)event_at(cpu, CPU_EVENT_EXCEPTION, out);
+    out->vector = CPU_VEC_DB;
+    return OUTCOME_EVENT;
+}
+
+/* Do what the engine must not: insn is at pc. */
+static enum outcome step_marked(struct cpu *cpu, const struct scan_insn *insn, bool own_tf,
+                                struct cpu_event *out)
+{
+    gva_t pc = engine_get(cpu->engine, CPU_RIP);
+    uint8_t last = 0;
+
+    if (insn->traits & SCAN_TSC) {
+        (void)vm_debug_read(cpu->vm, pc + insn->length - 1, &last, 1);
+        exec_on_tsc(cpu, last == 0xf9);
+        engine_set(cpu->engine, CPU_RIP, pc + insn->length);
+        return stepped(cpu, own_tf, out);
+    }
+    (void)event_at(cpu, CPU_EVENT_EXCEPTION, out);
+    out->vector = insn->traits & SCAN_ILLEGAL ? CPU_VEC_UD : CPU_VEC_GP;
+    return OUTCOME_EVENT;
+}
+
+/* Give EFLAGS.TF back to the guest after a step of insn. */
+static void restore_tf(struct cpu *cpu, const struct scan_insn *insn, bool done, bool own_tf)
+{
+    uint64_t flags = engine_get(cpu->engine, CPU_EFLAGS);
+
+    if (own_tf)
+        return;
+    if (!done || !(insn->traits & SCAN_LOADS_FLAGS))
+        engine_set(cpu->engine, CPU_EFLAGS, flags & ~CPU_TF);
+    if (done && (insn->traits & SCAN_PUSHES_FLAGS))
+        clean_pushed_flags(cpu);
+}
+
+static enum outcome step_engine(struct cpu *cpu, const struct scan_insn *insn, uint64_t flags,
+                                struct cpu_event *out)
+{
+    bool own_tf = flags & CPU_TF;
+    enum engine_exit exit;
+    bool done;
+
+    if (!own_tf)
+        engine_set(cpu->engine, CPU_EFLAGS, flags | CPU_TF);
+    cpu->stepping = true;
+    exit = exec_engine(cpu, FILL_GUEST);
+    cpu->stepping = false;
+    done = exit == ENGINE_STOPPED && cpu->note.kind == NOTE_INTERRUPT &&
+           cpu->note.vector == CPU_VEC_DB && !(insn->traits & SCAN_INT1);
+    restore_tf(cpu, insn, done, own_tf);
+    return done ? stepped(cpu, own_tf, out) : after_engine(cpu, exit, true, out);
+}
+
+static enum outcome step_once(struct cpu *cpu, struct cpu_event *out)
+{
+    gva_t pc = engine_get(cpu->engine, CPU_RIP);
+    uint64_t flags = engine_get(cpu->engine, CPU_EFLAGS);
+    struct scan_insn insn = {0};
+    enum outcome outcome;
+
+    if (breaks_marked_at(cpu, pc, &insn)) {
+        outcome = step_marked(cpu, &insn, flags & CPU_TF, out);
+    } else {
+        (void)fault_scan(cpu, pc, &insn);
+        outcome = step_engine(cpu, &insn, flags, out);
+    }
+    if (outcome != OUTCOME_AGAIN) {
+        memory_close_both(cpu);
+        cpu->gdt_open = false;
+    }
+    return outcome;
+}
+
+/* ---- Running ----------------------------------------------------------------------------------------- */
+
+/* Must the instruction at pc be executed alone? */
+static bool needs_step(struct cpu *cpu, gva_t pc)
+{
+    struct scan_insn insn;
+
+    if (cpu->both_count || cpu->gdt_open)
+        return true;
+    if (pc - cpu->walk_first < cpu->walk_end - cpu->walk_first)
+        return true;
+    cpu->walk_first = cpu->walk_end = 0;
+    if (engine_get(cpu->engine, CPU_EFLAGS) & CPU_TF)
+        return true;
+    if (breaks_marked_at(cpu, pc, &insn))
+        return true;
+    return fault_scan(cpu, pc, &insn) &&
+           (insn.traits & (SCAN_PUSHES_FLAGS | SCAN_LOADS_FLAGS | SCAN_INT1));
+}
+
+/* Run freely from rip; *progress tells whether at least one instruction was executed. */
+static enum outcome run_free(struct cpu *cpu, bool *progress, struct cpu_event *out)
+{
+    enum engine_exit exit;
+
+    engine_set(cpu->engine, CPU_EFLAGS, engine_get(cpu->engine, CPU_EFLAGS) | CPU_TF);
+    cpu->starting = true;
+    exit = exec_engine(cpu, FILL_GUEST);
+    atomic_store(&cpu->running, false);
+    *progress = !cpu->starting;
+    cpu->starting = false;
+    if (!*progress)
+        engine_set(cpu->engine, CPU_EFLAGS, engine_get(cpu->engine, CPU_EFLAGS) & ~CPU_TF);
+    return after_engine(cpu, exit, !*progress, out);
+}
+
+/* One turn of cpu_run. */
+static enum outcome turn(struct cpu *cpu, bool pass_break, bool *progress, struct cpu_event *out)
+{
+    gva_t pc = engine_get(cpu->engine, CPU_RIP);
+    enum outcome outcome;
+
+    *progress = false;
+    if (atomic_exchange(&cpu->stop, false))
+        return event_at(cpu, CPU_EVENT_STOP, out);
+    if (!pass_break && breaks_user_at(cpu, pc))
+        return event_at(cpu, CPU_EVENT_BREAK, out);
+    if (!needs_step(cpu, pc))
+        return run_free(cpu, progress, out);
+    outcome = step_once(cpu, out);
+    if (outcome == OUTCOME_STEPPED) {
+        *progress = true;
+        outcome = OUTCOME_AGAIN;
+    }
+    return outcome;
+}
+
+static enum err result_of(enum outcome outcome)
+{
+    if (outcome == OUTCOME_NOMEM)
+        return ERR_NOMEM;
+    return outcome == OUTCOME_BROKEN || outcome == OUTCOME_AGAIN ? ERR_ENGINE : ERR_OK;
+}
+
+enum err cpu_run(struct cpu *cpu, bool pass_break, struct cpu_event *out)
+{
+    enum outcome outcome;
+    unsigned turns = 0;
+    bool progress;
+
+    cpu->walk_first = cpu->walk_end = 0;
+    do {
+        outcome = turn(cpu, pass_break, &progress, out);
+        turns = progress ? 0 : turns + 1;
+        pass_break = pass_break && !progress;
+    } while (outcome == OUTCOME_AGAIN && turns < TURNS_LIMIT);
+    return result_of(outcome);
+}
+
+enum err cpu_step(struct cpu *cpu, bool open, struct cpu_event *out)
+{
+    enum outcome outcome;
+    unsigned turns = 0;
+
+    cpu->open = open;
+    do {
+        outcome = step_once(cpu, out);
+    } while (outcome == OUTCOME_AGAIN && ++turns < TURNS_LIMIT);
+    cpu->open = false;
+    if (outcome == OUTCOME_STEPPED)
+        (void)event_at(cpu, CPU_EVENT_STEP, out);
+    return result_of(outcome);
+}

@@ -1,0 +1,260 @@
+/*
+ * Instruction lengths by table, and the traits of scan.h. Follows Intel's SDM volume 2, appendix A; check_cpu_scan.c
+ * compares it with Capstone. Undefined opcodes have some length: the engine ends its block there.
+ */
+#include "cpu/scan.h"
+
+#define MAX_LENGTH 15
+
+/* What follows an opcode byte. */
+enum {
+    M = 1,   /* modrm */
+    I1 = 2,  /* an immediate byte */
+    I2 = 4,  /* two bytes */
+    IZ = 8,  /* 2 or 4 bytes, by operand size */
+    IV = 16, /* 2, 4 or 8 bytes, by operand size */
+    IA = 32, /* as wide as an address */
+    J = 64,  /* as IZ, but always 4 in 64-bit code */
+    P = 128  /* a prefix */
+};
+
+/* clang-format off */
+static const uint8_t map1[256] = {
+    /*       0    1    2    3    4    5    6    7     8    9    a    b    c    d    e    f */
+    /* 0 */  M,   M,   M,   M,   I1,  IZ,  0,   0,    M,   M,   M,   M,   I1,  IZ,  0,   0,
+    /* 1 */  M,   M,   M,   M,   I1,  IZ,  0,   0,    M,   M,   M,   M,   I1,  IZ,  0,   0,
+    /* 2 */  M,   M,   M,   M,   I1,  IZ,  P,   0,    M,   M,   M,   M,   I1,  IZ,  P,   0,
+    /* 3 */  M,   M,   M,   M,   I1,  IZ,  P,   0,    M,   M,   M,   M,   I1,  IZ,  P,   0,
+    /* 4 */  0,   0,   0,   0,   0,   0,   0,   0,    0,   0,   0,   0,   0,   0,   0,   0,
+    /* 5 */  0,   0,   0,   0,   0,   0,   0,   0,    0,   0,   0,   0,   0,   0,   0,   0,
+    /* 6 */  0,   0,   M,   M,   P,   P,   P,   P,    IZ,  M|IZ,I1,  M|I1,0,   0,   0,   0,
+    /* 7 */  I1,  I1,  I1,  I1,  I1,  I1,  I1,  I1,   I1,  I1,  I1,  I1,  I1,  I1,  I1,  I1,
+    /* 8 */  M|I1,M|IZ,M|I1,M|I1,M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
+    /* 9 */  0,   0,   0,   0,   0,   0,   0,   0,    0,   0,   I2|IZ,0,  0,   0,   0,   0,
+    /* a */  IA,  IA,  IA,  IA,  0,   0,   0,   0,    I1,  IZ,  0,   0,   0,   0,   0,   0,
+    /* b */  I1,  I1,  I1,  I1,  I1,  I1,  I1,  I1,   IV,  IV,  IV,  IV,  IV,  IV,  IV,  IV,
+    /* c */  M|I1,M|I1,I2,  0,   M,   M,   M|I1,M|IZ, I2|I1,0,  I2,  0,   0,   I1,  0,   0,
+    /* d */  M,   M,   M,   M,   I1,  I1,  0,   0,    M,   M,   M,   M,   M,   M,   M,   M,
+    /* e */  I1,  I1,  I1,  I1,  I1,  I1,  I1,  I1,   J,   J,   I2|IZ,I1, 0,   0,   0,   0,
+    /* f */  P,   0,   P,   P,   0,   0,   M,   M,    0,   0,   0,   0,   0,   0,   M,   M,
+};
+
+static const uint8_t map2[256] = {
+    /*       0    1    2    3    4    5    6    7     8    9    a    b    c    d    e    f */
+    /* 0 */  M,   M,   M,   M,   0,   0,   0,   0,    0,   0,   0,   0,   0,   M,   0,   M|I1,
+    /* 1 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
+    /* 2 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
+    /* 3 */  0,   0,   0,   0,   0,   0,   0,   0,    0,   0,   0,   0,   0,   0,   0,   0,
+    /* 4 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
+    /* 5 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
+    /* 6 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
+    /* 7 */  M|I1,M|I1,M|I1,M|I1,M,   M,   M,   0,    M,   M,   M,   M,   M,   M,   M,   M,
+    /* 8 */  J,   J,   J,   J,   J,   J,   J,   J,    J,   J,   J,   J,   J,   J,   J,   J,
+    /* 9 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
+    /* a */  0,   0,   0,   M,   M|I1,M,   M,   M,    0,   0,   0,   M,   M|I1,M,   M,   M,
+    /* b */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M|I1,M,   M,   M,   M,   M,
+    /* c */  M,   M,   M|I1,M,   M|I1,M|I1,M|I1,M,    0,   0,   0,   0,   0,   0,   0,   0,
+    /* d */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
+    /* e */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
+    /* f */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
+};
+/* clang-format on */
+
+/* One decoding in progress. */
+struct cursor {
+    const uint8_t *bytes;
+    size_t len;
+    size_t at;
+    bool code64;
+    bool operand16; /* 66 */
+    bool address;   /* 67 */
+    bool rex_w;
+};
+
+/* The byte at c->at + ahead; 0 past the end, where decoding fails in any case. */
+static uint8_t peek(const struct cursor *c, size_t ahead)
+{
+    return c->at + ahead < c->len ? c->bytes[c->at + ahead] : 0;
+}
+
+static void skip_prefixes(struct cursor *c)
+{
+    while (map1[peek(c, 0)] == P && c->at < c->len) {
+        c->operand16 |= peek(c, 0) == 0x66;
+        c->address |= peek(c, 0) == 0x67;
+        c->at++;
+    }
+    if (c->code64 && (peek(c, 0) & 0xf0) == 0x40) {
+        c->rex_w = peek(c, 0) & 8;
+        c->at++;
+    }
+}
+
+/* Bytes of a modrm byte with what belongs to it. */
+static size_t modrm_length(const struct cursor *c)
+{
+    unsigned mod = peek(c, 0) >> 6;
+    unsigned rm = peek(c, 0) & 7u;
+
+    if (mod == 3)
+        return 1;
+    if (!c->code64 && c->address)
+        return 1 + (mod == 1 ? 1u : mod == 2 || rm == 6 ? 2u : 0u);
+    if (rm == 4 && mod == 0)
+        return 2 + ((peek(c, 1) & 7u) == 5 ? 4u : 0u);
+    if (mod == 0)
+        return 1 + (rm == 5 ? 4u : 0u);
+    return 1 + (rm == 4 ? 1u : 0u) + (mod == 1 ? 1u : 4u);
+}
+
+static size_t immediate_length(const struct cursor *c, uint8_t follows)
+{
+    size_t z = c->operand16 && !c->rex_w ? 2 : 4;
+    size_t n = 0;
+
+    n += follows & I1 ? 1 : 0;
+    n += follows & I2 ? 2 : 0;
+    n += follows & IZ ? z : 0;
+    n += follows & J ? (c->code64 ? 4 : z) : 0;
+    n += follows & IV ? (c->rex_w ? 8 : z) : 0;
+    if (follows & IA)
+        n += c->code64 ? (c->address ? 4 : 8) : (c->address ? 2 : 4);
+    return n;
+}
+
+/* Would the bytes from here be VEX, EVEX or XOP on a newer processor? */
+static bool is_vector_prefix(const struct cursor *c, uint8_t opcode)
+{
+    bool register_form = peek(c, 0) >= 0xc0;
+
+    switch (opcode) {
+    case 0xc4:
+    case 0xc5:
+    case 0x62:
+        return c->code64 || register_form; /* else les, lds, bound */
+    case 0x8f:
+        return peek(c, 0) & 0x38; /* else pop */
+    default:
+        return false;
+    }
+}
+
+static unsigned traits_of_group5(uint8_t modrm)
+{
+    unsigned reg = modrm >> 3 & 7u;
+
+    return reg == 3 || reg == 5 ? SCAN_LOADS_SEGMENT : 0; /* far call, far jmp */
+}
+
+/* Traits of a one-byte opcode; c is behind it. */
+static unsigned traits_of_map1(const struct cursor *c, uint8_t opcode)
+{
+    if (is_vector_prefix(c, opcode))
+        return SCAN_ILLEGAL;
+    switch (opcode) {
+    case 0x6c:
+    case 0x6d:
+    case 0x6e:
+    case 0x6f: /* ins, outs */
+    case 0xe4:
+    case 0xe5:
+    case 0xe6:
+    case 0xe7:
+    case 0xec:
+    case 0xed:
+    case 0xee:
+    case 0xef: /* in, out */
+        return SCAN_PRIVILEGED;
+    case 0x9c:
+        return SCAN_PUSHES_FLAGS;
+    case 0x9d:
+        return SCAN_LOADS_FLAGS;
+    case 0xcf:
+        return SCAN_LOADS_FLAGS | SCAN_LOADS_SEGMENT;
+    case 0xcd:
+        return peek(c, 0) == 1 ? SCAN_INT1 : 0;
+    case 0x07:
+    case 0x17:
+    case 0x1f:
+    case 0x8e: /* pop and mov */
+    case 0x9a:
+    case 0xea:
+    case 0xca:
+    case 0xcb: /* far call, jmp, ret */
+    case 0xc4:
+    case 0xc5: /* les, lds */
+        return SCAN_LOADS_SEGMENT;
+    case 0xff:
+        return traits_of_group5(peek(c, 0));
+    default:
+        return 0;
+    }
+}
+
+/* Traits of an opcode behind 0f; c is behind it. */
+static unsigned traits_of_map2(const struct cursor *c, uint8_t opcode)
+{
+    switch (opcode) {
+    case 0x31:
+        return SCAN_TSC;
+    case 0x01:
+        return peek(c, 0) == 0xf9 ? SCAN_TSC : 0;
+    case 0xc7:
+        return peek(c, 0) >= 0xf0 ? SCAN_ILLEGAL : 0; /* rdrand, rdseed */
+    case 0x3a:
+        return peek(c, 0) >= 0x60 && peek(c, 0) <= 0x63 ? SCAN_ILLEGAL : 0; /* pcmpXstrX */
+    case 0x00: /* verr, verw and their kin */
+    case 0x02:
+    case 0x03:
+    case 0xa1:
+    case 0xa9: /* lar, lsl, pop fs, pop gs */
+    case 0xb2:
+    case 0xb4:
+    case 0xb5: /* lss, lfs, lgs */
+        return SCAN_LOADS_SEGMENT;
+    default:
+        return 0;
+    }
+}
+
+/* Read the opcode and what it says about its tail. */
+static uint8_t read_opcode(struct cursor *c, unsigned *traits)
+{
+    uint8_t opcode = peek(c, 0);
+
+    c->at++;
+    if (opcode != 0x0f) {
+        *traits = traits_of_map1(c, opcode);
+        if ((opcode & 0xfe) == 0xf6 && !(peek(c, 0) & 0x30))
+            return opcode & 1 ? M | IZ : M | I1; /* test, of group 3 */
+        return map1[opcode];
+    }
+    opcode = peek(c, 0);
+    c->at++;
+    *traits = traits_of_map2(c, opcode);
+    if (opcode != 0x38 && opcode != 0x3a)
+        return map2[opcode];
+    c->at++;
+    return opcode == 0x3a ? M | I1 : M;
+}
+
+bool scan_insn(const uint8_t *bytes, size_t len, bool code64, struct scan_insn *out)
+{
+    struct cursor c = {.bytes = bytes, .len = len, .code64 = code64};
+    unsigned traits;
+    uint8_t follows;
+
+    skip_prefixes(&c);
+    follows = read_opcode(&c, &traits);
+    if (traits & SCAN_ILLEGAL) {
+        *out = (struct scan_insn){1, SCAN_ILLEGAL};
+        return c.at <= len;
+    }
+    if (follows & M)
+        c.at += modrm_length(&c);
+    c.at += immediate_length(&c, follows);
+    if (c.at > len || c.at > MAX_LENGTH)
+        return false;
+    *out = (struct scan_insn){(uint8_t)c.at, (uint8_t)traits};
+    return true;
+}

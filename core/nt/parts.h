@@ -1,0 +1,105 @@
+/*
+ * The inside of a process, and the steps that build one; shared by the files of core/nt and by nobody else.
+ * process.c runs the steps in order; each step says what it needs from the ones before.
+ */
+#ifndef CORE_NT_PARTS_H
+#define CORE_NT_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nt/clock.h"
+#include "winstub/buf.h"
+#include "winstub/image.h"
+#include "winstub/process.h"
+
+/* One function of a made-up module. Its code lies PE_STUB_SIZE bytes behind the one before. */
+struct stub {
+    uint32_t name;    /* offset in the module's names; 0: it has only an ordinal */
+    uint16_t ordinal; /* when it has no name */
+    uint8_t args;     /* bytes of arguments that it pops, in 32-bit code */
+};
+
+struct module {
+    struct process_module info; /* its texts are name and path below */
+    char *name;                 /* "kernel32.dll" */
+    char *path;                 /* "C:\Windows\System32\KERNEL32.DLL" */
+    gva_t preferred;            /* ImageBase in its file */
+    uint32_t timestamp;
+    bool has_tls;
+    struct buf names; /* NUL-terminated, the empty one first */
+    struct stub *stubs;
+    size_t stub_count;
+    gva_t stubs_at; /* where stub 0 is */
+};
+
+/* Where things go when nothing says otherwise: the lowest address to try, for DLLs the highest. */
+struct plan {
+    gva_t program, dlls, stack, teb, heap;
+};
+
+struct process {
+    struct vm *vm;
+    struct cpu *cpu;
+    struct clock *clock;
+    enum cpu_arch arch;
+    const struct plan *plan;
+    struct module *modules; /* in load order */
+    size_t module_count;
+    bool has_image;
+    char *image_path; /* guest path of the program, or of the made-up one that runs raw code */
+    char *directory;  /* current directory, ends with '\' */
+    gva_t peb;
+    gva_t exit_stub;
+    struct process_thread thread;
+    gva_t stack_bottom; /* of the reserve */
+};
+
+/* The program's file while the process is built. */
+struct program {
+    const struct process_options *options;
+    struct buf file;
+    struct pe_image *image; /* NULL: raw code */
+    uint8_t *mapped;        /* image_size bytes as pe_layout made them */
+    gva_t base;
+    gva_t entry;
+};
+
+/* ---- place.c: address space and the program in it --------------------------------------------- */
+
+/* Read and parse the file; choose the guest's path and directory. */
+MUST_USE enum err program_open(struct process *p, struct program *program, struct diag *why);
+void program_fini(struct program *program);
+/* Make the address space that suits the program, with shared user data at time now. */
+MUST_USE enum err process_space(struct process *p, const struct program *program,
+                                const struct shared_time *now, struct diag *why);
+/* Map the program and set its base and entry. */
+MUST_USE enum err program_place(struct process *p, struct program *program, struct diag *why);
+/* A free place for size bytes at or above lowest; anywhere when there is none. */
+MUST_USE enum err process_find(const struct process *p, gva_t lowest, uint64_t size, gva_t *base,
+                               struct diag *why);
+
+/* ---- modules.c -------------------------------------------------------------------------------- */
+
+/* List the program, make up and map the DLLs, bind the program's imports to them. */
+MUST_USE enum err modules_make(struct process *p, struct program *program, struct diag *why);
+/* Stop the CPU at every stub. */
+MUST_USE enum err modules_trap(struct process *p, struct diag *why);
+void modules_free(struct process *p);
+/* Address of the named stub of module `dll`; 0 when there is none. */
+gva_t modules_find(const struct process *p, const char *dll, const char *name);
+
+/* ---- tables.c, loader.c: what user code reads ------------------------------------------------- */
+
+/* PEB, process parameters, environment, loader data, heap header. Needs the modules. */
+MUST_USE enum err tables_make(struct process *p, const struct program *program, struct diag *why);
+/* PEB_LDR_DATA and its lists; *out is its address. */
+MUST_USE enum err loader_make(struct process *p, gva_t *out, struct diag *why);
+
+/* ---- thread.c --------------------------------------------------------------------------------- */
+
+/* Stack, TEB, TLS block and registers of the first thread. Needs the PEB and the CPU. */
+MUST_USE enum err thread_make(struct process *p, const struct program *program, struct diag *why);
+
+#endif

@@ -1,0 +1,236 @@
+/*
+ * Where a process is laid out: the address space's limits, the program's base, the guest's names for its
+ * file and folder. The addresses are fixed, so that two runs are alike, and look like Windows 10's.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/pe_format.h"
+#include "nt/parts.h"
+#include "nt/text.h"
+
+#define RAW_BASE 0x10000000
+
+/* Address spaces of 2 and 4 GiB, and of 128 TiB. */
+static const struct plan small_plan = {
+    .program = 0x00d50000,
+    .dlls = 0x77efffff,
+    .stack = 0x000a0000,
+    .teb = 0x002f0000,
+    .heap = 0x00580000,
+};
+static const struct plan large_plan = {
+    .program = 0x7ff7a1b20000,
+    .dlls = 0x7ffd5e7effff,
+    .stack = 0x008f4de00000,
+    .teb = 0x008f4df80000,
+    .heap = 0x01c2b6a40000,
+};
+
+/* ---- Names ------------------------------------------------------------------------------------ */
+
+/* The guest path: argv[0] when that is one, else the file's name under C:\. Raw code runs in "NAME.exe". */
+static char *image_path(const struct process_options *options)
+{
+    const char *name = text_base_name(options->path);
+    const char *dot = strrchr(name, '.');
+    char *path = NULL;
+    int stem = (int)strlen(name);
+
+    if (options->argc && text_is_dos_path(options->argv[0]))
+        return strdup(options->argv[0]);
+    if (!options->raw)
+        return asprintf(&path, "C:\\%s", name) < 0 ? NULL : path;
+    if (dot && dot != name)
+        stem = (int)(dot - name);
+    return asprintf(&path, "C:\\%.*s.exe", stem, name) < 0 ? NULL : path;
+}
+
+static enum err choose_names(struct process *p, const struct process_options *options,
+                             struct diag *why)
+{
+    const char *cwd = options->cwd;
+    int len;
+
+    p->image_path = image_path(options);
+    if (!p->image_path)
+        return diag_set(why, ERR_NOMEM, "the host is out of memory");
+    if (!*text_base_name(p->image_path))
+        return diag_set(why, ERR_INVALID, "'%s': the program's guest path names a folder",
+                        p->image_path);
+    if (cwd && !text_is_dos_path(cwd))
+        return diag_set(why, ERR_INVALID, "current directory '%s': not of the form C:\\folder",
+                        cwd);
+    if (!cwd)
+        cwd = p->image_path;
+    len = options->cwd ? (int)strlen(cwd) : (int)(text_base_name(cwd) - cwd);
+    if (asprintf(&p->directory, "%.*s%s", len, cwd, cwd[len - 1] == '\\' ? "" : "\\") < 0) {
+        p->directory = NULL;
+        return diag_set(why, ERR_NOMEM, "the host is out of memory");
+    }
+    return ERR_OK;
+}
+
+/* ---- The file --------------------------------------------------------------------------------- */
+
+enum err program_open(struct process *p, struct program *program, struct diag *why)
+{
+    const struct process_options *options = program->options;
+    enum err e;
+
+    buf_init(&program->file, PE_FILE_MAX);
+    e = buf_read_file(&program->file, options->path, why);
+    if (e)
+        return e;
+    if (options->raw) {
+        p->arch = options->arch;
+        if (program->file.len && options->entry >= program->file.len)
+            return diag_set(why, ERR_RANGE,
+                            "entry 0x%" PRIx64
+                            ": behind the end of the code, which has 0x%zx bytes",
+                            options->entry, program->file.len);
+        return choose_names(p, options, why);
+    }
+    e = pe_parse((struct bytes){program->file.data, program->file.len}, &program->image, why);
+    if (e)
+        return e;
+    p->arch = program->image->arch;
+    if (!program->image->entry_rva)
+        return diag_set(why, ERR_UNSUPPORTED,
+                        "the image has no entry point: there is nothing to run");
+    return choose_names(p, options, why);
+}
+
+void program_fini(struct program *program)
+{
+    free(program->mapped);
+    pe_free(program->image);
+    buf_fini(&program->file);
+}
+
+/* ---- Address space ---------------------------------------------------------------------------- */
+
+/* As Windows gives it: 2 GiB unless the image says it can stand more. Raw code is taken to stand it. */
+static gva_t user_limit(const struct process *p, const struct program *program)
+{
+    bool large =
+        !program->image || program->image->characteristics & IMAGE_FILE_LARGE_ADDRESS_AWARE;
+
+    if (p->arch == CPU_AMD64)
+        return large ? VM_USER_LIMIT_64 : VM_USER_LIMIT_32;
+    return large ? VM_USER_LIMIT_32_LARGE : VM_USER_LIMIT_32;
+}
+
+enum err process_space(struct process *p, const struct program *program,
+                       const struct shared_time *now, struct diag *why)
+{
+    struct vm_config config = {.user_limit = user_limit(p, program)};
+    enum err e = vm_new(&config, &p->vm);
+
+    if (e)
+        return diag_set(why, e, "the guest's memory: %s", err_text(e));
+    p->plan = config.user_limit == VM_USER_LIMIT_64 ? &large_plan : &small_plan;
+    e = cpu_new(p->vm, p->arch, &p->cpu, why);
+    if (e)
+        return e;
+    return shared_map(p->vm, now, why);
+}
+
+enum err process_find(const struct process *p, gva_t lowest, uint64_t size, gva_t *base,
+                      struct diag *why)
+{
+    struct vm_request req = {.size = size, .type = MEM_RESERVE, .protect = PAGE_READWRITE};
+    nt_status st;
+
+    req.lowest = lowest;
+    st = vm_find_free(p->vm, &req, base);
+    req.lowest = 0;
+    if (!NT_SUCCESS(st))
+        st = vm_find_free(p->vm, &req, base);
+    if (!NT_SUCCESS(st))
+        return diag_set(why, ERR_NOMEM, "no room for 0x%" PRIx64 " bytes in the guest: %s", size,
+                        nt_text(st));
+    return ERR_OK;
+}
+
+/* ---- The program in it ------------------------------------------------------------------------ */
+
+/* An image without a relocation directory moves as well, unless it says that relocations were taken out. */
+static bool is_relocatable(const struct pe_image *image)
+{
+    return !(image->characteristics & IMAGE_FILE_RELOCS_STRIPPED);
+}
+
+/* Is [base, base + size) free and a place for an image? */
+static bool is_possible(const struct process *p, gva_t base, uint64_t size)
+{
+    struct vm_region region;
+
+    return base && base % VM_GRANULARITY == 0 && NT_SUCCESS(vm_query(p->vm, base, &region)) &&
+           region.state == MEM_FREE && region.size >= size;
+}
+
+/* The base that the user, the header or address space randomization asks for. */
+static enum err choose_base(const struct process *p, const struct program *program, gva_t *base,
+                            struct diag *why)
+{
+    const struct pe_image *image = program->image;
+    bool movable = is_relocatable(image);
+    bool random = image->dll_characteristics & IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE;
+
+    *base = program->options->base;
+    if (*base && *base % VM_GRANULARITY)
+        return diag_set(why, ERR_INVALID, "base 0x%" PRIx64 ": not a multiple of 0x10000", *base);
+    if (*base && !is_possible(p, *base, image->image_size))
+        return diag_set(why, ERR_EXISTS,
+                        "base 0x%" PRIx64 ": no room for the 0x%" PRIx32
+                        " bytes of the image there",
+                        *base, image->image_size);
+    if (*base)
+        return ERR_OK;
+    *base = image->image_base;
+    if (!(random && movable) && is_possible(p, *base, image->image_size))
+        return ERR_OK;
+    if (!movable)
+        return diag_set(why, ERR_EXISTS,
+                        "the image can only live at 0x%" PRIx64
+                        " (it has no relocations), and there is no room for it",
+                        *base);
+    return process_find(p, p->plan->program, image->image_size, base, why);
+}
+
+static enum err place_image(struct process *p, struct program *program, struct diag *why)
+{
+    enum err e = choose_base(p, program, &program->base, why);
+
+    if (e)
+        return e;
+    e = pe_layout(program->image, program->base, &program->mapped, why);
+    if (e)
+        return e;
+    program->entry = program->base + program->image->entry_rva;
+    p->has_image = true;
+    return image_map(p->vm, program->image, program->base, text_base_name(p->image_path),
+                     p->image_path, why);
+}
+
+static enum err place_raw(struct process *p, struct program *program, struct diag *why)
+{
+    const struct process_options *options = program->options;
+    struct bytes code = {program->file.data, program->file.len};
+    enum err e;
+
+    program->base = options->base ? options->base : RAW_BASE;
+    program->entry = program->base + options->entry;
+    e = raw_map(p->vm, code, program->base, why);
+    if (!e && !vm_set_label(p->vm, program->base, text_base_name(options->path), false))
+        e = diag_set(why, ERR_NOMEM, "the host is out of memory");
+    return e;
+}
+
+enum err program_place(struct process *p, struct program *program, struct diag *why)
+{
+    return program->image ? place_image(p, program, why) : place_raw(p, program, why);
+}

@@ -1,0 +1,156 @@
+/* The life of a process: the order in which it is built, and what others may ask about it. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "nt/parts.h"
+#include "winstub/log.h"
+
+/* The machine has been up this long: some programs refuse to work right after a start. */
+#define UPTIME (UINT64_C(4) * 60 * 60 * 10000000)
+
+#define EPOCH_1601 UINT64_C(116444736000000000) /* 1970 in units of 100 ns since 1601 */
+
+static struct shared_time time_at_start(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (struct shared_time){
+        .system = EPOCH_1601 + (uint64_t)t.tv_sec * 10000000 + (uint64_t)t.tv_nsec / 100,
+        .interrupt = UPTIME,
+    };
+}
+
+static enum err build(struct process *p, struct program *program, struct diag *why)
+{
+    struct shared_time now = time_at_start();
+    enum err e = program_open(p, program, why);
+
+    if (!e)
+        e = process_space(p, program, &now, why);
+    if (!e)
+        e = program_place(p, program, why);
+    if (!e)
+        e = modules_make(p, program, why);
+    if (!e)
+        e = modules_trap(p, why);
+    if (!e)
+        e = tables_make(p, program, why);
+    if (!e)
+        e = thread_make(p, program, why);
+    if (!e)
+        e = clock_new(&now, &p->clock, why);
+    return e;
+}
+
+/* One line for --log=nt about what was made, and about what Windows would have done besides. */
+static void report(const struct process *p, const struct program *program)
+{
+    struct bytes mapped = {program->mapped, 0};
+    size_t callbacks = 0;
+
+    if (program->image) {
+        mapped.len = program->image->image_size;
+        callbacks = pe_tls_callbacks(program->image, mapped, program->base, NULL, 0);
+    }
+    LOG(nt,
+        "%s at 0x%" PRIx64 ", entry 0x%" PRIx64 ", stack 0x%" PRIx64 "..0x%" PRIx64
+        ", teb 0x%" PRIx64 ", peb 0x%" PRIx64 ", %zu modules; %zu TLS callbacks not run",
+        p->image_path, program->base, program->entry, p->stack_bottom, p->thread.stack_base,
+        p->thread.teb, p->peb, p->module_count, callbacks);
+}
+
+/* Put the file's name before the sentence, unless it begins with it. */
+static enum err name_file(struct diag *why, const char *path, enum err e)
+{
+    struct diag what;
+
+    if (!why || strncmp(why->text, path, strlen(path)) == 0)
+        return e;
+    what = *why;
+    return diag_set(why, e, "%.200s: %.300s", path, what.text);
+}
+
+enum err process_new(const struct process_options *options, struct process **out, struct diag *why)
+{
+    struct process *p = calloc(1, sizeof *p);
+    struct program program = {.options = options};
+    enum err e;
+
+    if (!p)
+        return diag_set(why, ERR_NOMEM, "%s: the host is out of memory", options->path);
+    e = build(p, &program, why);
+    if (!e)
+        report(p, &program);
+    program_fini(&program);
+    if (e) {
+        process_free(p);
+        return name_file(why, options->path, e);
+    }
+    *out = p;
+    return ERR_OK;
+}
+
+void process_free(struct process *p)
+{
+    if (!p)
+        return;
+    clock_free(p->clock);
+    cpu_free(p->cpu);
+    vm_free(p->vm);
+    modules_free(p);
+    free(p->image_path);
+    free(p->directory);
+    free(p);
+}
+
+struct vm *process_vm(struct process *p)
+{
+    return p->vm;
+}
+
+struct cpu *process_cpu(struct process *p)
+{
+    return p->cpu;
+}
+
+const struct process_module *process_module(const struct process *p, size_t i)
+{
+    return i < p->module_count ? &p->modules[i].info : NULL;
+}
+
+bool process_has_image(const struct process *p)
+{
+    return p->has_image;
+}
+
+const struct process_thread *process_thread(const struct process *p, size_t i)
+{
+    return i == 0 ? &p->thread : NULL;
+}
+
+/*
+ * Where shared user data lies in the host now. Asked at each start: between runs its page may have got another
+ * frame, or none.
+ */
+static uint8_t *shared_page(struct process *p)
+{
+    struct vm_fill fill;
+    uint64_t size;
+
+    if (vm_fill(p->vm, SHARED_ADDRESS, VM_READ, &fill) != VM_FAULT_NONE)
+        return NULL;
+    return vm_arena(p->vm, &size) + fill.offset;
+}
+
+void process_clock_start(struct process *p)
+{
+    clock_start(p->clock, shared_page(p));
+}
+
+void process_clock_stop(struct process *p)
+{
+    clock_stop(p->clock);
+}

@@ -1,0 +1,168 @@
+/*
+ * Which bytes are watched and what an instruction does to them. How the CPU stops at a page is core/cpu's
+ * matter, when to step is run.c's.
+ */
+#include "run/watches.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned kind_access(enum point_kind kind)
+{
+    return kind == POINT_WRITE ? VM_WRITE : kind == POINT_READ ? VM_READ : VM_READ | VM_WRITE;
+}
+
+static gva_t page_of(gva_t addr)
+{
+    return addr & ~(gva_t)(VM_PAGE_SIZE - 1);
+}
+
+static bool overlap(gva_t a, uint64_t a_len, gva_t b, uint64_t b_len)
+{
+    return a < b + b_len && b < a + a_len;
+}
+
+/* What the watches want trapped on a page. */
+static unsigned page_access(const struct watches *watches, gva_t page)
+{
+    unsigned access = 0;
+
+    for (size_t i = 0; i < watches->count; i++) {
+        const struct watch_range *w = &watches->list[i];
+
+        if (overlap(w->addr, w->len, page, VM_PAGE_SIZE))
+            access |= kind_access(w->kind);
+    }
+    return access;
+}
+
+/* Bring the CPU's data traps on the pages of a range in line with the watches; execution traps are not ours. */
+static enum err set_traps(const struct watches *watches, struct cpu *cpu,
+                          const struct watch_range *range)
+{
+    for (gva_t page = page_of(range->addr); page < range->addr + range->len; page += VM_PAGE_SIZE) {
+        unsigned others = cpu_trap_get(cpu, page) & VM_EXEC;
+        enum err e = cpu_trap_set(cpu, page, page_access(watches, page) | others);
+
+        if (e)
+            return e;
+    }
+    return ERR_OK;
+}
+
+static size_t find(const struct watches *watches, const struct watch_range *range)
+{
+    size_t i = 0;
+
+    while (i < watches->count &&
+           (watches->list[i].addr != range->addr || watches->list[i].len != range->len ||
+            watches->list[i].kind != range->kind))
+        i++;
+    return i;
+}
+
+static enum err append(struct watches *watches, const struct watch_range *range)
+{
+    if (watches->count == watches->cap) {
+        size_t cap = watches->cap ? watches->cap * 2 : 8;
+        struct watch_range *grown = realloc(watches->list, cap * sizeof *grown);
+
+        if (!grown)
+            return ERR_NOMEM;
+        watches->list = grown;
+        watches->cap = cap;
+    }
+    watches->list[watches->count++] = *range;
+    return ERR_OK;
+}
+
+enum err watches_set(struct watches *watches, struct cpu *cpu, const struct watch_range *range,
+                     bool on)
+{
+    size_t i = find(watches, range);
+    enum err e;
+
+    if (!range->len || range->len > WATCH_MAX || range->addr + range->len < range->addr)
+        return ERR_RANGE;
+    if ((i < watches->count) == on)
+        return ERR_OK;
+    if (!on) {
+        watches->list[i] = watches->list[--watches->count];
+        return set_traps(watches, cpu, range);
+    }
+    e = append(watches, range);
+    if (e)
+        return e;
+    e = set_traps(watches, cpu, range);
+    if (e) {
+        watches->count--;
+        (void)set_traps(watches, cpu, range); /* takes traps away, which needs no memory */
+    }
+    return e;
+}
+
+void watches_fini(struct watches *watches)
+{
+    free(watches->list);
+    *watches = (struct watches){0};
+}
+
+/* Note what access does to watch, when it does anything. */
+static void probe_one(const struct vm *vm, const struct watch_range *w,
+                      const struct dis_access *access, struct watch_probe *out)
+{
+    gva_t from = access->address > w->addr ? access->address : w->addr;
+    gva_t to = access->address + access->size < w->addr + w->len ? access->address + access->size
+                                                                 : w->addr + w->len;
+    size_t len = (size_t)(to - from);
+
+    if (!(access->access & kind_access(w->kind)) || out->count == DIS_MAX_ACCESSES ||
+        !overlap(access->address, access->size, w->addr, w->len) ||
+        out->old_len + len > sizeof out->old)
+        return;
+    out->hits[out->count].watch = *w;
+    out->hits[out->count].addr = from;
+    out->hits[out->count].len = len;
+    out->hits[out->count].write = w->kind == POINT_WRITE;
+    out->hits[out->count].old_at = out->old_len;
+    out->count++;
+    if (vm_debug_read(vm, from, out->old + out->old_len, len) != len)
+        memset(out->old + out->old_len, 0, len);
+    out->old_len += len;
+}
+
+void watches_probe(const struct watches *watches, const struct vm *vm, const struct cpu *cpu,
+                   struct dis *dis, struct watch_probe *out)
+{
+    uint8_t bytes[DIS_MAX_LENGTH];
+    gva_t pc = cpu_get(cpu, CPU_RIP);
+    size_t len = vm_debug_read(vm, pc, bytes, sizeof bytes);
+    struct dis_insn insn;
+
+    out->count = 0;
+    out->old_len = 0;
+    if (!dis_decode(dis, cpu, pc, bytes, len, &insn))
+        return;
+    for (size_t a = 0; a < insn.access_count; a++) {
+        for (size_t i = 0; i < watches->count; i++)
+            probe_one(vm, &watches->list[i], &insn.accesses[a], out);
+    }
+}
+
+bool watches_hit(const struct watch_probe *probe, const struct vm *vm, enum point_kind *kind,
+                 gva_t *addr)
+{
+    uint8_t now[WATCH_BYTES_MAX];
+
+    for (size_t i = 0; i < probe->count; i++) {
+        size_t len = probe->hits[i].len < sizeof now ? probe->hits[i].len : sizeof now;
+
+        if (probe->hits[i].write && vm_debug_read(vm, probe->hits[i].addr, now, len) == len &&
+            memcmp(now, probe->old + probe->hits[i].old_at, len) == 0)
+            continue;
+        *kind = probe->hits[i].watch.kind;
+        *addr = probe->hits[i].addr;
+        return true;
+    }
+    return false;
+}

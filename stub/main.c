@@ -1,0 +1,205 @@
+/*
+ * The program: options, wiring, what people read on the terminal, exit status. The one file that knows both
+ * the core and the stub.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "net.h"
+#include "options.h"
+#include "serve.h"
+#include "stop_reply.h"
+#include "winstub/buf.h"
+#include "winstub/process.h"
+#include "winstub/run.h"
+#include "winstub/stub.h"
+
+enum { EXIT_OURS = 2, EXIT_NOT_THERE = 125, EXIT_SIGNAL = 128 };
+
+static int fail(const struct diag *why, enum err e)
+{
+    (void)fprintf(stderr, "winstub: %s\n", why->text[0] ? why->text : err_text(e));
+    return EXIT_OURS;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static enum err load(const struct options *o, struct process **out, struct diag *why)
+{
+    struct process_options p = {
+        .path = o->file,
+        .argv = (const char *const *)o->argv,
+        .argc = o->argc,
+        .env = o->env,
+        .env_count = o->env_count,
+        .cwd = o->cwd,
+        .raw = o->raw,
+        .arch = (enum cpu_arch)o->arch,
+        .base = o->base,
+        .entry = o->entry,
+    };
+
+    return process_new(&p, out, why);
+}
+
+/* "hello.exe: PE32+ for x86-64 at 0x7ff600000000, entry 0x7ff600001000". */
+static void announce_program(const struct options *o, struct process *process)
+{
+    bool wide = cpu_get_arch(process_cpu(process)) == CPU_AMD64;
+    const struct process_module *m = process_has_image(process) ? process_module(process, 0) : NULL;
+
+    (void)fprintf(stderr, "winstub: %s: %s", base_name(o->file),
+                  !m     ? wide ? "x86-64 code" : "x86 code"
+                  : wide ? "PE32+ for x86-64"
+                         : "PE32 for x86");
+    if (m)
+        (void)fprintf(stderr, " at 0x%" PRIx64, m->base);
+    (void)fprintf(stderr, ", entry 0x%" PRIx64 "; no DLL folder: imports stop in the debugger\n",
+                  cpu_get(process_cpu(process), CPU_RIP));
+}
+
+/* Does the word stand in a shell command as it is? */
+static bool is_plain(const char *word)
+{
+    return word[strspn(word,
+                       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-")] == 0;
+}
+
+/* The exact command to paste, and where we listen. */
+static void announce_server(const struct options *o, const struct net_listener *l)
+{
+    bool v6 = strchr(l->host, ':') != NULL;
+    const char *quote = is_plain(o->file) ? "" : "\"";
+    char where[96];
+
+    if (strcmp(l->host, "127.0.0.1") == 0)
+        (void)snprintf(where, sizeof where, ":%u", l->port);
+    else
+        (void)snprintf(where, sizeof where, v6 ? "[%s]:%u" : "%s:%u", l->host, l->port);
+    if (!l->loopback)
+        (void)fprintf(stderr,
+                      "winstub: warning: whoever reaches %s port %u controls this guest: the "
+                      "protocol knows no "
+                      "passwords\n",
+                      l->host, l->port);
+    (void)fprintf(stderr, "winstub: waiting for gdb on %s%s%s:%u; connect with: gdb ",
+                  v6 ? "[" : "", l->host, v6 ? "]" : "", l->port);
+    if (!o->raw)
+        (void)fprintf(stderr, "%s%s%s ", quote, o->file, quote);
+    (void)fprintf(stderr, "-ex 'target remote %s'\n", where);
+}
+
+static int serve_socket(const struct options *o, struct process *process, struct stub *stub,
+                        const struct target *target)
+{
+    struct net_listener listener;
+    struct target_stop last;
+    struct diag why = {{0}};
+    enum err e = net_listen(o->listen, &listener, &why);
+
+    if (e)
+        return fail(&why, e);
+    announce_program(o, process);
+    announce_server(o, &listener);
+    e = serve(stub, target, &listener, &last);
+    net_close(listener.fd);
+    if (e)
+        return fail(&why, e);
+    (void)fprintf(stderr, "winstub: %s ended with exit code %u\n", base_name(o->file),
+                  last.exit_code);
+    return 0;
+}
+
+static int debug(const struct options *o, struct process *process, const struct target *target)
+{
+    struct target_stop last;
+    struct stub *stub;
+    struct diag why = {{0}};
+    int status = 0;
+    enum err e = stub_new(target, &stub);
+
+    if (e)
+        return fail(&why, e);
+    if (o->mode == OPTION_SERVE) {
+        status = serve_socket(o, process, stub, target);
+    } else {
+        e = serve(stub, target, NULL, &last);
+        if (e)
+            status = fail(&why, e);
+    }
+    stub_free(stub);
+    return status;
+}
+
+/* Exit status of --run, from why the guest stopped. */
+static int run_status(const struct target_stop *stop)
+{
+    if (stop->kind == STOP_EXIT)
+        return (int)(stop->exit_code & 0xff);
+    if (stop->kind == STOP_EXCEPTION)
+        return EXIT_SIGNAL + (int)stop_signal(stop);
+    return stop->kind == STOP_IMPORT ? EXIT_NOT_THERE : EXIT_OURS;
+}
+
+static int run(const struct target *target)
+{
+    const struct target_action on = {.kind = ACTION_CONTINUE};
+    struct target_stop stop;
+    struct diag why = {{0}};
+    enum err e = target->ops->resume(target->ctx, &on, 1);
+
+    if (!e)
+        e = target->ops->run(target->ctx, &stop);
+    if (e)
+        return fail(&why, e);
+    if (stop.note[0])
+        (void)fprintf(stderr, "winstub: %s\n", stop.note);
+    return run_status(&stop);
+}
+
+static int with_process(const struct options *o)
+{
+    struct process *process;
+    struct target target;
+    struct diag why = {{0}};
+    int status;
+    enum err e = load(o, &process, &why);
+
+    if (e)
+        return fail(&why, e);
+    e = target_init(&target, process);
+    if (e) {
+        status = fail(&why, e);
+    } else {
+        status = o->mode == OPTION_RUN ? run(&target) : debug(o, process, &target);
+        target_fini(&target);
+    }
+    process_free(process);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct diag why = {{0}};
+    int status = 0;
+    enum err e = options_parse(argc, argv, &options, &why);
+
+    (void)signal(SIGPIPE, SIG_IGN); /* a lost client is noticed by write's result */
+    if (e)
+        status = fail(&why, e);
+    else if (options.mode == OPTION_HELP)
+        (void)fputs(options_help(), stdout);
+    else if (options.mode == OPTION_VERSION)
+        (void)printf("winstub " WINSTUB_VERSION " (%s)\n", cpu_engine_version());
+    else
+        status = with_process(&options);
+    options_fini(&options);
+    return status;
+}
