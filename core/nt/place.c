@@ -57,6 +57,9 @@ static enum err choose_names(struct process *p, const struct process_options *op
     p->image_path = image_path(options);
     if (!p->image_path)
         return diag_set(why, ERR_NOMEM, "the host is out of memory");
+    if (!*text_base_name(p->image_path))
+        return diag_set(why, ERR_INVALID, "'%s': the program's guest path names a folder",
+                        p->image_path);
     if (cwd && !text_is_dos_path(cwd))
         return diag_set(why, ERR_INVALID, "current directory '%s': not of the form C:\\folder",
                         cwd);
