@@ -51,6 +51,12 @@ HANDLER(cmd_thread_extra);
 HANDLER(cmd_offsets);
 HANDLER(cmd_tib);
 
+/* cmd_lldb.c */
+HANDLER(cmd_host_info);
+HANDLER(cmd_process_info);
+HANDLER(cmd_load_address);
+HANDLER(cmd_region_info);
+
 /* cmd_xfer.c */
 HANDLER(xfer_features);
 HANDLER(xfer_threads);

@@ -117,6 +117,11 @@ static const struct packet packets[] = {
     {"qOffsets", P_EXACT, cmd_offsets, WHEN_STOPPED, has_image, NULL},
     {"qGetTIBAddr:", P_PREFIX, cmd_tib, WHEN_STOPPED, NULL, NULL},
 
+    {"qHostInfo", P_EXACT, cmd_host_info, WHEN_ANY, NULL, NULL},
+    {"qProcessInfo", P_EXACT, cmd_process_info, WHEN_STOPPED, NULL, NULL},
+    {"qFileLoadAddress:", P_PREFIX, cmd_load_address, WHEN_STOPPED, NULL, NULL},
+    {"qMemoryRegionInfo:", P_PREFIX, cmd_region_info, WHEN_STOPPED, has_regions, NULL},
+
     {"qXfer:features:read:", P_PREFIX, xfer_features, WHEN_ANY, has_regs, "qXfer:features:read+"},
     {"qXfer:threads:read:", P_PREFIX, xfer_threads, WHEN_ANY, NULL, "qXfer:threads:read+"},
     {"qXfer:libraries:read:", P_PREFIX, xfer_libraries, WHEN_ANY, has_libraries,
