@@ -66,5 +66,7 @@ HANDLER(xfer_memory_map);
 
 /* cmd_monitor.c */
 HANDLER(cmd_monitor);
+/* The first word of monitor command i; NULL behind the last one. */
+const char *monitor_name(size_t i);
 
 #endif

@@ -76,7 +76,7 @@ static bool has_image(const struct stub *s)
 
 /* The longest name wins, so order carries no meaning. */
 static const struct packet packets[] = {
-    /* name              match     handler              allowed       has            qSupported */
+    /* name, match, handler, allowed, has, words in the qSupported answer */
     {"qSupported", P_EXACT, cmd_supported, WHEN_ANY, NULL, NULL},
     {"qSupported:", P_PREFIX, cmd_supported, WHEN_ANY, NULL, NULL},
     {"QStartNoAckMode", P_EXACT, cmd_start_no_ack, WHEN_ANY, NULL, "QStartNoAckMode+"},

@@ -142,6 +142,8 @@ static enum outcome after_refusal(struct cpu *cpu, bool single, struct cpu_event
         cpu->walk_end = cpu->refused.page;
         return OUTCOME_AGAIN;
     }
+    if (cpu->refused.want == VM_EXEC && !single && breaks_user_at(cpu, pc))
+        return OUTCOME_AGAIN; /* a break in a page that cannot be executed is still a break */
     fault_describe(cpu, pc, out);
     return OUTCOME_EVENT;
 }

@@ -155,6 +155,21 @@ START_TEST(small_programs_get_two_gigabytes)
 }
 END_TEST
 
+START_TEST(old_32_bit_programs_may_execute_data)
+{
+    bool says_so = _i & 2;
+    enum vm_fault fault;
+    struct vm_fill fill;
+    struct pe_builder b;
+
+    builder(&b, _i & 1);
+    b.dll_characteristics = (uint16_t)(says_so ? 0x100 : 0);
+    p = build_program(&b, NULL);
+    fault = vm_fill(process_vm(p), process_thread(p, 0)->stack_limit, VM_EXEC, &fill);
+    ck_assert_int_eq(fault, _i & 1 || says_so ? VM_FAULT_NOEXEC : VM_FAULT_NONE);
+}
+END_TEST
+
 /* ---- Raw code --------------------------------------------------------------------------------- */
 
 static const uint8_t code[] = {0x90, 0x90, 0xc3};
@@ -461,6 +476,7 @@ int main(void)
     tcase_add_loop_test(tc, an_impossible_base_is_an_error, 0, COUNT_OF(bad_bases));
     tcase_add_loop_test(tc, an_image_without_relocations_cannot_move, 0, 2);
     tcase_add_loop_test(tc, small_programs_get_two_gigabytes, 0, 2);
+    tcase_add_loop_test(tc, old_32_bit_programs_may_execute_data, 0, 4);
     tcase_add_loop_test(tc, raw_code_lies_where_it_is_wanted, 0, 4);
     tcase_add_test(tc, raw_code_is_checked);
     tcase_add_loop_test(tc, a_file_that_is_no_program_is_named, 0, 3);
