@@ -32,7 +32,7 @@ static bool enter(struct vm *vm, gva_t page, pte_t e)
 
 bool pages_touch(struct vm *vm, const struct place *at, pte_t *out)
 {
-    bool watch = at->a->watch && !watch_written(at->a->watch, at->page);
+    bool watch = at->a->watch && !writes_has(at->a->watch, at->page);
     frame_t frame;
     pte_t e;
 

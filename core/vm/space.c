@@ -197,7 +197,7 @@ struct allocation *space_new_allocation(struct vm *vm, struct range r, const cha
 void space_discard(struct vm *vm, struct allocation *a)
 {
     runs_fini(&a->runs, &vm->run_pool);
-    watch_unref(a->watch);
+    writes_unref(a->watch);
     label_unref(a->label);
     label_unref(a->path);
     pool_give(&vm->allocation_pool, a);
