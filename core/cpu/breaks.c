@@ -365,11 +365,13 @@ void breaks_on_block(void *ctx, gva_t address, uint32_t size)
 {
     struct cpu *cpu = ctx;
 
+    if (cpu->stepping) /* cpu_stop is about runs: a step that never got done would be repeated for ever */
+        return;
     if (atomic_load_explicit(&cpu->stop, memory_order_relaxed)) {
         engine_stop(cpu->engine);
         return;
     }
-    if (cpu->stepping || cpu->starting || !cpu->break_pages.count)
+    if (cpu->starting || !cpu->break_pages.count)
         return;
     if (holds(cpu, address, address + size, false))
         exec_note(cpu, NOTE_WALK, address, address + size);
