@@ -119,7 +119,7 @@ static enum err write_text(struct vm *vm, gva_t addr, const void *text, size_t l
         return deny(denial, ERR_LIMIT, addr + room,
                     "a text of %zu bytes with its NUL does not fit into the %zu at 0x%" PRIx64, len,
                     room, addr);
-    return vm_write(vm, addr, text, len, denial);
+    return vm_write_bytes(vm, addr, text, len, denial);
 }
 
 enum err vm_write_string(struct vm *vm, gva_t addr, const char *text, size_t room,

@@ -42,7 +42,8 @@ enum err deny(struct vm_denial *denial, enum err e, gva_t addr, const char *fmt,
 
 /* ---- Ranges ---------------------------------------------------------------------------------- */
 
-enum err vm_read(const struct vm *vm, gva_t addr, void *dst, size_t len, struct vm_denial *denial)
+enum err vm_read_bytes(const struct vm *vm, gva_t addr, void *dst, size_t len,
+                       struct vm_denial *denial)
 {
     gva_t missing;
     size_t got;
@@ -53,7 +54,8 @@ enum err vm_read(const struct vm *vm, gva_t addr, void *dst, size_t len, struct 
     return got == len ? ERR_OK : deny_access(vm, VM_READ, addr, len, addr + got, denial);
 }
 
-enum err vm_write(struct vm *vm, gva_t addr, const void *src, size_t len, struct vm_denial *denial)
+enum err vm_write_bytes(struct vm *vm, gva_t addr, const void *src, size_t len,
+                        struct vm_denial *denial)
 {
     gva_t missing;
 
@@ -93,7 +95,7 @@ enum err vm_read_unsigned(const struct vm *vm, gva_t addr, unsigned size, uint64
     uint8_t raw[8] = {0};
 
     if (!e)
-        e = vm_read(vm, addr, raw, size, denial);
+        e = vm_read_bytes(vm, addr, raw, size, denial);
     if (!e)
         *out = get_u64(raw);
     return e;
@@ -120,7 +122,7 @@ static enum err write_number(struct vm *vm, gva_t addr, unsigned size, uint64_t 
     uint8_t raw[8];
 
     put_u64(raw, value);
-    return vm_write(vm, addr, raw, size, denial);
+    return vm_write_bytes(vm, addr, raw, size, denial);
 }
 
 enum err vm_write_unsigned(struct vm *vm, gva_t addr, unsigned size, uint64_t value,

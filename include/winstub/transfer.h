@@ -25,10 +25,10 @@ struct vm_denial {
 };
 
 /* Copy len bytes from the guest, or to it. ERR_FAULT, ERR_NOMEM (write). O(runs in the range + len). */
-MUST_USE enum err vm_read(const struct vm *vm, gva_t addr, void *dst, size_t len,
-                          struct vm_denial *denial);
-MUST_USE enum err vm_write(struct vm *vm, gva_t addr, const void *src, size_t len,
-                           struct vm_denial *denial);
+MUST_USE enum err vm_read_bytes(const struct vm *vm, gva_t addr, void *dst, size_t len,
+                                struct vm_denial *denial);
+MUST_USE enum err vm_write_bytes(struct vm *vm, gva_t addr, const void *src, size_t len,
+                                 struct vm_denial *denial);
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 

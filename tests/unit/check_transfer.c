@@ -46,11 +46,11 @@ START_TEST(a_range_may_lie_in_several_allocations)
     uint8_t in[0x2000], back[sizeof in];
 
     memset(in, 0xa5, sizeof in);
-    OK(vm_write(vm, A + 0xf000, in, sizeof in, &denial));
-    OK(vm_read(vm, A + 0xf000, back, sizeof back, &denial));
+    OK(vm_write_bytes(vm, A + 0xf000, in, sizeof in, &denial));
+    OK(vm_read_bytes(vm, A + 0xf000, back, sizeof back, &denial));
     ck_assert_mem_eq(in, back, sizeof in);
-    OK(vm_read(vm, END, back, 0, &denial));
-    OK(vm_write(vm, END, in, 0, &denial));
+    OK(vm_read_bytes(vm, END, back, 0, &denial));
+    OK(vm_write_bytes(vm, END, in, 0, &denial));
 }
 END_TEST
 
@@ -59,9 +59,9 @@ START_TEST(protection_does_not_count)
     uint8_t byte = 0x5a;
 
     ck_assert_uint_eq(try_protect(vm, A, 0x1000, PAGE_NOACCESS), STATUS_SUCCESS);
-    OK(vm_write(vm, A, &byte, 1, NULL));
+    OK(vm_write_bytes(vm, A, &byte, 1, NULL));
     byte = 0;
-    OK(vm_read(vm, A, &byte, 1, NULL));
+    OK(vm_read_bytes(vm, A, &byte, 1, NULL));
     ck_assert_uint_eq(byte, 0x5a);
 }
 END_TEST
@@ -70,13 +70,13 @@ START_TEST(a_read_past_the_end_reads_nothing)
 {
     char back[8] = "before";
 
-    DENIED(ERR_FAULT, END, vm_read(vm, END - 4, back, 8, &denial));
+    DENIED(ERR_FAULT, END, vm_read_bytes(vm, END - 4, back, 8, &denial));
     ck_assert_str_eq(back, "before");
     ck_assert_str_eq(denial.why.text, "cannot read 8 bytes at 0x3fffc: 0x40000 is free, 0x0 past "
                                       "the end of private allocation 0x30000");
-    ck_assert_int_eq(vm_read(vm, END - 4, back, 8, NULL), ERR_FAULT);
-    DENIED(ERR_FAULT, VM_USER_LIMIT_64, vm_read(vm, VM_USER_LIMIT_64, back, 8, &denial));
-    DENIED(ERR_FAULT, UINT64_MAX - 3, vm_read(vm, UINT64_MAX - 3, back, 8, &denial));
+    ck_assert_int_eq(vm_read_bytes(vm, END - 4, back, 8, NULL), ERR_FAULT);
+    DENIED(ERR_FAULT, VM_USER_LIMIT_64, vm_read_bytes(vm, VM_USER_LIMIT_64, back, 8, &denial));
+    DENIED(ERR_FAULT, UINT64_MAX - 3, vm_read_bytes(vm, UINT64_MAX - 3, back, 8, &denial));
 }
 END_TEST
 
@@ -84,9 +84,9 @@ START_TEST(a_write_past_the_end_writes_nothing)
 {
     struct memory_of *before = remember(vm);
 
-    DENIED(ERR_FAULT, END, vm_write(vm, END - 4, "12345678", 8, &denial));
+    DENIED(ERR_FAULT, END, vm_write_bytes(vm, END - 4, "12345678", 8, &denial));
     ck_assert_ptr_ne(strstr(denial.why.text, "cannot write 8 bytes at 0x3fffc"), NULL);
-    ck_assert_int_eq(vm_write(vm, END - 4, "12345678", 8, NULL), ERR_FAULT);
+    ck_assert_int_eq(vm_write_bytes(vm, END - 4, "12345678", 8, NULL), ERR_FAULT);
     ck_assert(unchanged(before, vm));
 }
 END_TEST
@@ -99,9 +99,9 @@ START_TEST(a_full_arena_is_no_memory)
 
     OK(vm_new(&config, &full));
     build_committed(full, A, 0x2000);
-    OK(vm_write(full, A, "x", 1, NULL));
+    OK(vm_write_bytes(full, A, "x", 1, NULL));
     before = remember(full);
-    DENIED(ERR_NOMEM, A + 0xfff, vm_write(full, A + 0xfff, "yz", 2, &denial));
+    DENIED(ERR_NOMEM, A + 0xfff, vm_write_bytes(full, A + 0xfff, "yz", 2, &denial));
     ck_assert_ptr_ne(strstr(denial.why.text, "larger arena"), NULL);
     ck_assert(unchanged(before, full));
     vm_free(full);
@@ -129,7 +129,7 @@ START_TEST(numbers_are_little_endian_with_and_without_sign)
     uint64_t plain = 0;
     int64_t with_sign = 0;
 
-    OK(vm_write(vm, at, raw, sizeof raw, &denial));
+    OK(vm_write_bytes(vm, at, raw, sizeof raw, &denial));
     OK(vm_read_unsigned(vm, at, numbers[_i].size, &plain, &denial));
     ck_assert_uint_eq(plain, numbers[_i].plain);
     OK(vm_read_signed(vm, at, numbers[_i].size, &with_sign, &denial));
@@ -234,7 +234,7 @@ START_TEST(pointers_are_as_wide_as_the_guest)
     OK(vm_new(&config, &small));
     ck_assert_uint_eq(vm_pointer_size(small), 4);
     build_committed(small, A, 0x1000);
-    OK(vm_write(small, A, "\x11\x22\x33\x44\x55\x66\x77\x88", 8, &denial));
+    OK(vm_write_bytes(small, A, "\x11\x22\x33\x44\x55\x66\x77\x88", 8, &denial));
     OK(vm_read_unsigned(small, A, VM_POINTER, &value, &denial));
     ck_assert_uint_eq(value, 0x44332211);
     DENIED(ERR_RANGE, A, vm_write_unsigned(small, A, VM_POINTER, UINT64_C(1) << 32, &denial));
@@ -261,12 +261,12 @@ START_TEST(wide_texts_go_in_and_come_out)
     uint8_t raw[10];
 
     OK(vm_write_string16(vm, at, "a\xe2\x82\xac\xf0\x9f\x98\x80", 5, &denial));
-    OK(vm_read(vm, at, raw, sizeof raw, &denial));
+    OK(vm_read_bytes(vm, at, raw, sizeof raw, &denial));
     ck_assert_mem_eq(raw, "a\0\xac\x20\x3d\xd8\x00\xde\0\0", sizeof raw);
     OK(vm_read_string16(vm, at, 5, &out, &denial));
     OK(vm_read_string16(vm, A, 1, &out, &denial)); /* empty */
     ck_assert_str_eq(buf_str(&out), "a\xe2\x82\xac\xf0\x9f\x98\x80");
-    OK(vm_write(vm, A, "\x00\xd8!\0\0\0", 6, &denial)); /* half a pair */
+    OK(vm_write_bytes(vm, A, "\x00\xd8!\0\0\0", 6, &denial)); /* half a pair */
     OK(vm_read_string16(vm, A, SIZE_MAX, &out, &denial));
     ck_assert_str_eq(buf_str(&out), "a\xe2\x82\xac\xf0\x9f\x98\x80\xef\xbf\xbd!");
 }
@@ -297,7 +297,7 @@ END_TEST
 
 START_TEST(a_text_without_end_says_where)
 {
-    OK(vm_write(vm, END - 4, "abcd", 4, &denial));
+    OK(vm_write_bytes(vm, END - 4, "abcd", 4, &denial));
     DENIED(ERR_LIMIT, END - 1, vm_read_string(vm, END - 4, 3, &out, &denial));
     ck_assert_str_eq(denial.why.text, "the text at 0x3fffc has no end within 3 characters");
     DENIED(ERR_FAULT, END, vm_read_string(vm, END - 4, 5, &out, &denial));
