@@ -18,6 +18,7 @@ enum gdb_signal {
     GDB_SIGNAL_FPE = 8,
     GDB_SIGNAL_BUS = 10,
     GDB_SIGNAL_SEGV = 11,
+    GDB_SIGNAL_SYS = 12,
     GDB_SIGNAL_UNKNOWN = 143,
 };
 
@@ -66,8 +67,9 @@ unsigned stop_signal(const struct target_stop *stop)
     case STOP_BREAK_HW:
     case STOP_WATCH:
     case STOP_LIBRARY:
-    case STOP_IMPORT:
         break;
+    case STOP_IMPORT: /* not a trap, which GDB's next and finish would run through */
+        return GDB_SIGNAL_SYS;
     }
     return GDB_SIGNAL_TRAP;
 }

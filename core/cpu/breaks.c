@@ -388,14 +388,14 @@ void breaks_on_block(void *ctx, gva_t address, uint32_t size)
 {
     struct cpu *cpu = ctx;
 
+    if (cpu->stepping) /* cpu_stop is about runs: a step that never got done would be repeated for ever */
+        return;
     if (atomic_load_explicit(&cpu->stop, memory_order_relaxed)) {
         engine_stop(cpu->engine);
         return;
     }
-    if (!cpu->armed_count ||
+    if (cpu->starting || !cpu->armed_count ||
         (!may_be_armed(cpu, address) && !may_be_armed(cpu, address + size - 1)))
-        return;
-    if (cpu->stepping || cpu->starting)
         return;
     if (holds(cpu, address, address + size, false))
         exec_note(cpu, NOTE_WALK, address, address + size);

@@ -65,12 +65,6 @@ void vm_set_observer(struct vm *vm, const struct vm_observer *observer)
     vm->observer = observer ? *observer : (struct vm_observer){0};
 }
 
-void vm_set_dep(struct vm *vm, bool on)
-{
-    vm->dep = on;
-    space_revoke(vm, (struct range){0, vm->allocs.limit});
-}
-
 uint8_t *vm_arena(const struct vm *vm, uint64_t *size)
 {
     *size = (uint64_t)vm->frames.limit * FRAME_SIZE;
@@ -172,7 +166,7 @@ void space_set_protect(struct vm *vm, struct run *run, uint32_t protect)
     if (run->protect == protect)
         return;
     run->protect = protect;
-    pt_protect(&vm->pages, page_number(run_start(run)), page_number(run->end), protect);
+    pt_change(&vm->pages, page_number(run_start(run)), page_number(run->end), PTE_PROTECT, protect);
     if (before & ~protection_access(protect, vm->dep))
         space_revoke(vm, (struct range){run_start(run), run->end});
 }
@@ -188,7 +182,7 @@ struct allocation *space_new_allocation(struct vm *vm, struct range r, const cha
 {
     struct allocation *a;
 
-    if (!pool_reserve(&vm->allocation_pool, 1) || !allocs_reserve(&vm->allocs))
+    if (!pool_reserve(&vm->allocation_pool, 1) || !allocs_reserve(&vm->allocs, 1))
         return NULL;
     a = pool_take(&vm->allocation_pool);
     *a = (struct allocation){.base = r.start, .end = r.end};
@@ -203,6 +197,7 @@ struct allocation *space_new_allocation(struct vm *vm, struct range r, const cha
 void space_discard(struct vm *vm, struct allocation *a)
 {
     runs_fini(&a->runs, &vm->run_pool);
+    writes_unref(a->watch);
     label_unref(a->label);
     label_unref(a->path);
     pool_give(&vm->allocation_pool, a);

@@ -1,6 +1,6 @@
 /*
  * Random operations on an address space and on its naive twin (vm_model.h). After each one: the same
- * status and outputs, the same answer to a query of every page, the same bytes, nothing promised to a CPU that
+ * status and outputs, the same answer to a query of every page; after some, the same bytes, nothing promised to a CPU that
  * does not hold any more, and every invariant. A page table shared as a checkpoint shares it keeps its contents.
  */
 #include <stdbool.h>
@@ -152,17 +152,23 @@ static void do_allocate(struct state *s)
                                      MEM_RESERVE | MEM_TOP_DOWN,
                                      MEM_COMMIT | MEM_TOP_DOWN,
                                      MEM_RESET,
-                                     MEM_RESET | MEM_COMMIT,
-                                     MEM_COMMIT};
+                                     MEM_RESERVE | MEM_WRITE_WATCH,
+                                     MEM_RESERVE | MEM_COMMIT | MEM_WRITE_WATCH,
+                                     MEM_RESERVE | MEM_RESERVE_PLACEHOLDER,
+                                     MEM_RESERVE | MEM_COMMIT | MEM_REPLACE_PLACEHOLDER,
+                                     MEM_RESET | MEM_COMMIT};
     uint8_t how = next_u8(s);
-    struct vm_request req = {.type = how == 0xff ? next_u16(s) : types[how % 8],
+    struct vm_request req = {.type = how == 0xff ? next_u16(s) : types[next_u8(s) % 11],
                              .base = how & 8 ? next_addr(s) : 0};
     gva_t base[2] = {1, 1};
     uint64_t size[2] = {2, 2};
     nt_status st;
 
     req.size = next_size(s);
-    req.protect = next_protect(s);
+    req.protect = req.type & MEM_RESERVE_PLACEHOLDER && how & 1 ? PAGE_NOACCESS : next_protect(s);
+    req.extended = how & 2;
+    if (how & 4)
+        req.zero_bits = how & 1 ? next_u8(s) % 34 : (uint64_t)next_u8(s) << 13;
     if (how & 16) {
         req.lowest = next_addr(s);
         req.highest = how & 32 ? next_addr(s) - 1 : 0;
@@ -175,9 +181,14 @@ static void do_allocate(struct state *s)
 
 static void do_release(struct state *s)
 {
-    static const uint32_t types[] = {MEM_RELEASE, MEM_DECOMMIT, MEM_RELEASE, MEM_DECOMMIT,
-                                     MEM_RELEASE | MEM_DECOMMIT};
-    uint32_t type = types[next_u8(s) % 5];
+    static const uint32_t types[] = {MEM_RELEASE,
+                                     MEM_DECOMMIT,
+                                     MEM_RELEASE,
+                                     MEM_DECOMMIT,
+                                     MEM_RELEASE | MEM_DECOMMIT,
+                                     MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER,
+                                     MEM_RELEASE | MEM_COALESCE_PLACEHOLDERS};
+    uint32_t type = types[next_u8(s) % 7];
     gva_t base[2];
     uint64_t size[2];
     nt_status st;
@@ -247,6 +258,42 @@ static void do_write(struct state *s)
           "result of write");
 }
 
+static void do_kernel_write(struct state *s)
+{
+    static uint8_t bytes[3 * VM_PAGE_SIZE];
+    gva_t addr = next_addr(s);
+    size_t len = next_size(s) % sizeof bytes;
+    nt_status st;
+
+    memset(bytes, next_u8(s), len);
+    st = vm_write(s->vm, addr, bytes, len);
+    check(st == model_kernel_write(s->model, addr, bytes, len), "status of a service's write");
+}
+
+static void do_get_watch(struct state *s)
+{
+    uint8_t how = next_u8(s);
+    gva_t base = next_addr(s);
+    uint64_t size = next_size(s);
+    gva_t list[2][64] = {{0}};
+    uint64_t count[2] = {how >> 2, how >> 2};
+    uint32_t granularity;
+    nt_status st = vm_get_write_watch(s->vm, how & 3, base, size, list[0], &count[0], &granularity);
+
+    check(st == model_get_write_watch(s->model, how & 3, base, size, list[1], &count[1]),
+          "status of write watch");
+    check(count[0] == count[1] && memcmp(list[0], list[1], sizeof list[0]) == 0, "write watch");
+}
+
+static void do_reset_watch(struct state *s)
+{
+    gva_t base = next_addr(s);
+    uint64_t size = next_size(s);
+
+    check(vm_reset_write_watch(s->vm, base, size) == model_reset_write_watch(s->model, base, size),
+          "status of reset");
+}
+
 static void do_guard(struct state *s)
 {
     gva_t addr = next_addr(s);
@@ -293,12 +340,10 @@ static void do_label(struct state *s)
 
 /* ---- Comparison ------------------------------------------------------------------------------ */
 
-static void check_page(const struct state *s, gva_t addr)
+static void check_query(const struct state *s, gva_t addr)
 {
     struct vm_region a;
     struct vm_region b = {0};
-    uint8_t bytes[VM_PAGE_SIZE];
-    size_t len = s->model->pages[addr / VM_PAGE_SIZE].protect ? sizeof bytes : 0;
 
     check(vm_query(s->vm, addr, &a) == model_query(s->model, addr, &b), "status of query");
     check(a.base == b.base && a.size == b.size, "extent of query");
@@ -308,6 +353,13 @@ static void check_page(const struct state *s, gva_t addr)
               a.protect == b.protect && a.type == b.type,
           "attributes of query");
     check(a.label_size <= a.size && (a.state == MEM_FREE) == (a.label_size == 0), "label's size");
+}
+
+static void check_contents(const struct state *s, gva_t addr)
+{
+    uint8_t bytes[VM_PAGE_SIZE];
+    size_t len = s->model->pages[addr / VM_PAGE_SIZE].protect ? sizeof bytes : 0;
+
     check(vm_debug_read(s->vm, addr, bytes, sizeof bytes) >= len, "length of read");
     check(memcmp(bytes, s->model->bytes[addr / VM_PAGE_SIZE], len) == 0, "contents");
 }
@@ -330,11 +382,17 @@ static void check_checkpoint(const struct state *s)
     }
 }
 
-static void check_all(const struct state *s)
+static void check_layout(const struct state *s)
 {
     check(vm_valid(s->vm), "an invariant");
     for (gva_t addr = 0; addr < MODEL_LIMIT; addr += VM_PAGE_SIZE)
-        check_page(s, addr);
+        check_query(s, addr);
+}
+
+static void check_memory(const struct state *s)
+{
+    for (gva_t addr = 0; addr < MODEL_LIMIT; addr += VM_PAGE_SIZE)
+        check_contents(s, addr);
     check_tlb(s);
     check_checkpoint(s);
 }
@@ -342,14 +400,18 @@ static void check_all(const struct state *s)
 static void run(struct state *s)
 {
     static void (*const operations[])(struct state *) = {
-        do_allocate, do_allocate, do_allocate, do_release,    do_release, do_protect,
-        do_protect,  do_fill,     do_fill,     do_fill,       do_map,     do_unmap,
-        do_write,    do_guard,    do_dep,      do_checkpoint, do_label,   do_write};
+        do_allocate,   do_allocate, do_allocate,     do_release,   do_release,
+        do_protect,    do_protect,  do_fill,         do_fill,      do_fill,
+        do_map,        do_unmap,    do_write,        do_guard,     do_dep,
+        do_checkpoint, do_label,    do_kernel_write, do_get_watch, do_reset_watch};
 
     for (unsigned n = 0; n < OPERATIONS_MAX && s->at < s->input.len; n++) {
         operations[next_u8(s) % (sizeof operations / sizeof *operations)](s);
-        check_all(s);
+        check_layout(s);
+        if (n % 8 == 7) /* most of the time goes here */
+            check_memory(s);
     }
+    check_memory(s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
