@@ -64,7 +64,7 @@ ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
 $(if $(UNICORN_LIBS),,$(error Unicorn $(UNICORN_MIN) or newer is missing: run `make deps`, or give ENGINE=DIR))
 $(if $(CAPSTONE_LIBS),,$(error Capstone (libcapstone-dev) is missing: run `make deps`))
 endif
-ifneq ($(filter check,$(MAKECMDGOALS)),)
+ifneq ($(filter check check-units programs golden,$(MAKECMDGOALS)),)
 $(if $(CHECK_LIBS),,$(error Check (the package named check) is missing: run `make deps-check`))
 endif
 
@@ -103,9 +103,8 @@ UNIT_TESTS  := $(patsubst tests/unit/%.c,$O/tests/%,$(wildcard tests/unit/check_
 FUZZ_NAMES  := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS     := $(FUZZ_NAMES:%=$O/tests/replay_%)
 BENCHES     := $(patsubst tests/bench/%.c,$O/tests/%,$(wildcard tests/bench/bench_*.c))
-PROGRAM     := $(if $(wildcard stub/main.c),$O/winstub)
 
-all: $(PROGRAM) $O/libwinstub.a $O/libwinstub.so $O/winstub.pc
+all: $O/winstub $O/libwinstub.a $O/libwinstub.so $O/winstub.pc
 
 # Everything is compiled again when the compiler or its flags change.
 BUILT_WITH = $(subst ','\'',$(filter-out $(WERROR),$(COMPILE)) $(UNICORN_CFLAGS) $(LINK) $(LIBS))
@@ -158,31 +157,37 @@ $O/winstub.pc: Makefile $O/flags
 MINGW64 ?= x86_64-w64-mingw32-
 MINGW32 ?= i686-w64-mingw32-
 GUEST_FLAGS := -std=c17 -g -O0 -Wall -Wextra -ffreestanding -fno-stack-protector -mno-stack-arg-probe \
-               -nostdlib -Wl,--dynamicbase -Wl,-e
-GUESTS := $(foreach g,$(filter-out shell_%,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))),$O/guests/$g64.exe $O/guests/$g32.exe)
+               -nostdlib -Wl,--dynamicbase
+GUESTS := $(foreach g,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c)),$O/guests/$g64.exe $O/guests/$g32.exe) \
+          $(patsubst tests/guests/%.s,$O/guests/%.bin,$(wildcard tests/guests/*.s))
 
-GUESTS += $(patsubst tests/guests/%.s,$O/guests/%.bin,$(wildcard tests/guests/shell_*.s))
+# $(call guest,PREFIX,ENTRY): C is a program, its entry point a function named start.
+define guest
+	$(say) GUEST $@
+	@mkdir -p $(@D); command -v $1gcc >/dev/null || { echo "$1gcc is missing: run 'make deps-check'"; exit 1; }
+	$Q$1gcc $(GUEST_FLAGS) -Wl,-e,$2 -o $@ $< -lkernel32
+endef
+$O/guests/%64.exe: tests/guests/%.c
+	$(call guest,$(MINGW64),start)
+$O/guests/%32.exe: tests/guests/%.c
+	$(call guest,$(MINGW32),_start)
 
+# Assembly is plain code, without a file format around it.
 $O/guests/%32.bin: private WIDTH := -m32
 $O/guests/%64.bin: private WIDTH := -m64
 $O/guests/%.bin: tests/guests/%.s
 	$(say) GUEST $@
 	@mkdir -p $(@D)
 	$Q$(CC) $(WIDTH) -c -o $(@:.bin=.o) $< && $(CROSS_COMPILE)objcopy -O binary -j .text $(@:.bin=.o) $@
-$O/guests/%64.exe: tests/guests/%.c
-	$(say) GUEST $@
-	@mkdir -p $(@D); command -v $(MINGW64)gcc >/dev/null || { echo "$(MINGW64)gcc is missing: run 'make deps'"; exit 1; }
-	$Q$(MINGW64)gcc $(GUEST_FLAGS) -Wl,start -o $@ $< -lkernel32
-$O/guests/%32.exe: tests/guests/%.c
-	$(say) GUEST $@
-	@mkdir -p $(@D); command -v $(MINGW32)gcc >/dev/null || { echo "$(MINGW32)gcc is missing: run 'make deps'"; exit 1; }
-	$Q$(MINGW32)gcc $(GUEST_FLAGS) -Wl,_start -o $@ $< -lkernel32
 
 # --- tests ----------------------------------------------------------------------------------------
 
-GDB_TESTS := $(if $(PROGRAM),"$(PYTHON) tests/gdb/run.py $O")
+RUN_TESTS := TEST_SLOWNESS=$(if $(filter release debug,$(MODE)),1,4) $(PYTHON) tests/run.py
+UNITS     := $(UNIT_TESTS) $(foreach n,$(FUZZ_NAMES),"$O/tests/replay_$n tests/fuzz/corpus/$n")
 check: all $(UNIT_TESTS) $(REPLAYS) $(GUESTS) ## every test; ends with "N passed, N failed, N skipped"
-	@TEST_SLOWNESS=$(if $(filter release debug,$(MODE)),1,4) $(PYTHON) tests/run.py $(UNIT_TESTS) $(foreach n,$(FUZZ_NAMES),"$O/tests/replay_$n tests/fuzz/corpus/$n") $(GDB_TESTS)
+	@$(RUN_TESTS) $(UNITS) "$(PYTHON) tests/gdb/run.py $O"
+check-units: $(UNIT_TESTS) $(REPLAYS) $(GUESTS) ## the unit tests and the fuzz corpora only
+	@$(RUN_TESTS) $(UNITS)
 
 programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) ## compile everything, tests and benches too, and run nothing
 
@@ -236,7 +241,7 @@ lint: $O/libwinstub.a ## include boundaries, headers that stand alone, banned fu
 clean: ## remove what was built for this MODE
 	rm -rf $O
 
-.PHONY: all help check programs fuzz run-fuzzers bench golden demo install format lint clean FORCE
+.PHONY: all help check check-units programs fuzz run-fuzzers bench golden demo install format lint clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $O -name '*.d' 2>/dev/null)

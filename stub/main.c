@@ -95,7 +95,8 @@ static void announce_server(const struct options *o, const struct net_listener *
     (void)fprintf(stderr, "-ex 'target remote %s'\n", where);
 }
 
-static int serve_socket(const struct options *o, struct stub *stub, const struct target *target)
+static int serve_socket(const struct options *o, struct process *process, struct stub *stub,
+                        const struct target *target)
 {
     struct net_listener listener;
     struct target_stop last;
@@ -104,6 +105,7 @@ static int serve_socket(const struct options *o, struct stub *stub, const struct
 
     if (e)
         return fail(&why, e);
+    announce_program(o, process);
     announce_server(o, &listener);
     e = serve(stub, target, &listener, &last);
     net_close(listener.fd);
@@ -114,7 +116,7 @@ static int serve_socket(const struct options *o, struct stub *stub, const struct
     return 0;
 }
 
-static int debug(const struct options *o, const struct target *target)
+static int debug(const struct options *o, struct process *process, const struct target *target)
 {
     struct target_stop last;
     struct stub *stub;
@@ -125,7 +127,7 @@ static int debug(const struct options *o, const struct target *target)
     if (e)
         return fail(&why, e);
     if (o->mode == OPTION_SERVE) {
-        status = serve_socket(o, stub, target);
+        status = serve_socket(o, process, stub, target);
     } else {
         e = serve(stub, target, NULL, &last);
         if (e)
@@ -175,9 +177,7 @@ static int with_process(const struct options *o)
     if (e) {
         status = fail(&why, e);
     } else {
-        if (o->mode == OPTION_SERVE)
-            announce_program(o, process);
-        status = o->mode == OPTION_RUN ? run(&target) : debug(o, &target);
+        status = o->mode == OPTION_RUN ? run(&target) : debug(o, process, &target);
         target_fini(&target);
     }
     process_free(process);

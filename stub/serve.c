@@ -42,12 +42,14 @@ static void tick(void *ctx)
             s->target->ops->interrupt(s->target->ctx);
         return;
     }
-    if (s->listener)
-        net_refuse(s->listener);
-    if (!s->lost && net_readable(s->in)) {
+    if (s->lost)
+        return;
+    if (net_readable(s->in)) {
         take_input(s);
         if (s->lost)
             s->target->ops->interrupt(s->target->ctx);
+    } else if (s->listener) {
+        net_refuse(s->listener);
     }
 }
 
@@ -82,10 +84,10 @@ static enum stub_end converse(struct server *s)
     while (!s->lost) {
         unsigned ready = net_wait(s->in, s->listener ? s->listener->fd : -1);
 
-        if (ready & 2)
+        if (!(ready & 1)) { /* silent, so still there: the other one is a second client */
             net_refuse(s->listener);
-        if (!(ready & 1))
             continue;
+        }
         take_input(s);
         flush(s);
         run_guest(s);

@@ -312,12 +312,16 @@ bool breaks_marked_at(struct cpu *cpu, gva_t pc, struct scan_insn *insn)
     return false;
 }
 
-/* Mark what is forbidden in the block; it runs in order, so nothing behind a faulting one matters. */
-static void mark_block(struct cpu *cpu, gva_t address, uint32_t size)
+/*
+ * Mark what is forbidden in the block; true when there is any. It runs in order, so nothing behind an instruction that
+ * faults matters.
+ */
+static bool mark_block(struct cpu *cpu, gva_t address, uint32_t size)
 {
     uint8_t bytes[VM_PAGE_SIZE + DIS_MAX_LENGTH];
     size_t got = vm_debug_read(cpu->vm, address, bytes, size < sizeof bytes ? size : sizeof bytes);
     bool code64 = cpu_is_code64(cpu);
+    bool found = false;
     struct scan_insn insn;
 
     for (size_t at = 0; at < got && scan_insn(bytes + at, got - at, code64, &insn);
@@ -329,9 +333,11 @@ static void mark_block(struct cpu *cpu, gva_t address, uint32_t size)
         page = page_make(cpu, address + at);
         if (page)
             bit_set(page->marked, address + at, true);
+        found = true;
         if (!(insn.traits & SCAN_TSC))
-            return;
+            break;
     }
+    return found;
 }
 
 void breaks_on_translated(void *ctx, gva_t address, uint32_t size)
@@ -341,7 +347,8 @@ void breaks_on_translated(void *ctx, gva_t address, uint32_t size)
 
     if (cpu->fill_mode != FILL_GUEST || !size)
         return;
-    mark_block(cpu, address, size);
+    if (mark_block(cpu, address, size) && (cpu->starting || cpu->stepping))
+        exec_note(cpu, NOTE_CODE, address, end); /* single instructions pass the hooks */
     if (cpu->hook_limit && cpu->break_pages.count && holds(cpu, address, end, true))
         exec_note(cpu, NOTE_ARM, address, end);
 }

@@ -199,7 +199,7 @@ static const struct first_access {
     {"fnst", VM_WRITE},
     {"fnsave", VM_WRITE},
     {"fxsave", VM_WRITE},
-    {"xsave", VM_WRITE},
+    {"xsave", VM_READ | VM_WRITE}, /* its header is read first */
     {"stmxcsr", VM_WRITE},
     {"pextr", VM_WRITE},
     {"extractps", VM_WRITE},

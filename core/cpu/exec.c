@@ -5,10 +5,15 @@
  */
 #include "cpu/cpu_priv.h"
 
+#include <time.h>
+
 #include "winstub/log.h"
 
 /* So many turns at one place without an instruction done mean that the engine and we disagree. */
 #define TURNS_LIMIT 1000
+
+#define STOP_NAP_NS       10000
+#define STOP_NAP_LIMIT_NS 10000000
 
 enum outcome {
     OUTCOME_AGAIN,   /* an obstacle was cleared away; nothing was executed or all was */
@@ -70,11 +75,20 @@ void exec_on_tsc(void *ctx, bool with_aux)
         engine_set(cpu->engine, CPU_RCX, 0);
 }
 
+/*
+ * The engine clears its exit flag and looks at its exit request without a barrier in between, so that another thread's
+ * request can be overwritten. It is repeated until the run has ended, or long after it would have.
+ */
 void cpu_stop(struct cpu *cpu)
 {
+    struct timespec nap = {0, STOP_NAP_NS};
+
     atomic_store(&cpu->stop, true);
-    if (atomic_load(&cpu->running))
+    while (atomic_load(&cpu->running) && nap.tv_nsec < STOP_NAP_LIMIT_NS) {
         engine_stop(cpu->engine);
+        (void)nanosleep(&nap, NULL);
+        nap.tv_nsec *= 2;
+    }
 }
 
 /* ---- One turn of the engine -------------------------------------------------------------------------- */
@@ -128,6 +142,8 @@ static enum outcome after_refusal(struct cpu *cpu, bool single, struct cpu_event
         cpu->walk_end = cpu->refused.page;
         return OUTCOME_AGAIN;
     }
+    if (cpu->refused.want == VM_EXEC && !single && breaks_user_at(cpu, pc))
+        return OUTCOME_AGAIN; /* a break in a page that cannot be executed is still a break */
     fault_describe(cpu, pc, out);
     return OUTCOME_EVENT;
 }

@@ -11,7 +11,7 @@
 
 enum {
     SCAN_ILLEGAL =
-        1, /* the engine runs it wrongly, and cpuid hides it: VEX, EVEX, XOP, rdrand, pcmpistri */
+        1, /* the engine runs it wrongly, and cpuid hides it: VEX, EVEX, XOP, SSE4a, rdrand, pcmpistri */
     SCAN_PRIVILEGED = 2,     /* in, out, ins, outs: the engine forgets that ring 3 may not */
     SCAN_TSC = 4,            /* rdtsc, rdtscp */
     SCAN_PUSHES_FLAGS = 8,   /* pushf */

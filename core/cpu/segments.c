@@ -64,7 +64,9 @@ bool segments_run_private(struct cpu *cpu, gva_t at)
 
     cpu->flush = true;
     engine_set(cpu->engine, CPU_RIP, at);
-    exit = exec_engine(cpu, FILL_PRIVATE);
+    do {
+        exit = exec_engine(cpu, FILL_PRIVATE);
+    } while (exit == ENGINE_STOPPED && cpu->note.kind == NOTE_NONE); /* a belated cpu_stop */
     cpu->flush = true;
     return exit == ENGINE_REFUSED && cpu->refused.why == REFUSED_PRIVATE &&
            cpu->refused.page == PRIVATE_EXIT;

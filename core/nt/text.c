@@ -129,7 +129,7 @@ enum err text_command_line(struct buf *out, const char *const *argv, size_t argc
             append_quoted(out, argv[i]);
     }
     if (out->failed)
-        return diag_set(why, ERR_LIMIT, "the command line is too long");
+        return diag_set(why, ERR_NOMEM, "no memory for a command line of %zu arguments", argc);
     return ERR_OK;
 }
 
@@ -233,7 +233,7 @@ enum err text_environment(struct buf *out, enum cpu_arch arch, const char *const
         qsort(list, count, sizeof *list, compare_variables);
         append_variables(out, list, count);
         if (out->failed)
-            e = diag_set(why, ERR_LIMIT, "the environment is too long");
+            e = diag_set(why, ERR_NOMEM, "no memory for an environment of %zu variables", count);
     }
     free(list);
     return e;

@@ -17,7 +17,7 @@ bool text_utf16(struct buf *out, const char *utf8);
 /*
  * Append, as UTF-8, the command line that Windows' C runtime and CommandLineToArgvW take apart into argv again
  * ("Parsing C++ command-line arguments", Microsoft). argv[0] follows the rule for the program's name.
- * ERR_INVALID  argv[0] holds a quotation mark, which no file name can; ERR_NOMEM
+ * ERR_INVALID  argv[0] holds a quotation mark, which no file name can; ERR_NOMEM  also when out is full
  */
 MUST_USE enum err text_command_line(struct buf *out, const char *const *argv, size_t argc,
                                     struct diag *why);
@@ -25,7 +25,7 @@ MUST_USE enum err text_command_line(struct buf *out, const char *const *argv, si
 /*
  * Append an environment block in UTF-16: "NAME=value" NUL ... NUL, sorted by name without regard to case as Windows
  * keeps it. Given entries replace built-in ones (SystemRoot, PATH, TEMP, ...); the last of a name wins.
- * ERR_INVALID  an entry has no name or no '='; why names it
+ * ERR_INVALID  an entry has no name or no '='; why names it; ERR_NOMEM  also when out is full
  */
 MUST_USE enum err text_environment(struct buf *out, enum cpu_arch arch, const char *const *env,
                                    size_t env_count, struct diag *why);

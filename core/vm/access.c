@@ -49,11 +49,11 @@ static bool unshare(struct vm *vm, gva_t page, pte_t *e)
 static void mark_written(struct vm *vm, struct allocation *a, gva_t page)
 {
     struct range r = {page, page + VM_PAGE_SIZE};
-    struct run *run = space_cut(vm, a, r);
+    struct run *run = space_cut(vm, a, runs_find(&a->runs, page), r);
 
     run->written = true;
     space_set_protect(vm, run, protection_after_write(run->protect));
-    runs_join(&a->runs, &vm->run_pool, r.start, r.end);
+    space_join(vm, a, run, r);
 }
 
 /* ---- The CPU --------------------------------------------------------------------------------- */

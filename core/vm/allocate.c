@@ -133,23 +133,26 @@ static nt_status reserve(struct vm *vm, const struct vm_request *req, struct ran
     a->type = MEM_PRIVATE;
     a->protect = protect;
     if (commit)
-        runs_find(&a->runs, r.start)->protect = protect;
+        runs_first(&a->runs)->protect = protect;
     space_enter(vm, a);
     return STATUS_SUCCESS;
 }
 
 static nt_status commit(struct vm *vm, struct allocation *a, struct range r, uint32_t protect)
 {
-    uint64_t added = r.end - r.start - space_committed(a, r);
+    struct run *at = runs_find(&a->runs, r.start);
+    uint64_t added = r.end - r.start - space_committed(at, r);
     uint32_t shown = protection_for_page(protect, a->protect);
+    struct run *first;
 
     if (!may_commit(vm, added))
         return STATUS_COMMITMENT_LIMIT;
     if (space_prepare(vm, r, false) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
-    for (struct run *run = space_cut(vm, a, r); run && run_start(run) < r.end; run = run_next(run))
+    first = space_cut(vm, a, at, r);
+    for (struct run *run = first; run && run_start(run) < r.end; run = run_next(run))
         space_set_protect(vm, run, shown);
-    runs_join(&a->runs, &vm->run_pool, r.start, r.end);
+    space_join(vm, a, first, r);
     vm->committed += added;
     return STATUS_SUCCESS;
 }

@@ -25,54 +25,58 @@ static nt_status find_range(const struct vm *vm, gva_t base, uint64_t size, uint
     if (size)
         return STATUS_SUCCESS;
     r->end = (*a)->end;
-    return r->start == allocation_base(*a) ? STATUS_SUCCESS : STATUS_FREE_VM_NOT_AT_BASE;
+    return r->start == (*a)->base ? STATUS_SUCCESS : STATUS_FREE_VM_NOT_AT_BASE;
 }
 
 static nt_status decommit(struct vm *vm, struct allocation *a, struct range r)
 {
+    struct run *at = runs_find(&a->runs, r.start);
+    struct run *first;
+
     if (space_prepare(vm, r, true) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
-    vm->committed -= space_committed(a, r);
+    vm->committed -= space_committed(at, r);
     space_clear(vm, r);
-    for (struct run *run = space_cut(vm, a, r); run && run_start(run) < r.end; run = run_next(run))
+    first = space_cut(vm, a, at, r);
+    for (struct run *run = first; run && run_start(run) < r.end; run = run_next(run))
         run->protect = 0;
-    runs_join(&a->runs, &vm->run_pool, r.start, r.end);
+    space_join(vm, a, first, r);
     return STATUS_SUCCESS;
 }
 
-/* A second allocation with what a has from addr on; a is left too long. Everything was reserved. */
-static struct allocation *split_tail(struct vm *vm, struct allocation *a, gva_t addr)
+/* A second allocation with what a has from first on; a is left too long. Everything was reserved. */
+static struct allocation *split_tail(struct vm *vm, struct allocation *a, struct run *first)
 {
     struct allocation *tail = pool_take(&vm->allocation_pool);
 
     *tail = *a;
-    tail->node.key = addr;
-    tail->runs = (struct tree){0};
+    tail->base = run_start(first);
     label_ref(tail->label);
     label_ref(tail->path);
-    runs_move_tail(&a->runs, addr, &tail->runs);
+    runs_move_tail(&a->runs, first, &tail->runs);
     return tail;
 }
 
 /* Release r, a part of a: its head, tail or middle (F13..F15). */
 static nt_status release_part(struct vm *vm, struct allocation *a, struct range r)
 {
+    struct run *at = runs_find(&a->runs, r.start);
     struct allocation *tail = NULL;
 
-    if (!pool_reserve(&vm->allocation_pool, 1) || space_prepare(vm, r, true) != STATUS_SUCCESS)
+    if (!pool_reserve(&vm->allocation_pool, 1) || !allocs_reserve(&vm->allocs) ||
+        space_prepare(vm, r, true) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
-    vm->committed -= space_committed(a, r);
+    vm->committed -= space_committed(at, r);
     vm->reserved -= r.end - r.start;
     space_clear(vm, r);
-    (void)space_cut(vm, a, r);
-    runs_drop(&a->runs, &vm->run_pool, r.start, r.end);
-    if (r.start == allocation_base(a)) {
+    at = runs_drop(&a->runs, &vm->run_pool, space_cut(vm, a, at, r), r.end);
+    if (r.start == a->base) {
         allocs_shrink(&vm->allocs, a, r.end, a->end);
         return STATUS_SUCCESS;
     }
-    if (r.end < a->end)
-        tail = split_tail(vm, a, r.end);
-    allocs_shrink(&vm->allocs, a, allocation_base(a), r.start);
+    if (at)
+        tail = split_tail(vm, a, at);
+    allocs_shrink(&vm->allocs, a, a->base, r.start);
     if (tail)
         allocs_insert(&vm->allocs, tail);
     return STATUS_SUCCESS;
@@ -80,7 +84,7 @@ static nt_status release_part(struct vm *vm, struct allocation *a, struct range 
 
 static nt_status release_whole(struct vm *vm, struct allocation *a)
 {
-    struct range r = {allocation_base(a), a->end};
+    struct range r = {a->base, a->end};
 
     if (space_prepare(vm, r, true) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
@@ -94,7 +98,7 @@ static nt_status release(struct vm *vm, struct allocation *a, struct range r, ui
 {
     if (type == MEM_DECOMMIT)
         return decommit(vm, a, r);
-    if (r.start == allocation_base(a) && r.end == a->end)
+    if (r.start == a->base && r.end == a->end)
         return release_whole(vm, a);
     return release_part(vm, a, r);
 }

@@ -33,7 +33,9 @@ enum err vm_new(const struct vm_config *config, struct vm **out)
     pt_init(&vm->pages, &vm->pt_space);
     pool_init(&vm->allocation_pool, sizeof(struct allocation));
     pool_init(&vm->run_pool, sizeof(struct run));
-    vm->allocs.limit = config->user_limit ? config->user_limit : VM_USER_LIMIT_64;
+    pool_init(&vm->index_pool, sizeof(struct ranges_node));
+    allocs_init(&vm->allocs, &vm->index_pool,
+                config->user_limit ? config->user_limit : VM_USER_LIMIT_64);
     vm->commit_limit = config->commit_limit ? config->commit_limit : arena_size;
     vm->dep = true;
     *out = vm;
@@ -45,14 +47,13 @@ void vm_free(struct vm *vm)
     if (!vm)
         return;
     vm_set_observer(vm, NULL);
-    while (vm->allocs.tree.root) {
-        struct allocation *a = allocation_of(vm->allocs.tree.root);
-
+    for (struct allocation *a; (a = allocs_above(&vm->allocs, 0)) != NULL;) {
         space_leave(vm, a);
         space_discard(vm, a);
     }
     pt_fini(&vm->pages);
     pt_space_fini(&vm->pt_space);
+    pool_fini(&vm->index_pool);
     pool_fini(&vm->allocation_pool);
     pool_fini(&vm->run_pool);
     frames_fini(&vm->frames);
@@ -132,16 +133,15 @@ void space_frame_changed(const struct vm *vm, frame_t frame)
         vm->observer.frame_changed(vm->observer.ctx, (uint64_t)frame * FRAME_SIZE);
 }
 
-uint64_t space_committed(const struct allocation *a, struct range r)
+uint64_t space_committed(const struct run *at, struct range r)
 {
     uint64_t bytes = 0;
 
-    for (const struct run *run = runs_find(&a->runs, r.start); run && run_start(run) < r.end;
-         run = run_next(run)) {
-        gva_t start = run_start(run) > r.start ? run_start(run) : r.start;
-        gva_t end = run->end < r.end ? run->end : r.end;
+    for (; at && run_start(at) < r.end; at = run_next(at)) {
+        gva_t start = run_start(at) > r.start ? run_start(at) : r.start;
+        gva_t end = at->end < r.end ? at->end : r.end;
 
-        if (run->protect)
+        if (at->protect)
             bytes += end - start;
     }
     return bytes;
@@ -155,12 +155,14 @@ nt_status space_prepare(struct vm *vm, struct range r, bool clear)
     return STATUS_SUCCESS;
 }
 
-struct run *space_cut(struct vm *vm, struct allocation *a, struct range r)
+struct run *space_cut(struct vm *vm, struct allocation *a, struct run *at, struct range r)
 {
-    struct run *first = runs_cut(&a->runs, &vm->run_pool, r.start);
+    return runs_cut(&a->runs, &vm->run_pool, at, r.start, r.end);
+}
 
-    (void)runs_cut(&a->runs, &vm->run_pool, r.end);
-    return first;
+void space_join(struct vm *vm, struct allocation *a, struct run *first, struct range r)
+{
+    runs_join(&a->runs, &vm->run_pool, first, r.end);
 }
 
 void space_set_protect(struct vm *vm, struct run *run, uint32_t protect)
@@ -186,12 +188,12 @@ struct allocation *space_new_allocation(struct vm *vm, struct range r, const cha
 {
     struct allocation *a;
 
-    if (!pool_reserve(&vm->run_pool, 1) || !pool_reserve(&vm->allocation_pool, 1))
+    if (!pool_reserve(&vm->allocation_pool, 1) || !allocs_reserve(&vm->allocs))
         return NULL;
     a = pool_take(&vm->allocation_pool);
-    *a = (struct allocation){.node.key = r.start, .end = r.end};
+    *a = (struct allocation){.base = r.start, .end = r.end};
     if (label_new(label, &a->label) && label_new(path, &a->path)) {
-        runs_init(&a->runs, &vm->run_pool, r.start, r.end);
+        runs_init(&a->runs, r.start, r.end);
         return a;
     }
     space_discard(vm, a);
@@ -208,18 +210,18 @@ void space_discard(struct vm *vm, struct allocation *a)
 
 void space_enter(struct vm *vm, struct allocation *a)
 {
-    struct range all = {allocation_base(a), a->end};
+    struct range all = {a->base, a->end};
 
     allocs_insert(&vm->allocs, a);
     vm->reserved += all.end - all.start;
-    vm->committed += space_committed(a, all);
+    vm->committed += space_committed(runs_first(&a->runs), all);
 }
 
 void space_leave(struct vm *vm, struct allocation *a)
 {
-    struct range all = {allocation_base(a), a->end};
+    struct range all = {a->base, a->end};
 
-    vm->committed -= space_committed(a, all);
+    vm->committed -= space_committed(runs_first(&a->runs), all);
     vm->reserved -= all.end - all.start;
     allocs_remove(&vm->allocs, a);
 }

@@ -13,7 +13,7 @@ def with_gdbinit(test, name, options=()):
     gdb = test.debug(test.guest(name), options)
     answer = gdb.do(f"source {GDBINIT}")
     test.expect("rror" not in answer, f"sourcing gdbinit printed: {answer}")
-    gdb.do(f"winstub connect {server.port}", r"Remote debugging using 127\.0\.0\.1")
+    gdb.do(f"winstub connect {server.port}", r"start \(\)")
     return gdb
 
 

@@ -5,6 +5,7 @@ import struct
 
 from matrix import without_gdb
 
+SECTOR = 0x200
 ONE_LINE = re.compile(r"winstub: [^\n]+\n")
 
 
@@ -17,7 +18,7 @@ def run_gives_the_exit_status_of_the_program(test):
 def run_tells_a_fault_from_an_exit(test):
     arch = {64: "x86-64", 32: "x86"}[test.bits]
     code = test.file("code.bin", bytes.fromhex("0f0b"))
-    test.expect("illegal instruction" in test.run("--raw", "--arch", arch, "--run", code, status=128 + 4).lower(),
+    test.expect("ILLEGAL_INSTRUCTION" in test.run("--raw", "--arch", arch, "--run", code, status=128 + 4),
                 "the fault is not explained")
 
 
@@ -67,6 +68,13 @@ def bad_options_are_explained(test):
 
 
 @without_gdb
+def a_port_that_is_taken_is_explained(test):
+    server = test.serve(test.guest("debuggee"))
+    errors = is_refused(test, "--gdb", str(server.port), test.guest("debuggee"))
+    test.expect(f"port {server.port}" in errors and "--gdb 0" in errors, errors)
+
+
+@without_gdb
 def other_files_are_refused_by_name(test):
     with open(test.winstub, "rb") as program:
         elf = test.file("elf", program.read(4096))
@@ -95,9 +103,10 @@ def headers(image):
 
 
 def end_of_sections(image):
+    """The file's length from which on all section data is there; NT counts whole sectors."""
     _, table, count = headers(image)
     rows = [struct.unpack_from("<II", image, table + 40 * i + 16) for i in range(count)]
-    return max(size + offset for size, offset in rows)
+    return max(size + offset for size, offset in rows) - SECTOR + 1
 
 
 @without_gdb

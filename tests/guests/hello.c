@@ -1,6 +1,8 @@
 /* What `make demo` debugs: a sum, and a greeting through KERNEL32.DLL. */
 #include <windows.h>
 
+static const char *const greetings[] = {"hello from an emulated process\r\n"};
+
 static int add_up(int last)
 {
     int sum = 0;
@@ -12,12 +14,11 @@ static int add_up(int last)
 
 int main(void)
 {
-    static const char greeting[] = "hello from an emulated process\r\n";
     int sum = add_up(6);
     HANDLE out = GetStdHandle(STD_OUTPUT_HANDLE);
     DWORD written = 0;
 
-    WriteFile(out, greeting, sizeof greeting - 1, &written, NULL);
+    WriteFile(out, greetings[0], 32, &written, NULL);
     return sum * 2;
 }
 
