@@ -73,34 +73,41 @@ static enum err point_tell(const struct target *t, const struct point *point, bo
     return t->ops->point(t->ctx, point->kind, point->addr, point->len, on);
 }
 
-/* Tell the target what the point does when hit. A target that cannot be told has plain breakpoints only. */
-static enum err point_tell_agent(const struct target *t, const struct point *point,
+/* Tell the target what a point that is set does when hit, unless that is, and was, nothing. */
+static enum err point_tell_agent(const struct target *t, struct point *point,
                                  const struct target_agent *agent, struct diag *why)
 {
-    if (!t->ops->point_agent || (point->kind != POINT_BREAK_SW && point->kind != POINT_BREAK_HW))
+    bool some = agent->condition_count || agent->command_count;
+    enum err e;
+
+    if (!some && !point->agent)
         return ERR_OK;
-    return t->ops->point_agent(t->ctx, point->kind, point->addr, agent, why);
+    e = t->ops->point_agent(t->ctx, point->kind, point->addr, agent, why);
+    if (!e)
+        point->agent = some;
+    return e;
 }
 
 static enum err client_points_add(struct client_points *p, const struct target *t, size_t at,
                                   const struct point *point, const struct target_agent *agent,
                                   struct diag *why)
 {
+    struct point fresh = *point;
     enum err e = client_points_grow(p);
 
     if (e)
         return e;
-    e = point_tell(t, point, true);
+    e = point_tell(t, &fresh, true);
     if (e)
         return e;
-    if (agent->condition_count || agent->command_count)
-        e = point_tell_agent(t, point, agent, why);
+    fresh.agent = false;
+    e = point_tell_agent(t, &fresh, agent, why);
     if (e) {
-        (void)point_tell(t, point, false);
+        (void)point_tell(t, &fresh, false);
         return e;
     }
     memmove(p->list + at + 1, p->list + at, (p->count - at) * sizeof *p->list);
-    p->list[at] = *point;
+    p->list[at] = fresh;
     p->count++;
     return ERR_OK;
 }
@@ -115,7 +122,7 @@ enum err client_points_set(struct client_points *p, const struct target *t,
 
     if (!found)
         return client_points_add(p, t, at, point, agent, why);
-    e = point_tell_agent(t, point, agent, why);
+    e = point_tell_agent(t, &p->list[at], agent, why);
     if (!e)
         p->list[at].persist = point->persist;
     return e;

@@ -17,6 +17,7 @@ struct point {
     gva_t addr;
     size_t len;
     bool persist; /* its commands go on while no client is there */
+    bool agent;   /* it has conditions or commands; set here */
 };
 
 struct client_points {
@@ -30,7 +31,7 @@ void client_points_fini(struct client_points *p);
 
 /*
  * Set a point in the target and remember it, or clear it and forget it. Setting twice is setting once; what
- * the point does when hit (agent; breakpoints only, empty for a plain one) is replaced.
+ * the point does when hit (agent; not empty only for a breakpoint of a target that has point_agent) is replaced.
  * ERR_LIMIT: POINTS_MAX are set. ERR_NOMEM. Else what the target says; why too when it refuses agent.
  */
 MUST_USE enum err client_points_set(struct client_points *p, const struct target *t,

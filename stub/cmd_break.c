@@ -116,7 +116,7 @@ enum verdict cmd_point_set(struct stub *s, struct rsp_reader *in, struct reply *
     agents.conditions.count = agents.commands.count = agents.used = 0;
     if (!read_point(s, in, &req))
         return reply_error(out, RSP_EINVAL);
-    if (session_has_agent(s) && is_breakpoint(&req.point))
+    if (session_has_agent(s) && req.known && is_breakpoint(&req.point))
         read_tail(s, in, &req.point, &agents);
     if (!rsp_end(in))
         return reply_error(out, RSP_EINVAL);
