@@ -18,6 +18,7 @@
 #define AGENT_CODE_MAX  0x10000u /* bytes of one expression: jumps have 16 bits */
 #define AGENT_STACK_MAX 128u     /* values */
 #define AGENT_STEPS_MAX 100000u  /* instructions of one evaluation: jumps may go back */
+#define AGENT_TEXT_MAX  0x10000u /* bytes that one evaluation may print */
 #define AGENT_FIELD_MAX 1024u    /* bytes of one string, and of one width or precision */
 
 enum agent_use {
@@ -51,8 +52,8 @@ struct agent_env {
 
 /*
  * Evaluate. *value is what lies on top of the stack at the end, 0 when that is empty.
- * ERR_INVALID  division by zero; ERR_FAULT  memory or a register cannot be read; ERR_LIMIT  AGENT_STEPS_MAX;
- * ERR_NOMEM. why says which, without a place. *value is untouched then.
+ * ERR_INVALID  division by zero; ERR_FAULT  memory or a register cannot be read; ERR_LIMIT
+ * AGENT_STEPS_MAX or AGENT_TEXT_MAX (or no host memory for it). why says which, without a place. *value is untouched then.
  */
 MUST_USE enum err agent_eval(const struct agent *agent, const struct agent_env *env, int64_t *value,
                              struct diag *why);

@@ -9,13 +9,12 @@
 #include "run/agent_code.h"
 #include "winstub/buf.h"
 
-#define TEXT_MAX (64u << 10) /* of one printf */
-
 struct machine {
     const struct agent *agent;
     const struct agent_env *env;
     size_t pc;
     size_t height;
+    size_t text_left; /* how much may still be printed */
     uint64_t stack[AGENT_STACK_MAX];
     struct diag *why;
 };
@@ -190,12 +189,14 @@ static enum err print(struct machine *m, const struct agent_insn *insn)
 
     for (size_t i = 0; i < count; i++)
         args[i] = m->stack[m->height - 3 - i];
-    buf_init(&text, TEXT_MAX);
+    buf_init(&text, m->text_left);
     agent_format_print(m->agent->formats[insn->operand], args, m->env, &text);
     if (text.len)
         m->env->print(m->env->ctx, buf_str(&text), text.len);
+    m->text_left -= text.len;
     if (text.failed)
-        e = diag_set(m->why, ERR_LIMIT, "the text is longer than %u bytes", TEXT_MAX);
+        e = diag_set(m->why, ERR_LIMIT, "the text is longer than %u bytes, or host memory is short",
+                     AGENT_TEXT_MAX);
     buf_fini(&text);
     m->height -= insn->pops;
     return e;
@@ -248,6 +249,7 @@ enum err agent_eval(const struct agent *agent, const struct agent_env *env, int6
     m.env = env;
     m.pc = 0;
     m.height = 0;
+    m.text_left = AGENT_TEXT_MAX;
     m.why = why;
     for (size_t steps = 0; steps < AGENT_STEPS_MAX; steps++) {
         const struct agent_insn *insn = &agent->insns[m.pc];

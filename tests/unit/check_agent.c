@@ -61,6 +61,12 @@ static void env_print(void *ctx, const char *text, size_t len)
     printed_len += len;
 }
 
+static void count_text(void *ctx, const char *text, size_t len)
+{
+    (void)text;
+    *(size_t *)ctx += len;
+}
+
 static const struct agent_env env = {NULL, env_reg, env_read, env_print};
 
 static enum err compile(struct bytes code, enum agent_use use, struct agent **out, struct diag *why)
@@ -425,6 +431,28 @@ START_TEST(printf_takes_its_values_in_order)
 }
 END_TEST
 
+/* Text has a limit too, or a loop could print for ever. */
+START_TEST(a_loop_that_prints)
+{
+    const struct bytes code = CODE("\x22\x00\x22\x00\x34\x00\x00\x05"
+                                   "text\0"
+                                   "\x21\x00\x00");
+    struct agent *agent = NULL;
+    struct diag why = {{0}};
+    size_t total = 0;
+    struct agent_env counting = env;
+    int64_t unused;
+
+    counting.ctx = &total;
+    counting.print = count_text;
+    ck_assert_int_eq(compile(code, AGENT_COMMAND, &agent, &why), ERR_OK);
+    ck_assert_int_eq(agent_eval(agent, &counting, &unused, &why), ERR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(why.text, "the text is longer than 65536 bytes"));
+    ck_assert_uint_eq(total, AGENT_TEXT_MAX);
+    agent_free(agent);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("agent");
@@ -439,6 +467,7 @@ int main(void)
     tcase_add_test(tc, the_code_has_a_limit);
     tcase_add_loop_test(tc, failure, 0, COUNT_OF(failures));
     tcase_add_test(tc, printf_takes_its_values_in_order);
+    tcase_add_test(tc, a_loop_that_prints);
     suite_add_tcase(suite, tc);
     return suite_main(suite);
 }
