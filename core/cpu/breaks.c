@@ -7,6 +7,7 @@
 #include "cpu/cpu_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define WORDS (VM_PAGE_SIZE / 64)
 
@@ -146,8 +147,6 @@ static void hull(const struct cpu *cpu, gva_t *first, gva_t *last)
         *first = page < *first ? page : *first;
         *last = page + PAGE_MASK > *last ? page + PAGE_MASK : *last;
     }
-    /* A block may begin in the page before. */
-    *first = *first >= VM_PAGE_SIZE ? *first - VM_PAGE_SIZE : 0;
 }
 
 static void unhook_all(struct cpu *cpu)
@@ -160,11 +159,21 @@ static void unhook_all(struct cpu *cpu)
     pagemap_clear(&cpu->hooks);
 }
 
-/* Put one block hook over everything that holds breaks, in place of what is hooked now. */
-static enum err filter_blocks(struct cpu *cpu, gva_t first, gva_t last)
+/* A hook over the blocks that reach into [first, last]; 0 when memory is short. */
+static size_t hook_blocks(struct cpu *cpu, gva_t first, gva_t last)
 {
-    size_t hook = engine_hook_blocks(cpu->engine, first, last);
+    /* a block may begin in the page before */
+    return engine_hook_blocks(cpu->engine, first >= VM_PAGE_SIZE ? first - VM_PAGE_SIZE : 0, last);
+}
 
+/* Filter per block from now on, everything that holds breaks, in place of what is hooked now. */
+static enum err filter_blocks(struct cpu *cpu)
+{
+    gva_t first, last;
+    size_t hook;
+
+    hull(cpu, &first, &last);
+    hook = hook_blocks(cpu, first, last);
     if (!hook)
         return ERR_NOMEM;
     unhook_all(cpu);
@@ -177,16 +186,38 @@ static enum err filter_blocks(struct cpu *cpu, gva_t first, gva_t last)
     return ERR_OK;
 }
 
-enum err breaks_filter_all(struct cpu *cpu)
+enum err breaks_poll(struct cpu *cpu)
 {
-    cpu->hook_limit = 0;
-    return filter_blocks(cpu, 0, UINT64_MAX);
+    cpu->block_hook = engine_hook_blocks(cpu->engine, 0, UINT64_MAX);
+    if (!cpu->block_hook)
+        return ERR_NOMEM;
+    cpu->polls = true;
+    cpu->filter_first = 0;
+    cpu->filter_last = UINT64_MAX;
+    memory_flush_code(cpu);
+    return ERR_OK;
+}
+
+/* One bit for many pages: most blocks are known to hold nothing armed without a look into the table. */
+static bool may_be_armed(const struct cpu *cpu, gva_t addr)
+{
+    uint64_t page = addr / VM_PAGE_SIZE;
+
+    return cpu->armed_bits[page / 64 % CPU_ARMED_WORDS] >> (page & 63) & 1;
+}
+
+static void set_armed(struct cpu *cpu, struct break_page *page, gva_t addr)
+{
+    uint64_t number = addr / VM_PAGE_SIZE;
+
+    bit_set(page->armed, addr, true);
+    cpu->armed_bits[number / 64 % CPU_ARMED_WORDS] |= UINT64_C(1) << (number & 63);
+    cpu->armed_count++;
 }
 
 /* Make the engine stop before addr. */
 static enum err arm_one(struct cpu *cpu, struct break_page *page, gva_t addr)
 {
-    gva_t first, last;
     size_t hook;
 
     if (!cpu->block_hook && cpu->armed_count < cpu->hook_limit) {
@@ -198,14 +229,11 @@ static enum err arm_one(struct cpu *cpu, struct break_page *page, gva_t addr)
             return ERR_NOMEM;
         }
         memory_drop_code(cpu, addr, 1);
-    } else if (!cpu->block_hook || addr < cpu->filter_first + VM_PAGE_SIZE ||
-               addr > cpu->filter_last) {
-        hull(cpu, &first, &last);
-        if (filter_blocks(cpu, first, last))
+    } else if (!cpu->block_hook || addr < cpu->filter_first || addr > cpu->filter_last) {
+        if (filter_blocks(cpu))
             return ERR_NOMEM;
     }
-    bit_set(page->armed, addr, true);
-    cpu->armed_count++;
+    set_armed(cpu, page, addr);
     return ERR_OK;
 }
 
@@ -241,6 +269,7 @@ static void leave_filter(struct cpu *cpu)
             page->armed[i] = 0;
     }
     cpu->armed_count = 0;
+    memset(cpu->armed_bits, 0, sizeof cpu->armed_bits);
     memory_flush_code(cpu);
 }
 
@@ -251,12 +280,13 @@ static void disarm(struct cpu *cpu, struct break_page *page, gva_t addr)
     if (!bit_get(page->armed, addr))
         return;
     bit_set(page->armed, addr, false);
-    cpu->armed_count--;
+    if (--cpu->armed_count == 0)
+        memset(cpu->armed_bits, 0, sizeof cpu->armed_bits);
     if (hook) {
         engine_unhook(cpu->engine, (size_t)*hook);
         pagemap_remove(&cpu->hooks, addr);
         memory_drop_code(cpu, addr, 1);
-    } else if (cpu->block_hook && cpu->hook_limit && cpu->armed_count <= cpu->hook_limit / 2) {
+    } else if (cpu->block_hook && !cpu->polls && cpu->armed_count <= cpu->hook_limit / 2) {
         leave_filter(cpu);
     }
 }
@@ -312,16 +342,12 @@ bool breaks_marked_at(struct cpu *cpu, gva_t pc, struct scan_insn *insn)
     return false;
 }
 
-/*
- * Mark what is forbidden in the block; true when there is any. It runs in order, so nothing behind an instruction that
- * faults matters.
- */
-static bool mark_block(struct cpu *cpu, gva_t address, uint32_t size)
+/* Mark what is forbidden in the block. It runs in order, so nothing behind an instruction that faults matters. */
+static void mark_block(struct cpu *cpu, gva_t address, uint32_t size)
 {
     uint8_t bytes[VM_PAGE_SIZE + DIS_MAX_LENGTH];
     size_t got = vm_debug_read(cpu->vm, address, bytes, size < sizeof bytes ? size : sizeof bytes);
     bool code64 = cpu_is_code64(cpu);
-    bool found = false;
     struct scan_insn insn;
 
     for (size_t at = 0; at < got && scan_insn(bytes + at, got - at, code64, &insn);
@@ -333,11 +359,9 @@ static bool mark_block(struct cpu *cpu, gva_t address, uint32_t size)
         page = page_make(cpu, address + at);
         if (page)
             bit_set(page->marked, address + at, true);
-        found = true;
         if (!(insn.traits & SCAN_TSC))
-            break;
+            return;
     }
-    return found;
 }
 
 void breaks_on_translated(void *ctx, gva_t address, uint32_t size)
@@ -347,9 +371,8 @@ void breaks_on_translated(void *ctx, gva_t address, uint32_t size)
 
     if (cpu->fill_mode != FILL_GUEST || !size)
         return;
-    if (mark_block(cpu, address, size) && (cpu->starting || cpu->stepping))
-        exec_note(cpu, NOTE_CODE, address, end); /* single instructions pass the hooks */
-    if (cpu->hook_limit && cpu->break_pages.count && holds(cpu, address, end, true))
+    mark_block(cpu, address, size);
+    if (cpu->break_pages.count && holds(cpu, address, end, true))
         exec_note(cpu, NOTE_ARM, address, end);
 }
 
@@ -365,11 +388,14 @@ void breaks_on_block(void *ctx, gva_t address, uint32_t size)
 {
     struct cpu *cpu = ctx;
 
+    if (cpu->stepping) /* cpu_stop is about runs: a step that never got done would be repeated for ever */
+        return;
     if (atomic_load_explicit(&cpu->stop, memory_order_relaxed)) {
         engine_stop(cpu->engine);
         return;
     }
-    if (cpu->stepping || cpu->starting || !cpu->break_pages.count)
+    if (cpu->starting || !cpu->armed_count ||
+        (!may_be_armed(cpu, address) && !may_be_armed(cpu, address + size - 1)))
         return;
     if (holds(cpu, address, address + size, false))
         exec_note(cpu, NOTE_WALK, address, address + size);

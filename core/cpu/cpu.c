@@ -65,7 +65,7 @@ enum err cpu_new(struct vm *vm, enum cpu_arch arch, struct cpu **out, struct dia
     if (!e)
         e = probe_engine(cpu, why);
     if (!e && !engine_async_stop()) {
-        e = breaks_filter_all(cpu);
+        e = breaks_poll(cpu);
         if (e)
             (void)diag_set(why, e, "no memory for the CPU's hooks");
     }

@@ -25,6 +25,8 @@
 /* More armed breaks than this are filtered per block instead of hooked one by one (facts/UNICORN.md section 4). */
 #define CPU_HOOK_LIMIT 128
 
+#define CPU_ARMED_WORDS 64
+
 #define PAGE_MASK       ((gva_t)(VM_PAGE_SIZE - 1))
 #define PAGE_OF(addr)   ((addr) & ~PAGE_MASK)
 #define OFFSET_OF(addr) ((uint32_t)((addr)&PAGE_MASK))
@@ -102,7 +104,9 @@ struct cpu {
     struct pagemap hooks;       /* address -> engine hook */
     size_t hook_limit;
     size_t armed_count;
-    size_t block_hook; /* 0 while breaks are hooked one by one */
+    bool polls;                           /* the block hook is over everything and stays */
+    size_t block_hook;                    /* 0 while breaks are hooked one by one */
+    uint64_t armed_bits[CPU_ARMED_WORDS]; /* by page number, wrapped around */
     gva_t filter_first, filter_last;
 
     /* segments.c */
@@ -161,8 +165,11 @@ void breaks_on_code(void *ctx, gva_t address);
 void breaks_on_block(void *ctx, gva_t address, uint32_t size);
 /* Instrument what a NOTE_ARM names. ERR_NOMEM */
 MUST_USE enum err breaks_arm(struct cpu *cpu, const struct note *note);
-/* Filter from the start, for engines that need a hook in every block anyway. ERR_NOMEM */
-MUST_USE enum err breaks_filter_all(struct cpu *cpu);
+/*
+ * Look at cpu->stop before every block, for engines that cannot be stopped otherwise. Those lose rip in a block hook while
+ * there are single hooks, so breaks are filtered from the start. ERR_NOMEM
+ */
+MUST_USE enum err breaks_poll(struct cpu *cpu);
 
 /* ---- segments.c ------------------------------------------------------------------------------------ */
 

@@ -21,8 +21,7 @@ static void setup(void)
 static void setup_few(void)
 {
     guest_init(&g, CPU_AMD64);
-    if (g.cpu->hook_limit)
-        g.cpu->hook_limit = 2;
+    g.cpu->hook_limit = 2;
 }
 
 static void teardown(void)

@@ -402,6 +402,16 @@ START_TEST(a_stop_before_the_run_is_honoured)
 }
 END_TEST
 
+/* A stop is about runs. Engines before 2.1.4 look at it in every block: a step that obeyed it would never be done. */
+START_TEST(a_stop_before_a_step_is_left_to_the_next_run)
+{
+    GUEST_CODE_AT(&g, GUEST_CODE, 0x90, 0xeb, 0xfe);
+    cpu_stop(g.cpu);
+    guest_step(&g, CPU_EVENT_STEP, GUEST_CODE + 1);
+    guest_run(&g, CPU_EVENT_STOP, GUEST_CODE + 1);
+}
+END_TEST
+
 struct stopper {
     struct cpu *cpu;
     long nanoseconds;
@@ -556,6 +566,7 @@ static void add_shared_tests(TCase *tc)
     tcase_add_test(tc, code_that_decodes_its_own_page_works);
     tcase_add_test(tc, code_mapped_anew_at_an_address_is_what_runs);
     tcase_add_test(tc, a_stop_before_the_run_is_honoured);
+    tcase_add_test(tc, a_stop_before_a_step_is_left_to_the_next_run);
     tcase_add_test(tc, a_stop_from_another_thread_is_exact);
     tcase_add_test(tc, a_step_does_one_iteration_of_rep);
     tcase_add_test(tc, pushed_flags_never_show_our_tf);
