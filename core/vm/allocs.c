@@ -37,9 +37,14 @@ bool allocs_is_free(const struct allocs *as, gva_t start, gva_t end)
     return ranges_is_free(&as->tree, start, end);
 }
 
-bool allocs_reserve(const struct allocs *as)
+bool allocs_reserve(const struct allocs *as, unsigned n)
 {
-    return ranges_reserve(&as->tree);
+    return ranges_reserve(&as->tree, n);
+}
+
+bool allocs_reserve_ascending(const struct allocs *as, size_t n)
+{
+    return ranges_reserve_ascending(&as->tree, n);
 }
 
 void allocs_insert(struct allocs *as, struct allocation *a)
@@ -140,9 +145,12 @@ static bool end_valid(const struct allocs *as, const struct allocation *a,
 
 bool allocs_valid(const struct allocs *as)
 {
-    const struct allocation *a = allocs_above(as, 0);
+    const struct allocation *a;
 
-    if (!ranges_valid(&as->tree) || (a && a->base < VM_LOWEST))
+    if (!ranges_valid(&as->tree))
+        return false;
+    a = allocs_above(as, 0);
+    if (a && a->base < VM_LOWEST)
         return false;
     while (a) {
         const struct allocation *next = allocs_above(as, a->base);

@@ -114,7 +114,8 @@ static nt_status map(struct vm *vm, const struct vm_image *image)
         return STATUS_NO_MEMORY;
     }
     for (const struct run *run = runs_first(&a->runs); run; run = run_next(run))
-        pt_protect(&vm->pages, page_number(run_start(run)), page_number(run->end), run->protect);
+        pt_change(&vm->pages, page_number(run_start(run)), page_number(run->end), PTE_PROTECT,
+                  run->protect);
     space_enter(vm, a);
     return STATUS_SUCCESS;
 }

@@ -38,9 +38,22 @@ uint64_t ranges_gap(uint64_t end, uint64_t start)
     return from < start ? start - from : 0;
 }
 
-bool ranges_reserve(const struct ranges *t)
+/* An insertion may split a node of every level and add a level, which the next one may split too. */
+bool ranges_reserve(const struct ranges *t, unsigned n)
 {
-    return pool_reserve(t->nodes, t->root ? t->root->level + 2 : 1);
+    unsigned levels = t->root ? t->root->level + 1 : 0;
+
+    return pool_reserve(t->nodes, (size_t)n * (levels + n));
+}
+
+bool ranges_reserve_ascending(const struct ranges *t, size_t n)
+{
+    size_t nodes = RANGES_LEVELS;
+
+    /* each level fills its nodes but for one slot, and has one that is not full yet */
+    for (size_t slots = n; slots > RANGES_FANOUT; slots = slots / (RANGES_FANOUT - 1) + 1)
+        nodes += slots / (RANGES_FANOUT - 1) + 1;
+    return pool_reserve(t->nodes, nodes);
 }
 
 /*

@@ -2,6 +2,7 @@
  * One address space: its making and end, and the steps that all operations share. Every operation has
  * the same shape: check, reserve what may run short (space_prepare), change without failing.
  */
+#include "vm/save.h"
 #include "vm/space.h"
 
 #include <assert.h>
@@ -47,6 +48,7 @@ void vm_free(struct vm *vm)
     if (!vm)
         return;
     vm_set_observer(vm, NULL);
+    space_forget_saved(vm);
     for (struct allocation *a; (a = allocs_above(&vm->allocs, 0)) != NULL;) {
         space_leave(vm, a);
         space_discard(vm, a);
@@ -63,12 +65,6 @@ void vm_free(struct vm *vm)
 void vm_set_observer(struct vm *vm, const struct vm_observer *observer)
 {
     vm->observer = observer ? *observer : (struct vm_observer){0};
-}
-
-void vm_set_dep(struct vm *vm, bool on)
-{
-    vm->dep = on;
-    space_revoke(vm, (struct range){0, vm->allocs.limit});
 }
 
 uint8_t *vm_arena(const struct vm *vm, uint64_t *size)
@@ -115,9 +111,16 @@ struct range range_of_pages(gva_t base, uint64_t size)
     return (struct range){page_down(base), page_up(base + size)};
 }
 
+void space_forget_saved(struct vm *vm)
+{
+    layout_unref(vm->known);
+    vm->known = NULL;
+}
+
 void space_changed(struct vm *vm)
 {
     vm->layout++;
+    space_forget_saved(vm);
     assert(vm_valid(vm));
 }
 
@@ -172,7 +175,7 @@ void space_set_protect(struct vm *vm, struct run *run, uint32_t protect)
     if (run->protect == protect)
         return;
     run->protect = protect;
-    pt_protect(&vm->pages, page_number(run_start(run)), page_number(run->end), protect);
+    pt_change(&vm->pages, page_number(run_start(run)), page_number(run->end), PTE_PROTECT, protect);
     if (before & ~protection_access(protect, vm->dep))
         space_revoke(vm, (struct range){run_start(run), run->end});
 }
@@ -188,7 +191,7 @@ struct allocation *space_new_allocation(struct vm *vm, struct range r, const cha
 {
     struct allocation *a;
 
-    if (!pool_reserve(&vm->allocation_pool, 1) || !allocs_reserve(&vm->allocs))
+    if (!pool_reserve(&vm->allocation_pool, 1) || !allocs_reserve(&vm->allocs, 1))
         return NULL;
     a = pool_take(&vm->allocation_pool);
     *a = (struct allocation){.base = r.start, .end = r.end};
@@ -203,6 +206,7 @@ struct allocation *space_new_allocation(struct vm *vm, struct range r, const cha
 void space_discard(struct vm *vm, struct allocation *a)
 {
     runs_fini(&a->runs, &vm->run_pool);
+    writes_unref(a->writes);
     label_unref(a->label);
     label_unref(a->path);
     pool_give(&vm->allocation_pool, a);

@@ -1,7 +1,7 @@
 /*
  * Random operations on an address space and on its naive twin (vm_model.h). After each one: the same
- * status and outputs, the same answer to a query of every page, the same bytes, nothing promised to a CPU that
- * does not hold any more, and every invariant. A page table shared as a checkpoint shares it keeps its contents.
+ * status and outputs, the same answer to a query of every page; after some, the same bytes, nothing promised to a CPU that
+ * does not hold any more, and every invariant. Both are saved and restored at random moments.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +15,13 @@
 
 #define OPERATIONS_MAX 96u
 #define NO_OFFSET      UINT64_MAX
+#define MOMENTS        3u
+
+/* The address space and its twin as they were; NULL when not used. */
+struct moment {
+    struct vm_saved *vm;
+    struct model *model;
+};
 
 struct state {
     struct bytes input;
@@ -22,8 +29,7 @@ struct state {
     struct vm *vm;
     struct model *model;
     struct vm_fill tlb[MODEL_PAGES]; /* what a CPU may have cached; offset NO_OFFSET: nothing */
-    struct pagetable checkpoint;
-    struct model *remembered; /* NULL: no checkpoint */
+    struct moment moments[MOMENTS];
 };
 
 static void check(bool ok, const char *what)
@@ -152,17 +158,23 @@ static void do_allocate(struct state *s)
                                      MEM_RESERVE | MEM_TOP_DOWN,
                                      MEM_COMMIT | MEM_TOP_DOWN,
                                      MEM_RESET,
-                                     MEM_RESET | MEM_COMMIT,
-                                     MEM_COMMIT};
+                                     MEM_RESERVE | MEM_WRITE_WATCH,
+                                     MEM_RESERVE | MEM_COMMIT | MEM_WRITE_WATCH,
+                                     MEM_RESERVE | MEM_RESERVE_PLACEHOLDER,
+                                     MEM_RESERVE | MEM_COMMIT | MEM_REPLACE_PLACEHOLDER,
+                                     MEM_RESET | MEM_COMMIT};
     uint8_t how = next_u8(s);
-    struct vm_request req = {.type = how == 0xff ? next_u16(s) : types[how % 8],
+    struct vm_request req = {.type = how == 0xff ? next_u16(s) : types[next_u8(s) % 11],
                              .base = how & 8 ? next_addr(s) : 0};
     gva_t base[2] = {1, 1};
     uint64_t size[2] = {2, 2};
     nt_status st;
 
     req.size = next_size(s);
-    req.protect = next_protect(s);
+    req.protect = req.type & MEM_RESERVE_PLACEHOLDER && how & 1 ? PAGE_NOACCESS : next_protect(s);
+    req.extended = how & 2;
+    if (how & 4)
+        req.zero_bits = how & 1 ? next_u8(s) % 34 : (uint64_t)next_u8(s) << 13;
     if (how & 16) {
         req.lowest = next_addr(s);
         req.highest = how & 32 ? next_addr(s) - 1 : 0;
@@ -175,9 +187,14 @@ static void do_allocate(struct state *s)
 
 static void do_release(struct state *s)
 {
-    static const uint32_t types[] = {MEM_RELEASE, MEM_DECOMMIT, MEM_RELEASE, MEM_DECOMMIT,
-                                     MEM_RELEASE | MEM_DECOMMIT};
-    uint32_t type = types[next_u8(s) % 5];
+    static const uint32_t types[] = {MEM_RELEASE,
+                                     MEM_DECOMMIT,
+                                     MEM_RELEASE,
+                                     MEM_DECOMMIT,
+                                     MEM_RELEASE | MEM_DECOMMIT,
+                                     MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER,
+                                     MEM_RELEASE | MEM_COALESCE_PLACEHOLDERS};
+    uint32_t type = types[next_u8(s) % 7];
     gva_t base[2];
     uint64_t size[2];
     nt_status st;
@@ -247,6 +264,42 @@ static void do_write(struct state *s)
           "result of write");
 }
 
+static void do_kernel_write(struct state *s)
+{
+    static uint8_t bytes[3 * VM_PAGE_SIZE];
+    gva_t addr = next_addr(s);
+    size_t len = next_size(s) % sizeof bytes;
+    nt_status st;
+
+    memset(bytes, next_u8(s), len);
+    st = vm_write(s->vm, addr, bytes, len);
+    check(st == model_kernel_write(s->model, addr, bytes, len), "status of a service's write");
+}
+
+static void do_get_watch(struct state *s)
+{
+    uint8_t how = next_u8(s);
+    gva_t base = next_addr(s);
+    uint64_t size = next_size(s);
+    gva_t list[2][64] = {{0}};
+    uint64_t count[2] = {how >> 2, how >> 2};
+    uint32_t granularity;
+    nt_status st = vm_get_write_watch(s->vm, how & 3, base, size, list[0], &count[0], &granularity);
+
+    check(st == model_get_write_watch(s->model, how & 3, base, size, list[1], &count[1]),
+          "status of write watch");
+    check(count[0] == count[1] && memcmp(list[0], list[1], sizeof list[0]) == 0, "write watch");
+}
+
+static void do_reset_watch(struct state *s)
+{
+    gva_t base = next_addr(s);
+    uint64_t size = next_size(s);
+
+    check(vm_reset_write_watch(s->vm, base, size) == model_reset_write_watch(s->model, base, size),
+          "status of reset");
+}
+
 static void do_guard(struct state *s)
 {
     gva_t addr = next_addr(s);
@@ -260,25 +313,32 @@ static void do_dep(struct state *s)
     vm_set_dep(s->vm, s->model->dep);
 }
 
-static void drop_checkpoint(struct state *s)
+static void drop_saved(struct moment *m)
 {
-    if (!s->remembered)
-        return;
-    pt_fini(&s->checkpoint);
-    model_free(s->remembered);
-    s->remembered = NULL;
+    vm_saved_free(m->vm);
+    model_free(m->model);
+    *m = (struct moment){0};
 }
 
-/* Share the page table as a checkpoint does; the CPU must ask again before it writes. */
-static void do_checkpoint(struct state *s)
+static void do_save(struct state *s)
 {
-    drop_checkpoint(s);
-    if (next_u8(s) & 1)
+    struct moment *m = &s->moments[next_u8(s) % MOMENTS];
+
+    drop_saved(m);
+    m->vm = vm_save(s->vm);
+    check(m->vm != NULL, "save");
+    m->model = model_new(0);
+    *m->model = *s->model;
+}
+
+static void do_restore(struct state *s)
+{
+    const struct moment *m = &s->moments[next_u8(s) % MOMENTS];
+
+    if (!m->vm)
         return;
-    s->remembered = model_new(0);
-    *s->remembered = *s->model;
-    pt_share(&s->vm->pages, &s->checkpoint);
-    forget(s, 0, MODEL_LIMIT);
+    check(vm_restore(s->vm, m->vm), "restore");
+    *s->model = *m->model;
 }
 
 static void do_label(struct state *s)
@@ -293,12 +353,10 @@ static void do_label(struct state *s)
 
 /* ---- Comparison ------------------------------------------------------------------------------ */
 
-static void check_page(const struct state *s, gva_t addr)
+static void check_query(const struct state *s, gva_t addr)
 {
     struct vm_region a;
     struct vm_region b = {0};
-    uint8_t bytes[VM_PAGE_SIZE];
-    size_t len = s->model->pages[addr / VM_PAGE_SIZE].protect ? sizeof bytes : 0;
 
     check(vm_query(s->vm, addr, &a) == model_query(s->model, addr, &b), "status of query");
     check(a.base == b.base && a.size == b.size, "extent of query");
@@ -308,48 +366,46 @@ static void check_page(const struct state *s, gva_t addr)
               a.protect == b.protect && a.type == b.type,
           "attributes of query");
     check(a.label_size <= a.size && (a.state == MEM_FREE) == (a.label_size == 0), "label's size");
+}
+
+static void check_contents(const struct state *s, gva_t addr)
+{
+    uint8_t bytes[VM_PAGE_SIZE];
+    size_t len = s->model->pages[addr / VM_PAGE_SIZE].protect ? sizeof bytes : 0;
+
     check(vm_debug_read(s->vm, addr, bytes, sizeof bytes) >= len, "length of read");
     check(memcmp(bytes, s->model->bytes[addr / VM_PAGE_SIZE], len) == 0, "contents");
 }
 
-/* The checkpoint's table holds what memory held when it was taken. */
-static void check_checkpoint(const struct state *s)
-{
-    uint64_t page = 0;
-    pte_t e;
-
-    if (!s->remembered)
-        return;
-    check(pt_valid(&s->checkpoint), "checkpoint");
-    for (; pt_next(&s->checkpoint, &page, MODEL_PAGES, &e); page++) {
-        const uint8_t *bytes = s->remembered->bytes[page];
-
-        check(pte_protect(e) == s->remembered->pages[page].protect, "protection in a checkpoint");
-        check(memcmp(frames_bytes(&s->vm->frames, pte_frame(e)), bytes, VM_PAGE_SIZE) == 0,
-              "contents of a checkpoint");
-    }
-}
-
-static void check_all(const struct state *s)
+static void check_layout(const struct state *s)
 {
     check(vm_valid(s->vm), "an invariant");
     for (gva_t addr = 0; addr < MODEL_LIMIT; addr += VM_PAGE_SIZE)
-        check_page(s, addr);
+        check_query(s, addr);
+}
+
+static void check_memory(const struct state *s)
+{
+    for (gva_t addr = 0; addr < MODEL_LIMIT; addr += VM_PAGE_SIZE)
+        check_contents(s, addr);
     check_tlb(s);
-    check_checkpoint(s);
 }
 
 static void run(struct state *s)
 {
     static void (*const operations[])(struct state *) = {
-        do_allocate, do_allocate, do_allocate, do_release,    do_release, do_protect,
-        do_protect,  do_fill,     do_fill,     do_fill,       do_map,     do_unmap,
-        do_write,    do_guard,    do_dep,      do_checkpoint, do_label,   do_write};
+        do_allocate,  do_allocate,    do_allocate, do_release, do_release, do_protect,
+        do_protect,   do_fill,        do_fill,     do_fill,    do_map,     do_unmap,
+        do_write,     do_guard,       do_dep,      do_save,    do_label,   do_kernel_write,
+        do_get_watch, do_reset_watch, do_restore};
 
     for (unsigned n = 0; n < OPERATIONS_MAX && s->at < s->input.len; n++) {
         operations[next_u8(s) % (sizeof operations / sizeof *operations)](s);
-        check_all(s);
+        check_layout(s);
+        if (n % 8 == 7) /* most of the time goes here */
+            check_memory(s);
     }
+    check_memory(s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -367,7 +423,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vm_set_observer(s.vm, &observer);
     forget(&s, 0, MODEL_LIMIT);
     run(&s);
-    drop_checkpoint(&s);
+    for (unsigned i = 0; i < MOMENTS; i++)
+        drop_saved(&s.moments[i]);
     model_free(s.model);
     vm_free(s.vm);
     return 0;

@@ -27,14 +27,14 @@ def a_condition_is_evaluated_by_winstub(test):
     conditions_only_in_winstub(gdb)
     gdb.do("break square if n == 2")
     gdb.do("continue", r"Breakpoint 1, square \(n=2\)")
-    gdb.do("info breakpoints", r"stop only if n == 2$", r"already hit 1 time$")
+    gdb.do("info breakpoints", r"stop only if n == 2 \(target evals\)$", r"already hit 1 time$")
     gdb.do("continue", r"exited with code 052\]")
 
 
 @with_each_gdb
 def conditions_look_at_registers_memory_and_structures(test):
     gdb, _ = test.session("debuggee")
-    word, stack = {64: ("long long", "$rsp"), 32: ("int", "$esp")}[test.bits]
+    word, stack, frame = {64: ("long long", "$rsp", "$rbp"), 32: ("int", "$esp", "$ebp")}[test.bits]
     conditions_only_in_winstub(gdb)
     gdb.do("tbreak compute")
     gdb.do("continue", r"compute \(\)")
@@ -43,7 +43,7 @@ def conditions_look_at_registers_memory_and_structures(test):
     gdb.do("continue", r"Breakpoint 2, sum_of_squares")
     gdb.do("print i", r"= 2$")
     gdb.do("delete")
-    gdb.do(f"break square if {stack} < {top} && *(unsigned {word} *) {stack} != 0 && (n << 3) % 16 == 8 && !(n & 4)")
+    gdb.do(f"break square if {stack} < {top} && *(unsigned {word} *) {frame} != 0 && (n << 3) % 16 == 8 && !(n & 4)")
     gdb.do("continue", r"Breakpoint 3, square \(n=3\)")
     gdb.do("print constant", r"= 11$")
     gdb.do("delete")
@@ -56,18 +56,20 @@ def conditions_look_at_registers_memory_and_structures(test):
 def a_condition_holds_in_a_loop_only_where_it_should(test):
     gdb, server = test.session("debuggee", "--log=rsp")
     conditions_only_in_winstub(gdb)
-    gdb.do("set variable scenario = 1")
-    gdb.do(f"break {here('loop')} if n > 1000 && (char) i == 50")
-    gdb.do("continue", r"Breakpoint 1, spin \(\)")
+    gdb.do("tbreak sum_of_squares")
+    gdb.do("continue", r"sum_of_squares \(count=3\)")
+    gdb.do("set variable count = 2000")
+    gdb.do(f"break {here('call')} if sum > 1000 && (char) i == 50")
+    gdb.do("continue", r"Breakpoint 2, sum_of_squares")
     gdb.do("print i", r"= 50$")
-    gdb.do("print n", r"= 1225$")
-    gdb.do("condition 1 i == 60")
-    gdb.do("continue", r"Breakpoint 1, spin \(\)")
+    gdb.do("print sum", r"= 40425$")
+    gdb.do("condition 2 i == 60")
+    gdb.do("continue", r"Breakpoint 2, sum_of_squares")
     gdb.do("print i", r"= 60$")
-    gdb.do("condition 1")
-    gdb.do("continue", r"Breakpoint 1, spin \(\)")
-    gdb.do("print i", r"= 6[01]$")
-    gdb.do("condition 1 i == 1000")
+    gdb.do("condition 2")
+    gdb.do("continue", r"Breakpoint 2, sum_of_squares")
+    gdb.do("print i", r"= 61$")
+    gdb.do("condition 2 i > 2000")
     gdb.do("continue", r"exited with code")
     test.expect(stops_of(gdb, server) < 12, "winstub stopped where the condition is false")
 

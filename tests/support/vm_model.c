@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CACHING (PAGE_NOCACHE | PAGE_WRITECOMBINE)
+#define CACHING  (PAGE_NOCACHE | PAGE_WRITECOMBINE)
+#define PRESERVE (MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER)
+#define COALESCE (MEM_RELEASE | MEM_COALESCE_PLACEHOLDERS)
 
 struct model *model_new(uint64_t commit_limit)
 {
@@ -128,11 +130,11 @@ static void wipe(struct model *m, unsigned start, unsigned end, unsigned allocat
     }
 }
 
-static unsigned new_allocation(struct model *m, uint32_t type, uint32_t protect)
+static unsigned new_allocation(struct model *m, struct model_allocation a)
 {
     if (m->allocation_count == sizeof m->allocations / sizeof *m->allocations)
         abort();
-    m->allocations[m->allocation_count] = (struct model_allocation){protect, type};
+    m->allocations[m->allocation_count] = a;
     return m->allocation_count++;
 }
 
@@ -166,18 +168,41 @@ static nt_status check_requirements(const struct vm_request *q)
     return STATUS_SUCCESS;
 }
 
-static nt_status check_request(const struct vm_request *q)
+static nt_status check_type(const struct vm_request *q)
 {
     uint32_t t = q->type;
-    uint32_t known = MEM_COMMIT | MEM_RESERVE | MEM_RESET | MEM_TOP_DOWN;
+    uint32_t holders = t & (MEM_RESERVE_PLACEHOLDER | MEM_REPLACE_PLACEHOLDER);
+    uint32_t known = MEM_COMMIT | MEM_RESERVE | MEM_RESET | MEM_TOP_DOWN | MEM_WRITE_WATCH;
+
+    if (holders && !q->extended)
+        return STATUS_INVALID_PARAMETER;
+    if ((t & ~holders) & ~known || !(t & (MEM_COMMIT | MEM_RESERVE | MEM_RESET)))
+        return STATUS_INVALID_PARAMETER_5;
+    if (t & MEM_RESET && t != MEM_RESET)
+        return STATUS_INVALID_PARAMETER_5;
+    if (t & MEM_WRITE_WATCH && !(t & MEM_RESERVE))
+        return STATUS_INVALID_PARAMETER_5;
+    if (t & MEM_RESERVE_PLACEHOLDER) {
+        if ((t & ~(uint32_t)MEM_TOP_DOWN) != (MEM_RESERVE | MEM_RESERVE_PLACEHOLDER) ||
+            q->protect != PAGE_NOACCESS)
+            return STATUS_INVALID_PARAMETER;
+    }
+    if (t & MEM_REPLACE_PLACEHOLDER && !(q->base && t & MEM_RESERVE))
+        return STATUS_INVALID_PARAMETER;
+    return STATUS_SUCCESS;
+}
+
+static nt_status check_request(const struct vm_request *q)
+{
     nt_status st = check_requirements(q);
 
     if (st)
         return st;
-    if (t & ~known || !(t & (MEM_COMMIT | MEM_RESERVE | MEM_RESET)))
-        return STATUS_INVALID_PARAMETER_5;
-    if (t & MEM_RESET && t != MEM_RESET)
-        return STATUS_INVALID_PARAMETER_5;
+    if (q->zero_bits >= 22 && q->zero_bits <= 31)
+        return STATUS_INVALID_PARAMETER_3;
+    st = check_type(q);
+    if (st)
+        return st;
     if (!valid_protection(q->protect, true) || is_copy(q->protect))
         return STATUS_INVALID_PAGE_PROTECTION;
     if (q->base >= MODEL_LIMIT)
@@ -191,7 +216,14 @@ static nt_status check_request(const struct vm_request *q)
 static bool search(const struct model *m, const struct vm_request *q, unsigned pages, unsigned *at)
 {
     gva_t end = q->highest ? q->highest + 1 : MODEL_LIMIT;
+    gva_t zero_end = q->zero_bits && q->zero_bits < 32 ? (UINT64_C(1) << (32 - q->zero_bits)) : end;
     bool found = false;
+
+    for (unsigned bit = 0; q->zero_bits >= 32 && bit < 63; bit++) {
+        if (q->zero_bits >> bit)
+            zero_end = UINT64_C(2) << bit;
+    }
+    end = zero_end < end ? zero_end : end;
 
     for (gva_t a = VM_GRANULARITY; a + (gva_t)pages * VM_PAGE_SIZE <= end; a += VM_GRANULARITY) {
         if (a < q->lowest || (q->alignment && a % q->alignment) ||
@@ -218,14 +250,24 @@ static nt_status reserve(struct model *m, const struct vm_request *q, unsigned *
     } else {
         *start = page_of(q->base) / 16 * 16;
         *end = page_of(q->base + q->size + VM_PAGE_SIZE - 1);
-        if (*start == 0)
+        if (q->type & MEM_REPLACE_PLACEHOLDER) {
+            *start = page_of(q->base);
+            if (!allocation_at(m, *start)->placeholder || *start != first_of(m, *start) ||
+                *end != end_of(m, *start))
+                return STATUS_CONFLICTING_ADDRESSES;
+        } else if (*start == 0) {
             return STATUS_INVALID_PARAMETER_2;
-        if (!all_free(m, *start, *end))
+        } else if (!all_free(m, *start, *end)) {
             return STATUS_CONFLICTING_ADDRESSES;
+        }
     }
     if (q->type & MEM_COMMIT && committed(m) + (*end - *start) * 4096ull > m->commit_limit)
         return STATUS_COMMITMENT_LIMIT;
-    id = new_allocation(m, MEM_PRIVATE, q->protect & ~PAGE_TARGETS_INVALID);
+    id = new_allocation(
+        m, (struct model_allocation){.protect = q->protect & ~PAGE_TARGETS_INVALID,
+                                     .type = MEM_PRIVATE,
+                                     .watch = q->type & MEM_WRITE_WATCH,
+                                     .placeholder = q->type & MEM_RESERVE_PLACEHOLDER});
     wipe(m, *start, *end, id);
     for (unsigned p = *start; p < *end && q->type & MEM_COMMIT; p++)
         m->pages[p].protect = q->protect & ~PAGE_TARGETS_INVALID;
@@ -236,7 +278,8 @@ static nt_status commit(struct model *m, const struct vm_request *q, unsigned st
 {
     uint64_t added = 0;
 
-    if (!m->pages[start].allocation || end > end_of(m, start))
+    if (!m->pages[start].allocation || end > end_of(m, start) ||
+        allocation_at(m, start)->placeholder)
         return STATUS_CONFLICTING_ADDRESSES;
     if (allocation_at(m, start)->type != MEM_PRIVATE)
         return STATUS_ALREADY_COMMITTED;
@@ -279,7 +322,7 @@ static nt_status check_release(const struct model *m, gva_t base, uint64_t size,
 {
     unsigned start = page_of(base);
 
-    if (type != MEM_RELEASE && type != MEM_DECOMMIT)
+    if (type != MEM_RELEASE && type != MEM_DECOMMIT && type != PRESERVE && type != COALESCE)
         return STATUS_INVALID_PARAMETER_4;
     if (base >= MODEL_LIMIT)
         return STATUS_INVALID_PARAMETER_2;
@@ -288,7 +331,7 @@ static nt_status check_release(const struct model *m, gva_t base, uint64_t size,
     if (!m->pages[start].allocation)
         return STATUS_MEMORY_NOT_ALLOCATED;
     *end = page_of(base + size + VM_PAGE_SIZE - 1);
-    if (size && *end > end_of(m, start))
+    if (size && *end > end_of(m, start) && type != COALESCE)
         return STATUS_UNABLE_TO_FREE_VM;
     if (allocation_at(m, start)->type != MEM_PRIVATE)
         return STATUS_UNABLE_TO_DELETE_SECTION;
@@ -299,16 +342,59 @@ static nt_status check_release(const struct model *m, gva_t base, uint64_t size,
     return STATUS_SUCCESS;
 }
 
+/* The pages of [start, end) get an allocation of their own with these properties. */
+static void give(struct model *m, unsigned start, unsigned end, struct model_allocation a)
+{
+    unsigned id = start < end ? new_allocation(m, a) : 0;
+
+    for (unsigned p = start; p < end; p++)
+        m->pages[p].allocation = id;
+}
+
 /* What lies behind the released part becomes an allocation of its own. */
 static void release(struct model *m, unsigned start, unsigned end)
 {
-    unsigned tail_end = end_of(m, start);
-    struct model_allocation old = *allocation_at(m, start);
-    unsigned tail = end < tail_end ? new_allocation(m, old.type, old.protect) : 0;
-
-    for (unsigned p = end; p < tail_end; p++)
-        m->pages[p].allocation = tail;
+    give(m, end, end_of(m, start), *allocation_at(m, start));
     wipe(m, start, end, 0);
+}
+
+static void decommit(struct model *m, unsigned start, unsigned end)
+{
+    for (unsigned p = start; p < end; p++) {
+        bool watched = m->pages[p].watched;
+
+        wipe(m, p, p + 1, m->pages[p].allocation);
+        m->pages[p].watched = watched;
+    }
+}
+
+static nt_status preserve(struct model *m, unsigned start, unsigned end)
+{
+    struct model_allocation old = *allocation_at(m, start);
+
+    if (!old.placeholder && (start != first_of(m, start) || end != end_of(m, start)))
+        return STATUS_CONFLICTING_ADDRESSES;
+    if (!old.placeholder) {
+        decommit(m, start, end);
+        m->allocations[m->pages[start].allocation].placeholder = true;
+        return STATUS_SUCCESS;
+    }
+    give(m, end, end_of(m, start), old);
+    give(m, start, end, old);
+    return STATUS_SUCCESS;
+}
+
+static nt_status coalesce(struct model *m, unsigned start, unsigned end)
+{
+    if (start != first_of(m, start) || end_of(m, start) >= end || end_of(m, end - 1) != end)
+        return STATUS_CONFLICTING_ADDRESSES;
+    for (unsigned p = start; p < end; p++) {
+        if (!allocation_at(m, p)->placeholder)
+            return STATUS_CONFLICTING_ADDRESSES;
+    }
+    for (unsigned p = start; p < end; p++)
+        m->pages[p].allocation = m->pages[start].allocation;
+    return STATUS_SUCCESS;
 }
 
 nt_status model_release(struct model *m, gva_t *base, uint64_t *size, uint32_t type)
@@ -317,14 +403,18 @@ nt_status model_release(struct model *m, gva_t *base, uint64_t *size, uint32_t t
     unsigned end = 0;
     nt_status st = check_release(m, *base, *size, type, &end);
 
+    if (!st && type == PRESERVE)
+        st = preserve(m, start, end);
+    else if (!st && type == COALESCE)
+        st = coalesce(m, start, end);
+    else if (!st && type == MEM_DECOMMIT)
+        decommit(m, start, end);
+    else if (!st)
+        release(m, start, end);
     if (st)
         return st;
-    if (type == MEM_DECOMMIT)
-        wipe(m, start, end, m->pages[start].allocation);
-    else
-        release(m, start, end);
     *base = (gva_t)start * VM_PAGE_SIZE;
-    if (*size || type == MEM_RELEASE)
+    if (*size || type != MEM_DECOMMIT)
         *size = (uint64_t)(end - start) * VM_PAGE_SIZE;
     return STATUS_SUCCESS;
 }
@@ -439,7 +529,8 @@ nt_status model_map_image(struct model *m, const struct vm_image *image)
         return STATUS_CONFLICTING_ADDRESSES;
     if (committed(m) + pages * 4096ull > m->commit_limit)
         return STATUS_COMMITMENT_LIMIT;
-    id = new_allocation(m, MEM_IMAGE, PAGE_EXECUTE_WRITECOPY);
+    id = new_allocation(
+        m, (struct model_allocation){.protect = PAGE_EXECUTE_WRITECOPY, .type = MEM_IMAGE});
     wipe(m, start, start + pages, id);
     for (unsigned p = 0; p < pages; p++) {
         m->pages[start + p].protect = PAGE_NOACCESS;
@@ -488,7 +579,11 @@ size_t model_read(const struct model *m, gva_t addr, uint8_t *dst, size_t len)
 
 unsigned model_access(const struct model *m, gva_t page)
 {
-    return access_of(m, m->pages[page_of(page)].protect);
+    const struct model_page *p = &m->pages[page_of(page)];
+    unsigned access = access_of(m, p->protect);
+
+    return m->allocations[p->allocation].watch && !p->watched ? access & ~(unsigned)VM_WRITE
+                                                              : access;
 }
 
 enum vm_fault model_fill(struct model *m, gva_t page, enum vm_access want)
@@ -509,7 +604,65 @@ enum vm_fault model_fill(struct model *m, gva_t page, enum vm_access want)
         become_written(m, page_of(page));
         return VM_FAULT_NONE;
     }
-    if (access_of(m, p->protect) & want)
+    if (access_of(m, p->protect) & want) {
+        m->pages[page_of(page)].watched |= want == VM_WRITE;
         return VM_FAULT_NONE;
+    }
     return want == VM_WRITE ? VM_FAULT_READONLY : VM_FAULT_NOEXEC;
+}
+
+/* ---- Write watch and system services --------------------------------------------------------- */
+
+static bool is_watched(const struct model *m, gva_t base, uint64_t size)
+{
+    unsigned start = page_of(base);
+
+    return base < MODEL_LIMIT && size && size <= MODEL_LIMIT - base && m->pages[start].allocation &&
+           allocation_at(m, start)->watch &&
+           page_of(base + size + VM_PAGE_SIZE - 1) <= end_of(m, start);
+}
+
+nt_status model_get_write_watch(struct model *m, uint32_t flags, gva_t base, uint64_t size,
+                                gva_t *addresses, uint64_t *count)
+{
+    uint64_t found = 0;
+
+    if (flags > 1 || !*count || !is_watched(m, base, size))
+        return STATUS_INVALID_PARAMETER;
+    for (unsigned p = page_of(base); p < page_of(base + size + VM_PAGE_SIZE - 1); p++) {
+        if (!m->pages[p].watched || found == *count)
+            continue;
+        addresses[found++] = (gva_t)p * VM_PAGE_SIZE;
+        m->pages[p].watched = !flags;
+    }
+    *count = found;
+    return STATUS_SUCCESS;
+}
+
+nt_status model_reset_write_watch(struct model *m, gva_t base, uint64_t size)
+{
+    if (!is_watched(m, base, size))
+        return STATUS_INVALID_PARAMETER;
+    for (unsigned p = page_of(base); p < page_of(base + size + VM_PAGE_SIZE - 1); p++)
+        m->pages[p].watched = false;
+    return STATUS_SUCCESS;
+}
+
+nt_status model_kernel_write(struct model *m, gva_t addr, const uint8_t *src, size_t len)
+{
+    if (!len)
+        return STATUS_SUCCESS;
+    if (addr > MODEL_LIMIT || len > MODEL_LIMIT - addr)
+        return STATUS_ACCESS_VIOLATION;
+    for (unsigned p = page_of(addr); p <= page_of(addr + len - 1); p++) {
+        enum vm_fault fault = model_fill(m, (gva_t)p * VM_PAGE_SIZE, VM_WRITE);
+
+        if (fault == VM_FAULT_GUARD) {
+            (void)model_clear_guard(m, (gva_t)p * VM_PAGE_SIZE);
+            return STATUS_GUARD_PAGE_VIOLATION;
+        }
+        if (fault)
+            return STATUS_ACCESS_VIOLATION;
+    }
+    return model_write(m, addr, src, len) ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL;
 }

@@ -17,12 +17,15 @@
 struct model_page {
     unsigned allocation; /* 0: free; else an index of model.allocations */
     uint32_t protect;    /* 0: not committed */
-    bool written;
+    bool written;        /* of a view: private by now */
+    bool watched;        /* recorded by write watch; survives decommit */
 };
 
 struct model_allocation {
     uint32_t protect;
     uint32_t type;
+    bool watch;
+    bool placeholder;
 };
 
 struct model {
@@ -49,9 +52,13 @@ nt_status model_unmap(struct model *m, gva_t addr);
 bool model_clear_guard(struct model *m, gva_t addr);
 bool model_write(struct model *m, gva_t addr, const uint8_t *src, size_t len);
 size_t model_read(const struct model *m, gva_t addr, uint8_t *dst, size_t len);
+nt_status model_get_write_watch(struct model *m, uint32_t flags, gva_t base, uint64_t size,
+                                gva_t *addresses, uint64_t *count);
+nt_status model_reset_write_watch(struct model *m, gva_t base, uint64_t size);
+nt_status model_kernel_write(struct model *m, gva_t addr, const uint8_t *src, size_t len);
 /* What a fill answers; a granted first write to a WRITECOPY page takes place. */
 enum vm_fault model_fill(struct model *m, gva_t page, enum vm_access want);
-/* vm_access bits that the page allows now. */
+/* vm_access bits that the page allows now without anything to be noted. */
 unsigned model_access(const struct model *m, gva_t page);
 
 #endif

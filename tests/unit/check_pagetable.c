@@ -110,7 +110,7 @@ START_TEST(protect_changes_only_the_range)
     for (uint64_t page = 0; page < 200; page++)
         put(&pt, page, 1);
     ck_assert(pt_own(&pt, 60, 130, false));
-    pt_protect(&pt, 60, 130, PAGE_READONLY);
+    pt_change(&pt, 60, 130, PTE_PROTECT, PAGE_READONLY);
     for (uint64_t page = 0; page < 200; page++)
         ck_assert_uint_eq(pte_protect(pt_get(&pt, page, &shared)),
                           page >= 60 && page < 130 ? PAGE_READONLY : PAGE_READWRITE);
@@ -168,7 +168,7 @@ START_TEST(a_change_of_one_side_is_its_own)
     put(left, 1000, 3);
     ck_assert_int_eq(value_at(right, 1000), -1);
     ck_assert(pt_own(left, 64, 200, false));
-    pt_protect(left, 64, 200, PAGE_NOACCESS);
+    pt_change(left, 64, 200, PTE_PROTECT, PAGE_NOACCESS);
     ck_assert(pt_own(left, 10, 90, true));
     pt_clear(left, 10, 90);
     ck_assert(pt_valid(left) && pt_valid(right));

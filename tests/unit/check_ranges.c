@@ -37,7 +37,7 @@ static void add(unsigned granule, unsigned count, unsigned cut)
     a->base = (gva_t)granule * VM_GRANULARITY;
     a->end = a->base + (gva_t)count * VM_GRANULARITY - (gva_t)cut * VM_PAGE_SIZE;
     ck_assert(allocs_is_free(&allocs, a->base, a->end));
-    ck_assert(allocs_reserve(&allocs));
+    ck_assert(allocs_reserve(&allocs, 1));
     allocs_insert(&allocs, a);
     for (unsigned i = 0; i < count; i++)
         owner[granule + i] = granule + 1;
@@ -193,7 +193,7 @@ START_TEST(no_memory)
 {
     bool ok;
 
-    ALLOC_FAIL_EACH(ok, allocs_reserve(&allocs), false, true);
+    ALLOC_FAIL_EACH(ok, allocs_reserve(&allocs, 1), false, true);
     add(1, 1, 0);
     ck_same();
 }

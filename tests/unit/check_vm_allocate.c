@@ -346,7 +346,7 @@ END_TEST
 
 START_TEST(A19_unknown_type)
 {
-    static const uint32_t unknown[] = {1,        0x800,       MEM_DECOMMIT, MEM_RELEASE,
+    static const uint32_t unknown[] = {1,        0x800,       0x200,     MEM_RELEASE,
                                        MEM_FREE, MEM_PRIVATE, 0x80000000};
 
     ck_refused(try_allocate(vm, 0, 0x1000, RC | unknown[_i], RW), STATUS_INVALID_PARAMETER_5);
