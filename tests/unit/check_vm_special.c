@@ -4,6 +4,20 @@
  */
 #include <check.h>
 
+/*
+ * Rows with weak or no evidence, what we answer, and why:
+ *   A23  NO_MEMORY            no address is that low: the search fails by itself
+ *   A24  INVALID_PARAMETER_3  the older of the two answers, naming the argument
+ *   A26  not tested           a rule of 32-bit Windows itself; we are a 64-bit one or its WOW64
+ *   A38  refused              the flag means nothing without execution
+ *   A48  PRIVILEGE_NOT_HELD   for a well-formed request: physical pages are not emulated
+ *   F13  the base moves       ReactOS; the rest must be releasable by what a query shows
+ *   P03  INVALID_PARAMETER_4  ReactOS; the Win32 error is the same either way
+ *   open reserving below 64 KiB by address: INVALID_PARAMETER_2, as above the top
+ *   open MEM_RESET of unaligned ranges: rounded outwards, as a commit; contents stay
+ *   open coalescing, or preserving part of, what are not placeholders: CONFLICTING_ADDRESSES
+ */
+
 #include "alloc_fail.h"
 #include "suite.h"
 #include "vm_builder.h"
