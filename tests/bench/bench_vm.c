@@ -381,7 +381,7 @@ static void bench_bulk(unsigned rounds)
     double t_copy = 0;
     double t_read = 0;
     double t_write = 0;
-    gva_t base;
+    gva_t base = 0;
 
     need(from && to && vm_allocate(vm, &req, &base, NULL) == STATUS_SUCCESS, "bulk");
     memset(from, 1, BULK);
