@@ -1,8 +1,9 @@
 /*
- * Where the CPU stops before an instruction. User breaks and marks (instructions that the engine must not run
- * as they are, found when their block is translated) live in one bitmap per page. Only those that lie in translated blocks are
- * armed: hooked one by one while few; past the limit one block hook, and a block that holds any is left for
- * single steps. So a break in code that never runs costs nothing, and each block is looked at once.
+ * Where the CPU stops before an instruction. User breaks and marks (instructions that the engine
+ * must not run as they are, found when their block is translated) live in one bitmap per page.
+ * Only those that lie in translated blocks are armed: hooked one by one while few; past the limit
+ * one block hook, and a block that holds any is left for single steps. So a break in code that
+ * never runs costs nothing, and each block is looked at once.
  */
 #include "cpu/cpu_priv.h"
 
@@ -81,7 +82,7 @@ bool breaks_user_at(const struct cpu *cpu, gva_t addr)
     return page && bit_get(page->user, addr);
 }
 
-/* ---- Arming ------------------------------------------------------------------------------------------ */
+/* ---- Arming ---------------------------------------------------------------------------------- */
 
 /* The bits of a word that lie in [from, to) of its page, for word number w. */
 static uint64_t word_mask(size_t w, uint32_t from, uint32_t to)
@@ -96,7 +97,10 @@ static uint64_t word_mask(size_t w, uint32_t from, uint32_t to)
     return mask;
 }
 
-/* Does the part [addr, end) of one page hold a break or mark, or with unarmed one that is not armed? */
+/*
+ * Does the part [addr, end) of one page hold a break or mark, or with unarmed one that is not
+ * armed?
+ */
 static bool page_holds(const struct cpu *cpu, gva_t addr, gva_t end, bool unarmed)
 {
     const struct break_page *page = page_at(cpu, addr);
@@ -198,7 +202,10 @@ enum err breaks_poll(struct cpu *cpu)
     return ERR_OK;
 }
 
-/* One bit for many pages: most blocks are known to hold nothing armed without a look into the table. */
+/*
+ * One bit for many pages: most blocks are known to hold nothing armed without a look into the
+ * table.
+ */
 static bool may_be_armed(const struct cpu *cpu, gva_t addr)
 {
     uint64_t page = addr / VM_PAGE_SIZE;
@@ -254,7 +261,10 @@ enum err breaks_arm(struct cpu *cpu, const struct note *note)
     return ERR_OK;
 }
 
-/* Back from the block hook to single hooks: blocks are translated anew, and arm again what they hold. */
+/*
+ * Back from the block hook to single hooks: blocks are translated anew, and arm again what they
+ * hold.
+ */
 static void leave_filter(struct cpu *cpu)
 {
     size_t at = 0;
@@ -322,12 +332,18 @@ void cpu_break_remove(struct cpu *cpu, gva_t addr)
         forget(cpu, page, page->user, addr);
 }
 
-/* ---- Marks ------------------------------------------------------------------------------------------- */
+/* ---- Marks ----------------------------------------------------------------------------------- */
 
 /* What the engine must not run, for this engine. */
 static unsigned forbidden(const struct cpu *cpu)
 {
-    return SCAN_ILLEGAL | SCAN_PRIVILEGED | (engine_traps_tsc(cpu->engine) ? 0 : SCAN_TSC);
+    unsigned traits = SCAN_ILLEGAL | SCAN_PRIVILEGED | SCAN_SYSENTER | SCAN_ROTATES_CARRY;
+
+    if (!engine_traps_tsc(cpu->engine))
+        traits |= SCAN_TSC;
+    if (cpu->data_traps)
+        traits |= SCAN_STORES_CONDITION; /* too common to pay for while nothing is watched */
+    return traits;
 }
 
 bool breaks_marked_at(struct cpu *cpu, gva_t pc, struct scan_insn *insn)
@@ -342,7 +358,10 @@ bool breaks_marked_at(struct cpu *cpu, gva_t pc, struct scan_insn *insn)
     return false;
 }
 
-/* Mark what is forbidden in the block. It runs in order, so nothing behind an instruction that faults matters. */
+/*
+ * Mark what is forbidden in the block. It runs in order, so nothing behind an instruction that
+ * faults matters.
+ */
 static void mark_block(struct cpu *cpu, gva_t address, uint32_t size)
 {
     uint8_t bytes[VM_PAGE_SIZE + DIS_MAX_LENGTH];
@@ -359,7 +378,7 @@ static void mark_block(struct cpu *cpu, gva_t address, uint32_t size)
         page = page_make(cpu, address + at);
         if (page)
             bit_set(page->marked, address + at, true);
-        if (!(insn.traits & SCAN_TSC))
+        if (!(insn.traits & (SCAN_TSC | SCAN_ALONE)))
             return;
     }
 }
@@ -388,8 +407,8 @@ void breaks_on_block(void *ctx, gva_t address, uint32_t size)
 {
     struct cpu *cpu = ctx;
 
-    if (cpu->stepping) /* cpu_stop is about runs: a step that never got done would be repeated for ever */
-        return;
+    if (cpu->stepping)
+        return; /* cpu_stop is about runs: a step that is stopped would be repeated for ever */
     if (atomic_load_explicit(&cpu->stop, memory_order_relaxed)) {
         engine_stop(cpu->engine);
         return;

@@ -1,4 +1,7 @@
-/* Making a CPU, its scalar registers and its contexts. Engine and policy live in the files that cpu_priv.h lists. */
+/*
+ * Making a CPU, its scalar registers and its contexts. Engine and policy live in the files that
+ * cpu_priv.h lists.
+ */
 #include "cpu/cpu_priv.h"
 
 #include <stdlib.h>
@@ -107,7 +110,7 @@ bool cpu_is_code64(const struct cpu *cpu)
     return engine_get(cpu->engine, CPU_CS) == 0x33;
 }
 
-/* ---- Registers --------------------------------------------------------------------------------------- */
+/* ---- Registers ------------------------------------------------------------------------------- */
 
 /* Registers that i386 code and its debuggers see as 32 bits wide. */
 static bool is_narrow(const struct cpu *cpu, enum cpu_reg reg)
@@ -154,7 +157,7 @@ void cpu_set_tsc(struct cpu *cpu, uint64_t (*read)(void *ctx), void *ctx)
     cpu->tsc_ctx = ctx;
 }
 
-/* ---- Contexts ---------------------------------------------------------------------------------------- */
+/* ---- Contexts -------------------------------------------------------------------------------- */
 
 struct cpu_context {
     struct engine_context *engine;
