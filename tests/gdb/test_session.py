@@ -112,7 +112,7 @@ def stops_an_endless_loop_then_leaves_and_comes_back(test):
 
 def enter_the_loop(gdb):
     gdb.do("set variable scenario = 2")
-    gdb.do("tbreak forever")
+    gdb.do(f"tbreak {SOURCE}:{marked_line(SOURCE, 'tick')} if ticks > 0")
     gdb.do("continue", r"forever \(\)")
 
 
