@@ -1,7 +1,8 @@
 /*
- * What the engine is told on a TLB miss. The vm decides what a page is; this file adds the traps and keeps
- * each frame either writable or executable, in every page that shows it, because the engine misses stores to translated code that come
- * through another address (and, in 2.1.1, any but the first). Follows DESIGN.md section 2.
+ * What the engine is told on a TLB miss. The vm decides what a page is; this file adds the traps
+ * and keeps each frame either writable or executable, in every page that shows it, because the
+ * engine misses stores to translated code that come through another address (and, in 2.1.1, any
+ * but the first). Follows DESIGN.md section 2.
  */
 #include "cpu/cpu_priv.h"
 
@@ -76,7 +77,7 @@ void memory_fini(struct cpu *cpu)
     pagemap_fini(&cpu->executed);
 }
 
-/* ---- Answering -------------------------------------------------------------------------------------- */
+/* ---- Answering ------------------------------------------------------------------------------- */
 
 static bool refuse(struct cpu *cpu, enum refusal why, gva_t page, enum vm_access want)
 {
@@ -139,12 +140,13 @@ static void note_executed(struct cpu *cpu, gva_t page, uint64_t offset)
 /* The engine's TLB doubles when it is flushed while well filled, and only then. */
 static bool wants_growth(struct cpu *cpu)
 {
-    return ++cpu->fills >= 2 * cpu->tlb_size && cpu->tlb_size < TLB_GROW_LIMIT;
+    return cpu->fills >= 2 * cpu->tlb_size && cpu->tlb_size < TLB_GROW_LIMIT;
 }
 
 /*
- * Does the answer put another frame in the place of one that was executed here? Then a copy was made on
- * this store, and the running block belongs to the old frame: it must start again from the new one.
+ * Does the answer put another frame in the place of one that was executed here? Then a copy was
+ * made on this store, and the running block belongs to the old frame: it must start again from the
+ * new one.
  */
 static bool replaces_code(struct cpu *cpu, gva_t page, uint64_t offset)
 {
@@ -168,9 +170,10 @@ static bool fill_guest(struct cpu *cpu, gva_t page, enum vm_access want, struct 
         *out = (struct vm_fill){cpu->private_offset, VM_READ};
         return want == VM_READ || refuse(cpu, REFUSED_FAULT, page, want);
     }
+    cpu->fills++;
     if (!cpu->open && (trapped & want))
         return refuse(cpu, REFUSED_TRAP, page, want);
-    if (wants_growth(cpu))
+    if (want == VM_READ && wants_growth(cpu)) /* a store may be a setcc: see SCAN_ALONE */
         return refuse(cpu, REFUSED_AGAIN, page, want);
     fault = vm_fill(cpu->vm, page, want, out);
     if (fault != VM_FAULT_NONE) {
@@ -219,7 +222,7 @@ bool memory_on_fill(void *ctx, gva_t page, enum vm_access want, struct vm_fill *
     }
 }
 
-/* ---- Between runs ------------------------------------------------------------------------------------ */
+/* ---- Between runs ---------------------------------------------------------------------------- */
 
 void memory_settle(struct cpu *cpu)
 {
@@ -296,10 +299,18 @@ void memory_close_both(struct cpu *cpu)
 
 enum err cpu_trap_set(struct cpu *cpu, gva_t page, unsigned access)
 {
+    bool was = cpu_trap_get(cpu, page) & ~(unsigned)VM_EXEC;
+    bool is = access & ~(unsigned)VM_EXEC;
+
     cpu->flush = true;
-    if (access)
-        return pagemap_put(&cpu->traps, PAGE_OF(page), access) ? ERR_OK : ERR_NOMEM;
-    pagemap_remove(&cpu->traps, PAGE_OF(page));
+    if (!access)
+        pagemap_remove(&cpu->traps, PAGE_OF(page));
+    else if (!pagemap_put(&cpu->traps, PAGE_OF(page), access))
+        return ERR_NOMEM;
+    if (is && !was && cpu->data_traps++ == 0)
+        memory_flush_code(cpu); /* more is marked from now on: SCAN_ALONE */
+    if (was && !is)
+        cpu->data_traps--;
     return ERR_OK;
 }
 
