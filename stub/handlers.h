@@ -23,8 +23,13 @@ HANDLER(cmd_reg_write);
 
 /* cmd_mem.c */
 HANDLER(cmd_mem_read);
+HANDLER(cmd_mem_read_binary);
 HANDLER(cmd_mem_write_hex);
 HANDLER(cmd_mem_write_binary);
+
+/* cmd_search.c */
+HANDLER(cmd_search);
+HANDLER(cmd_crc);
 
 /* cmd_run.c */
 HANDLER(cmd_why);

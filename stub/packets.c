@@ -93,6 +93,9 @@ static const struct packet packets[] = {
     {"P", P_PREFIX, cmd_reg_write, WHEN_STOPPED, has_reg_write, NULL},
 
     {"m", P_PREFIX, cmd_mem_read, WHEN_STOPPED, has_read, NULL},
+    {"x", P_PREFIX, cmd_mem_read_binary, WHEN_STOPPED, has_read, "binary-upload+"},
+    {"qSearch:memory:", P_PREFIX, cmd_search, WHEN_STOPPED, has_read, NULL},
+    {"qCRC:", P_PREFIX, cmd_crc, WHEN_STOPPED, has_read, NULL},
     {"M", P_PREFIX, cmd_mem_write_hex, WHEN_STOPPED, has_write, NULL},
     {"X", P_PREFIX, cmd_mem_write_binary, WHEN_STOPPED, has_write, NULL},
 
