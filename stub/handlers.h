@@ -37,6 +37,7 @@ HANDLER(cmd_continue);
 HANDLER(cmd_continue_signal);
 HANDLER(cmd_step);
 HANDLER(cmd_step_signal);
+HANDLER(cmd_pass_signals);
 HANDLER(cmd_vcont_ask);
 HANDLER(cmd_vcont);
 
@@ -68,6 +69,7 @@ HANDLER(xfer_threads);
 HANDLER(xfer_libraries);
 HANDLER(xfer_exec_file);
 HANDLER(xfer_memory_map);
+HANDLER(xfer_siginfo);
 
 /* cmd_monitor.c */
 HANDLER(cmd_monitor);

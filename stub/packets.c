@@ -104,6 +104,7 @@ static const struct packet packets[] = {
     {"C", P_PREFIX, cmd_continue_signal, WHEN_STOPPED, has_resume, NULL},
     {"s", P_PREFIX, cmd_step, WHEN_STOPPED, has_resume, NULL},
     {"S", P_PREFIX, cmd_step_signal, WHEN_STOPPED, has_resume, NULL},
+    {"QPassSignals:", P_PREFIX, cmd_pass_signals, WHEN_ANY, has_resume, "QPassSignals+"},
     {"vCont?", P_EXACT, cmd_vcont_ask, WHEN_ANY, has_resume, "vContSupported+"},
     {"vCont;", P_PREFIX, cmd_vcont, WHEN_STOPPED, has_resume, NULL},
 
@@ -133,6 +134,7 @@ static const struct packet packets[] = {
      "qXfer:exec-file:read+"},
     {"qXfer:memory-map:read:", P_PREFIX, xfer_memory_map, WHEN_ANY, has_regions,
      "qXfer:memory-map:read+"},
+    {"qXfer:siginfo:read:", P_PREFIX, xfer_siginfo, WHEN_STOPPED, NULL, "qXfer:siginfo:read+"},
 
     {"qRcmd,", P_PREFIX, cmd_monitor, WHEN_ANY, NULL, NULL},
 };
