@@ -1,7 +1,8 @@
 /*
- * Running and stepping. Every run begins with one instruction under TF and goes on from inside the engine: that
- * passes a break at the start, and by then the engine has forgotten stops asked for too early, so another
- * thread's stop cannot be lost. Everything that changes maps or hooks happens here, outside the engine.
+ * Running and stepping. Every run begins with one instruction under TF and goes on from inside the
+ * engine: that passes a break at the start, and by then the engine has forgotten stops asked for
+ * too early, so another thread's stop cannot be lost. Everything that changes maps or hooks
+ * happens here, outside the engine.
  */
 #include "cpu/cpu_priv.h"
 
@@ -23,7 +24,7 @@ enum outcome {
     OUTCOME_NOMEM
 };
 
-/* ---- Callbacks --------------------------------------------------------------------------------------- */
+/* ---- Callbacks ------------------------------------------------------------------------------- */
 
 /* The first note wins: what comes after it in the same instruction follows from it. */
 void exec_note(struct cpu *cpu, enum note_kind kind, gva_t address, gva_t end)
@@ -76,8 +77,9 @@ void exec_on_tsc(void *ctx, bool with_aux)
 }
 
 /*
- * The engine clears its exit flag and looks at its exit request without a barrier in between, so that another thread's
- * request can be overwritten. It is repeated until the run has ended, or long after it would have.
+ * The engine clears its exit flag and looks at its exit request without a barrier in between, so
+ * that another thread's request can be overwritten. It is repeated until the run has ended, or
+ * long after it would have.
  */
 void cpu_stop(struct cpu *cpu)
 {
@@ -91,7 +93,7 @@ void cpu_stop(struct cpu *cpu)
     }
 }
 
-/* ---- One turn of the engine -------------------------------------------------------------------------- */
+/* ---- One turn of the engine ------------------------------------------------------------------ */
 
 enum engine_exit exec_engine(struct cpu *cpu, enum fill_mode mode)
 {
@@ -111,7 +113,10 @@ static enum outcome event_at(struct cpu *cpu, enum cpu_event_kind kind, struct c
     return OUTCOME_EVENT;
 }
 
-/* The engine refused an access. single: it ran one instruction, else a block that may have begun earlier. */
+/*
+ * The engine refused an access. single: it ran one instruction, else a block that may have begun
+ * earlier.
+ */
 static enum outcome after_refusal(struct cpu *cpu, bool single, struct cpu_event *out)
 {
     gva_t pc = engine_get(cpu->engine, CPU_RIP);
@@ -195,7 +200,7 @@ static enum outcome after_engine(struct cpu *cpu, enum engine_exit exit, bool si
     }
 }
 
-/* ---- One instruction --------------------------------------------------------------------------------- */
+/* ---- One instruction ------------------------------------------------------------------------- */
 
 /* Our TF is in the image that pushf has just pushed; take it out. */
 static void clean_pushed_flags(struct cpu *cpu)
@@ -285,7 +290,7 @@ static enum outcome step_once(struct cpu *cpu, struct cpu_event *out)
     return outcome;
 }
 
-/* ---- Running ----------------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 /* Must the instruction at pc be executed alone? */
 static bool needs_step(struct cpu *cpu, gva_t pc)

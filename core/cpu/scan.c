@@ -1,6 +1,7 @@
 /*
- * Instruction lengths by table, and the traits of scan.h. Follows Intel's SDM volume 2, appendix A; check_cpu_scan.c
- * compares it with Capstone. Undefined opcodes have some length: the engine ends its block there.
+ * Instruction lengths by table, and the traits of scan.h. Follows Intel's SDM volume 2, appendix
+ * A; check_cpu_scan.c compares it with Capstone. Undefined opcodes have some length: the engine
+ * ends its block there.
  */
 #include "cpu/scan.h"
 
@@ -42,7 +43,10 @@ static const uint8_t map2[256] = {
     /*       0    1    2    3    4    5    6    7     8    9    a    b    c    d    e    f */
     /* 0 */  M,   M,   M,   M,   0,   0,   0,   0,    0,   0,   0,   0,   0,   M,   0,   M|I1,
     /* 1 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
-    /* 2 */  I1,  I1,  I1,  I1,  I1,  I1,  I1,  I1,   M,   M,   M,   M,   M,   M,   M,   M, /* mov cr, dr: registers whatever modrm says */
+    /*
+     * 2 */  I1,  I1,  I1,  I1,  I1,  I1,  I1,  I1,   M,   M,   M,   M,   M,   M,   M,   M, /* mov
+     * cr, dr: registers whatever modrm says
+     */
     /* 3 */  0,   0,   0,   0,   0,   0,   0,   0,    0,   0,   0,   0,   0,   0,   0,   0,
     /* 4 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
     /* 5 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,

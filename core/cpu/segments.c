@@ -1,7 +1,8 @@
 /*
- * Ring 3 as Windows sets it up: a descriptor table in a private frame, and how selectors get loaded. The
- * engine sets hidden segment state only when an instruction loads a selector, so we run a few instructions of our own. Their
- * addresses answer only while they run; the guest never sees the frame.
+ * Ring 3 as Windows sets it up: a descriptor table in a private frame, and how selectors get
+ * loaded. The engine sets hidden segment state only when an instruction loads a selector, so we
+ * run a few instructions of our own. Their addresses answer only while they run; the guest never
+ * sees the frame.
  */
 #include "cpu/cpu_priv.h"
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/utf.h"
 #include "nt/layout.h"
 #include "nt/parts.h"
 #include "nt/text.h"
@@ -56,7 +57,7 @@ static enum err to_utf16(struct buf *out, const char *what, const char *utf8, si
                          struct diag *why)
 {
     buf_init(out, 2 * strlen(utf8) + 2); /* a unit takes a byte of UTF-8 or more */
-    if (!text_utf16(out, utf8))
+    if (!utf16_append(out, utf8))
         return diag_set(why, ERR_NOMEM, "the host is out of memory for the %s", what);
     if (out->len > room)
         return diag_set(why, ERR_LIMIT, "the %s has %zu characters; Windows takes %zu", what,

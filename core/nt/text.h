@@ -1,5 +1,5 @@
 /*
- * Text for the guest: UTF-16, the command line, the environment block, guest paths. Knows no guest memory.
+ * Text for the guest: the command line, the environment block, guest paths. Knows no guest memory.
  */
 #ifndef CORE_NT_TEXT_H
 #define CORE_NT_TEXT_H
@@ -10,9 +10,6 @@
 #include "winstub/buf.h"
 #include "winstub/cpu.h"
 #include "winstub/err.h"
-
-/* Append UTF-8 text as UTF-16LE without a NUL; every byte that is no UTF-8 becomes U+FFFD. */
-bool text_utf16(struct buf *out, const char *utf8);
 
 /*
  * Append, as UTF-8, the command line that Windows' C runtime and CommandLineToArgvW take apart into argv again

@@ -42,6 +42,11 @@ bool allocs_reserve(const struct allocs *as, unsigned n)
     return ranges_reserve(&as->tree, n);
 }
 
+bool allocs_reserve_ascending(const struct allocs *as, size_t n)
+{
+    return ranges_reserve_ascending(&as->tree, n);
+}
+
 void allocs_insert(struct allocs *as, struct allocation *a)
 {
     assert(VM_LOWEST <= a->base && a->base < a->end && a->end <= as->limit);

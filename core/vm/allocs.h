@@ -17,10 +17,10 @@
 struct allocation {
     gva_t base;
     gva_t end;
-    uint32_t type;        /* MEM_PRIVATE, MEM_IMAGE */
-    uint16_t protect;     /* AllocationProtect */
-    bool placeholder;     /* reserved for a later replacement, and for nothing else */
-    struct writes *watch; /* NULL unless made with MEM_WRITE_WATCH */
+    uint32_t type;         /* MEM_PRIVATE, MEM_IMAGE */
+    uint16_t protect;      /* AllocationProtect */
+    bool placeholder;      /* reserved for a later replacement, and for nothing else */
+    struct writes *writes; /* NULL unless made with MEM_WRITE_WATCH */
     struct label *label;
     struct label *path;
     struct runs runs;
@@ -55,6 +55,8 @@ bool allocs_is_free(const struct allocs *as, gva_t start, gva_t end);
 
 /* Make sure that the next n allocs_insert cannot fail. False when the host is out of memory. */
 bool allocs_reserve(const struct allocs *as, unsigned n);
+/* The same for n insertions in ascending order, once the tree is empty. */
+bool allocs_reserve_ascending(const struct allocs *as, size_t n);
 /* Enter a, whose range is free. After allocs_reserve. */
 void allocs_insert(struct allocs *as, struct allocation *a);
 void allocs_remove(struct allocs *as, struct allocation *a);

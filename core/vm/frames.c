@@ -72,12 +72,12 @@ uint8_t *frames_bytes(const struct frames *f, frame_t frame)
     return f->arena + (size_t)frame * FRAME_SIZE;
 }
 
-/* A free frame whose bytes are zero. */
-static bool take_free(struct frames *f, frame_t *out)
+/* A free frame; *dirty: it still holds old bytes, else it is zero. */
+static bool take_free(struct frames *f, frame_t *out, bool *dirty)
 {
-    if (f->dirty_count) {
+    *dirty = f->dirty_count > 0;
+    if (*dirty) {
         *out = f->dirty[--f->dirty_count];
-        memset(frames_bytes(f, *out), 0, FRAME_SIZE);
         return true;
     }
     if (f->returned != FRAME_NONE) {
@@ -91,13 +91,33 @@ static bool take_free(struct frames *f, frame_t *out)
     return true;
 }
 
-bool frames_new(struct frames *f, frame_t *out)
+static void put_in_use(struct frames *f, frame_t frame)
 {
-    if (!take_free(f, out))
-        return false;
-    f->state[*out] = 1;
+    f->state[frame] = 1;
     f->in_use++;
     f->references++;
+}
+
+bool frames_new(struct frames *f, frame_t *out)
+{
+    bool dirty;
+
+    if (!take_free(f, out, &dirty))
+        return false;
+    if (dirty)
+        memset(frames_bytes(f, *out), 0, FRAME_SIZE);
+    put_in_use(f, *out);
+    return true;
+}
+
+bool frames_copy(struct frames *f, frame_t from, frame_t *out)
+{
+    bool dirty;
+
+    if (!take_free(f, out, &dirty))
+        return false;
+    memcpy(frames_bytes(f, *out), frames_bytes(f, from), FRAME_SIZE);
+    put_in_use(f, *out);
     return true;
 }
 

@@ -1,8 +1,6 @@
 /* How pages get their frames; see pages.h. */
 #include "vm/pages.h"
 
-#include <string.h>
-
 bool pages_find(const struct vm *vm, gva_t addr, struct place *out, enum vm_fault *why)
 {
     struct allocation *a;
@@ -32,7 +30,7 @@ static bool enter(struct vm *vm, gva_t page, pte_t e)
 
 bool pages_touch(struct vm *vm, const struct place *at, pte_t *out)
 {
-    bool watch = at->a->watch && !writes_has(at->a->watch, at->page);
+    bool watch = at->a->writes && !writes_has(at->a->writes, at->page);
     frame_t frame;
     pte_t e;
 
@@ -50,9 +48,8 @@ bool pages_unshare(struct vm *vm, gva_t page, pte_t *e)
     frame_t frame;
     pte_t own;
 
-    if (!frames_new(&vm->frames, &frame))
+    if (!frames_copy(&vm->frames, pte_frame(*e), &frame))
         return false;
-    memcpy(frames_bytes(&vm->frames, frame), frames_bytes(&vm->frames, pte_frame(*e)), FRAME_SIZE);
     own = pte_make(frame, (uint32_t)*e & (PTE_PROTECT | PTE_WATCH));
     if (!enter(vm, page, own))
         return false;

@@ -46,6 +46,16 @@ bool ranges_reserve(const struct ranges *t, unsigned n)
     return pool_reserve(t->nodes, (size_t)n * (levels + n));
 }
 
+bool ranges_reserve_ascending(const struct ranges *t, size_t n)
+{
+    size_t nodes = RANGES_LEVELS;
+
+    /* each level fills its nodes but for one slot, and has one that is not full yet */
+    for (size_t slots = n; slots > RANGES_FANOUT; slots = slots / (RANGES_FANOUT - 1) + 1)
+        nodes += slots / (RANGES_FANOUT - 1) + 1;
+    return pool_reserve(t->nodes, nodes);
+}
+
 /*
  * How many of n's slots start at or below addr. The number of steps depends on the count alone: nothing for the
  * host to mispredict.

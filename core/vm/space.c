@@ -2,6 +2,7 @@
  * One address space: its making and end, and the steps that all operations share. Every operation has
  * the same shape: check, reserve what may run short (space_prepare), change without failing.
  */
+#include "vm/save.h"
 #include "vm/space.h"
 
 #include <assert.h>
@@ -47,6 +48,7 @@ void vm_free(struct vm *vm)
     if (!vm)
         return;
     vm_set_observer(vm, NULL);
+    space_forget_saved(vm);
     for (struct allocation *a; (a = allocs_above(&vm->allocs, 0)) != NULL;) {
         space_leave(vm, a);
         space_discard(vm, a);
@@ -109,9 +111,16 @@ struct range range_of_pages(gva_t base, uint64_t size)
     return (struct range){page_down(base), page_up(base + size)};
 }
 
+void space_forget_saved(struct vm *vm)
+{
+    layout_unref(vm->known);
+    vm->known = NULL;
+}
+
 void space_changed(struct vm *vm)
 {
     vm->layout++;
+    space_forget_saved(vm);
     assert(vm_valid(vm));
 }
 
@@ -197,7 +206,7 @@ struct allocation *space_new_allocation(struct vm *vm, struct range r, const cha
 void space_discard(struct vm *vm, struct allocation *a)
 {
     runs_fini(&a->runs, &vm->run_pool);
-    writes_unref(a->watch);
+    writes_unref(a->writes);
     label_unref(a->label);
     label_unref(a->path);
     pool_give(&vm->allocation_pool, a);

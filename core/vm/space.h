@@ -31,6 +31,7 @@ struct vm {
     bool dep;
     struct vm_observer observer;
     uint64_t layout;
+    struct layout *known; /* the saved copy that says what holds now; NULL: none does */
 };
 
 /* A range of guest addresses, whole pages, end exclusive. */
@@ -60,6 +61,8 @@ struct range range_of_pages(gva_t base, uint64_t size);
 
 /* The layout is another now: count it, and in debug builds check every invariant. */
 void space_changed(struct vm *vm);
+/* No saved copy describes what holds now: for changes that no reader of the map sees. space_changed includes it. */
+void space_forget_saved(struct vm *vm);
 
 /* Tell the observer. */
 void space_revoke(const struct vm *vm, struct range r);

@@ -11,16 +11,17 @@ static struct allocation *find_watched(const struct vm *vm, gva_t base, uint64_t
         return NULL;
     *r = range_of_pages(base, size);
     a = allocs_find(&vm->allocs, r->start);
-    return a && a->watch && r->end <= a->end ? a : NULL;
+    return a && a->writes && r->end <= a->end ? a : NULL;
 }
 
 /* Forget that the pages of r were written; the next write to each asks again. After space_prepare. */
 static void forget(struct vm *vm, struct allocation *a, struct range r)
 {
     for (gva_t page = r.start; page < r.end; page += VM_PAGE_SIZE)
-        writes_set(a->watch, page, false);
+        writes_set(a->writes, page, false);
     pt_change(&vm->pages, page_number(r.start), page_number(r.end), 0, PTE_WATCH);
     space_revoke(vm, r);
+    space_forget_saved(vm);
 }
 
 /* List written pages of r; returns the first page that was not looked at. */
@@ -30,7 +31,7 @@ static gva_t list(const struct allocation *a, struct range r, gva_t *addresses, 
     gva_t page = r.start;
 
     for (; page < r.end && found < *count; page += VM_PAGE_SIZE) {
-        if (writes_has(a->watch, page))
+        if (writes_has(a->writes, page))
             addresses[found++] = page;
     }
     *count = found;

@@ -2,25 +2,39 @@
 #include "vm/writes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "winstub/vm.h"
 
 struct writes {
     unsigned refs;
     gva_t start;
+    size_t size; /* of bits, in bytes */
     uint8_t bits[];
 };
 
 struct writes *writes_new(gva_t start, gva_t end)
 {
-    size_t pages = (size_t)((end - start) / VM_PAGE_SIZE);
-    struct writes *w = calloc(1, sizeof *w + (pages + 7) / 8);
+    size_t size = (size_t)((end - start) / VM_PAGE_SIZE + 7) / 8;
+    struct writes *w = calloc(1, sizeof *w + size);
 
     if (w) {
         w->refs = 1;
         w->start = start;
+        w->size = size;
     }
     return w;
+}
+
+struct writes *writes_copy(const struct writes *w)
+{
+    struct writes *copy = malloc(sizeof *copy + w->size);
+
+    if (copy) {
+        memcpy(copy, w, sizeof *copy + w->size);
+        copy->refs = 1;
+    }
+    return copy;
 }
 
 struct writes *writes_ref(struct writes *w)

@@ -14,6 +14,8 @@ struct writes; /* NULL: the allocation is not watched */
 
 /* Records for the pages in [start, end), none written, with one reference. NULL when the host is out of memory. */
 struct writes *writes_new(gva_t start, gva_t end);
+/* The same records with one reference. NULL when the host is out of memory. */
+struct writes *writes_copy(const struct writes *w);
 struct writes *writes_ref(struct writes *w); /* returns w; takes NULL */
 void writes_unref(struct writes *w);         /* takes NULL */
 

@@ -234,6 +234,24 @@ struct vm_observer {
 /* At most one observer; NULL removes it. The struct is copied. */
 void vm_set_observer(struct vm *vm, const struct vm_observer *observer);
 
+/* ---- Save and restore ------------------------------------------------------------------------ */
+
+/* All that a vm holds at one moment, except frames of vm_frame_new: map, contents, protections, guards, records. */
+struct vm_saved;
+
+/*
+ * Save. Pages are shared until either side changes them. NULL: memory is short.
+ * O(1) while the map is as at an earlier save or restore, else O(log allocations + runs).
+ */
+struct vm_saved *vm_save(struct vm *vm);
+/*
+ * Make vm what it was; extra allocations vanish. saved stays valid. False, nothing changed: memory is short.
+ * O(pages written since) while the map is the same, and O(runs) for another one.
+ */
+MUST_USE bool vm_restore(struct vm *vm, const struct vm_saved *saved);
+/* Before vm_free of the vm that it was saved from. Takes NULL. */
+void vm_saved_free(struct vm_saved *saved);
+
 /* ---- Reports -------------------------------------------------------------------------------- */
 
 /*

@@ -1,7 +1,8 @@
 /*
- * How fast guest code runs under our CPU, as ratios within one run: against the bare engine in the same virtual-TLB
- * mode with no hooks, against one uc_mem_map per region, and with thousands of breaks elsewhere. And single steps per
- * second. Rounds are interleaved timed in CPU time, and medians taken, since the machine is noisy. Argument: rounds (default 7).
+ * How fast guest code runs under our CPU, as ratios within one run: against the bare engine in the
+ * same virtual-TLB mode with no hooks, against one uc_mem_map per region, and with thousands of
+ * breaks elsewhere. And single steps per second. Rounds are interleaved timed in CPU time, and
+ * medians taken, since the machine is noisy. Argument: rounds (default 7).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +75,7 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* ---- The bare engine --------------------------------------------------------------------------------------- */
+/* ---- The bare engine ------------------------------------------------------------------------- */
 
 struct bare {
     uc_engine *uc;
@@ -166,7 +167,7 @@ static double bare_run(struct bare *b, const struct loop *loop)
     return now() - start;
 }
 
-/* ---- Our CPU ------------------------------------------------------------------------------------------------- */
+/* ---- Our CPU --------------------------------------------------------------------------------- */
 
 struct ours {
     struct vm *vm;
@@ -249,7 +250,7 @@ static void set_breaks(struct ours *o, unsigned count)
     }
 }
 
-/* ---- Measuring ----------------------------------------------------------------------------------------------- */
+/* ---- Measuring ------------------------------------------------------------------------------- */
 
 enum variant { VIRTUAL, REGIONS, OURS, BREAKS_1000, BREAKS_10000, VARIANTS };
 

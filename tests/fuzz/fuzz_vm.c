@@ -1,7 +1,7 @@
 /*
  * Random operations on an address space and on its naive twin (vm_model.h). After each one: the same
  * status and outputs, the same answer to a query of every page; after some, the same bytes, nothing promised to a CPU that
- * does not hold any more, and every invariant. A page table shared as a checkpoint shares it keeps its contents.
+ * does not hold any more, and every invariant. Both are saved and restored at random moments.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +15,13 @@
 
 #define OPERATIONS_MAX 96u
 #define NO_OFFSET      UINT64_MAX
+#define MOMENTS        3u
+
+/* The address space and its twin as they were; NULL when not used. */
+struct moment {
+    struct vm_saved *vm;
+    struct model *model;
+};
 
 struct state {
     struct bytes input;
@@ -22,8 +29,7 @@ struct state {
     struct vm *vm;
     struct model *model;
     struct vm_fill tlb[MODEL_PAGES]; /* what a CPU may have cached; offset NO_OFFSET: nothing */
-    struct pagetable checkpoint;
-    struct model *remembered; /* NULL: no checkpoint */
+    struct moment moments[MOMENTS];
 };
 
 static void check(bool ok, const char *what)
@@ -307,25 +313,32 @@ static void do_dep(struct state *s)
     vm_set_dep(s->vm, s->model->dep);
 }
 
-static void drop_checkpoint(struct state *s)
+static void drop_saved(struct moment *m)
 {
-    if (!s->remembered)
-        return;
-    pt_fini(&s->checkpoint);
-    model_free(s->remembered);
-    s->remembered = NULL;
+    vm_saved_free(m->vm);
+    model_free(m->model);
+    *m = (struct moment){0};
 }
 
-/* Share the page table as a checkpoint does; the CPU must ask again before it writes. */
-static void do_checkpoint(struct state *s)
+static void do_save(struct state *s)
 {
-    drop_checkpoint(s);
-    if (next_u8(s) & 1)
+    struct moment *m = &s->moments[next_u8(s) % MOMENTS];
+
+    drop_saved(m);
+    m->vm = vm_save(s->vm);
+    check(m->vm != NULL, "save");
+    m->model = model_new(0);
+    *m->model = *s->model;
+}
+
+static void do_restore(struct state *s)
+{
+    const struct moment *m = &s->moments[next_u8(s) % MOMENTS];
+
+    if (!m->vm)
         return;
-    s->remembered = model_new(0);
-    *s->remembered = *s->model;
-    pt_share(&s->vm->pages, &s->checkpoint);
-    forget(s, 0, MODEL_LIMIT);
+    check(vm_restore(s->vm, m->vm), "restore");
+    *s->model = *m->model;
 }
 
 static void do_label(struct state *s)
@@ -364,24 +377,6 @@ static void check_contents(const struct state *s, gva_t addr)
     check(memcmp(bytes, s->model->bytes[addr / VM_PAGE_SIZE], len) == 0, "contents");
 }
 
-/* The checkpoint's table holds what memory held when it was taken. */
-static void check_checkpoint(const struct state *s)
-{
-    uint64_t page = 0;
-    pte_t e;
-
-    if (!s->remembered)
-        return;
-    check(pt_valid(&s->checkpoint), "checkpoint");
-    for (; pt_next(&s->checkpoint, &page, MODEL_PAGES, &e); page++) {
-        const uint8_t *bytes = s->remembered->bytes[page];
-
-        check(pte_protect(e) == s->remembered->pages[page].protect, "protection in a checkpoint");
-        check(memcmp(frames_bytes(&s->vm->frames, pte_frame(e)), bytes, VM_PAGE_SIZE) == 0,
-              "contents of a checkpoint");
-    }
-}
-
 static void check_layout(const struct state *s)
 {
     check(vm_valid(s->vm), "an invariant");
@@ -394,16 +389,15 @@ static void check_memory(const struct state *s)
     for (gva_t addr = 0; addr < MODEL_LIMIT; addr += VM_PAGE_SIZE)
         check_contents(s, addr);
     check_tlb(s);
-    check_checkpoint(s);
 }
 
 static void run(struct state *s)
 {
     static void (*const operations[])(struct state *) = {
-        do_allocate,   do_allocate, do_allocate,     do_release,   do_release,
-        do_protect,    do_protect,  do_fill,         do_fill,      do_fill,
-        do_map,        do_unmap,    do_write,        do_guard,     do_dep,
-        do_checkpoint, do_label,    do_kernel_write, do_get_watch, do_reset_watch};
+        do_allocate,  do_allocate,    do_allocate, do_release, do_release, do_protect,
+        do_protect,   do_fill,        do_fill,     do_fill,    do_map,     do_unmap,
+        do_write,     do_guard,       do_dep,      do_save,    do_label,   do_kernel_write,
+        do_get_watch, do_reset_watch, do_restore};
 
     for (unsigned n = 0; n < OPERATIONS_MAX && s->at < s->input.len; n++) {
         operations[next_u8(s) % (sizeof operations / sizeof *operations)](s);
@@ -429,7 +423,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vm_set_observer(s.vm, &observer);
     forget(&s, 0, MODEL_LIMIT);
     run(&s);
-    drop_checkpoint(&s);
+    for (unsigned i = 0; i < MOMENTS; i++)
+        drop_saved(&s.moments[i]);
     model_free(s.model);
     vm_free(s.vm);
     return 0;

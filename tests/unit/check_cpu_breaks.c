@@ -21,8 +21,7 @@ static void setup(void)
 static void setup_few(void)
 {
     guest_init(&g, CPU_AMD64);
-    if (g.cpu->hook_limit)
-        g.cpu->hook_limit = 2;
+    g.cpu->hook_limit = 2;
 }
 
 static void teardown(void)
@@ -145,7 +144,10 @@ START_TEST(a_break_in_hot_code_is_hit)
 }
 END_TEST
 
-/* An instruction whose middle bytes are a break address is not stopped at: execution never gets there. */
+/*
+ * An instruction whose middle bytes are a break address is not stopped at: execution never gets
+ * there.
+ */
 START_TEST(a_break_inside_an_instruction_is_never_hit)
 {
     make_functions();
@@ -222,7 +224,7 @@ START_TEST(breaks_on_odd_instructions_work)
 }
 END_TEST
 
-/* ---- Traps ---------------------------------------------------------------------------------------------- */
+/* ---- Traps ----------------------------------------------------------------------------------- */
 
 START_TEST(a_trap_stops_the_access_and_an_open_step_lets_it_through)
 {
@@ -279,7 +281,9 @@ START_TEST(an_execution_trap_stops_at_the_first_instruction)
 }
 END_TEST
 
-/* A block that runs into a page without execute permission faults there, with all before it done. */
+/*
+ * A block that runs into a page without execute permission faults there, with all before it done.
+ */
 START_TEST(running_into_a_page_without_execution_faults_in_it)
 {
     gva_t code = LATER + VM_PAGE_SIZE - 3;

@@ -1,6 +1,6 @@
 /*
- * The faulting byte of every operand form. The engine names only the page; without the decoding in fault.c each
- * of these reports the page's first byte and no size.
+ * The faulting byte of every operand form. The engine names only the page; without the decoding in
+ * fault.c each of these reports the page's first byte and no size.
  */
 #include <check.h>
 #include <string.h>
@@ -14,7 +14,9 @@
 
 enum { W32 = 1, W64 = 2, BOTH = 3 };
 
-/* An operand that rbx points at. Registers not named are 0 but rsp, rsi and rdi (= rbx), rcx (1). */
+/*
+ * An operand that rbx points at. Registers not named are 0 but rsp, rsi and rdi (= rbx), rcx (1).
+ */
 struct form {
     const char *name;
     uint8_t code[10];
@@ -236,7 +238,7 @@ START_TEST(an_aligned_operand_faults_at_its_first_byte)
 }
 END_TEST
 
-/* ---- The stack, and operands that are not at rbx --------------------------------------------------------- */
+/* ---- The stack, and operands that are not at rbx --------------------------------------------- */
 
 struct special {
     const char *name;
@@ -249,7 +251,10 @@ struct special {
     int byte;         /* from FREE */
 };
 
-/* The stack's pages end like the data's: FREE is above GUEST_DATA, and below GUEST_DATA there is nothing either. */
+/*
+ * The stack's pages end like the data's: FREE is above GUEST_DATA, and below GUEST_DATA there is
+ * nothing either.
+ */
 #define BELOW (-2 * (int)VM_PAGE_SIZE) /* GUEST_DATA, from FREE */
 
 static const struct special specials[] = {
@@ -346,7 +351,7 @@ START_TEST(long_operands_fault_at_their_byte)
 }
 END_TEST
 
-/* ---- Why ------------------------------------------------------------------------------------------------- */
+/* ---- Why ------------------------------------------------------------------------------------- */
 
 START_TEST(the_reason_is_the_vms)
 {

@@ -1,6 +1,7 @@
 /*
- * The length decoder against Capstone, over random instructions: where both know an instruction they must agree on its
- * length, or marks would land between instructions. And its traits, and the hash table beside it.
+ * The length decoder against Capstone, over random instructions: where both know an instruction
+ * they must agree on its length, or marks would land between instructions. And its traits, and the
+ * hash table beside it.
  */
 #include <check.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * What the engine gets wrong, one test for each answer (DESIGN.md section 2). Each says how it fails when
- * the answer is taken away.
+ * What the engine gets wrong, one test for each answer (DESIGN.md section 2). Each says how it
+ * fails when the answer is taken away.
  */
 #include <check.h>
 #include <pthread.h>
@@ -39,9 +39,12 @@ static void teardown(void)
     guest_fini(&g);
 }
 
-/* ---- Exceptions ---------------------------------------------------------------------------------------- */
+/* ---- Exceptions ------------------------------------------------------------------------------ */
 
-/* Without the reset of the exception-in-flight field the second is vector 8 and the third nothing at all. */
+/*
+ * Without the reset of the exception-in-flight field the second is vector 8 and the third nothing
+ * at all.
+ */
 START_TEST(exceptions_in_a_row_arrive_as_themselves)
 {
     /* 0: div ecx; 2: hlt; 3: cli; 4: mov eax, cr0; 7: idiv ecx */
@@ -80,7 +83,10 @@ START_TEST(a_fault_behind_an_interrupt_is_still_a_fault)
 }
 END_TEST
 
-/* Without its decoding icebp is an invalid instruction; int 1 under our TF looks like a step that was done. */
+/*
+ * Without its decoding icebp is an invalid instruction; int 1 under our TF looks like a step that
+ * was done.
+ */
 START_TEST(icebp_and_int1_are_debug_exceptions)
 {
     GUEST_CODE_AT(&g, GUEST_CODE, 0xf1, 0xcd, 0x01, 0x90);
@@ -123,7 +129,7 @@ START_TEST(port_access_is_refused_at_ring_3)
 }
 END_TEST
 
-/* ---- Instructions that the engine gets wrong --------------------------------------------------------------- */
+/* ---- Instructions that the engine gets wrong ------------------------------------------------- */
 
 struct illegal_case {
     const char *name;
@@ -143,8 +149,8 @@ static const struct illegal_case illegal[] = {
 };
 
 /*
- * Without the scan vaddps adds the wrong registers and goes on (facts/UNICORN.md section 10). Run to it, step to it,
- * and meet it again in a block that is already translated.
+ * Without the scan vaddps adds the wrong registers and goes on (facts/UNICORN.md section 10). Run
+ * to it, step to it, and meet it again in a block that is already translated.
  */
 START_TEST(an_instruction_that_cpuid_hides_is_invalid)
 {
@@ -164,7 +170,10 @@ START_TEST(an_instruction_that_cpuid_hides_is_invalid)
 }
 END_TEST
 
-/* Without the check of the bytes at a mark, code that replaces a VEX instruction would stop as well. */
+/*
+ * Without the check of the bytes at a mark, code that replaces a VEX instruction would stop as
+ * well.
+ */
 START_TEST(code_that_replaces_an_invalid_instruction_runs)
 {
     static const uint8_t fine[] = {0x83, 0xc0, 0x01, 0x90, 0xcc};
@@ -247,7 +256,7 @@ START_TEST(rdtsc_reads_the_given_clock)
 }
 END_TEST
 
-/* ---- Code that changes --------------------------------------------------------------------------------- */
+/* ---- Code that changes ----------------------------------------------------------------------- */
 
 /* Runs the two bytes-long "mov al, n; int3" at addr and returns al. */
 static uint64_t run_mov_al(gva_t addr)
@@ -271,8 +280,8 @@ START_TEST(a_host_write_changes_translated_code)
 END_TEST
 
 /*
- * Make the page at ALIAS show the frame of the page at RWX_PAGE, as two views of a section do. A second reference
- * would mean copy-on-write, so there is none until the end.
+ * Make the page at ALIAS show the frame of the page at RWX_PAGE, as two views of a section do. A
+ * second reference would mean copy-on-write, so there is none until the end.
  */
 static frame_t alias_code_page(void)
 {
@@ -284,7 +293,10 @@ static frame_t alias_code_page(void)
     return pte_frame(e);
 }
 
-/* Without write-or-execute the engine notices the first store through ALIAS and misses the later ones. */
+/*
+ * Without write-or-execute the engine notices the first store through ALIAS and misses the later
+ * ones.
+ */
 START_TEST(a_store_through_another_address_changes_code)
 {
     frame_t frame;
@@ -320,12 +332,16 @@ START_TEST(a_store_through_the_same_address_changes_code)
 END_TEST
 
 /*
- * Without "both for one step" the store never gets done: page writable, then executable, then writable ... With only one
- * of the two the changed instruction, next in the same block, runs as it was.
+ * Without "both for one step" the store never gets done: page writable, then executable, then
+ * writable ... With only one of the two the changed instruction, next in the same block, runs as
+ * it was.
  */
 START_TEST(a_store_into_its_own_page_takes_effect_at_once)
 {
-    /* 0: mov byte [ebx], cl (ebx -> 3); 2: mov al, 0x11; 4: inc cl via add cl, 1; 7: cmp cl, 5; a: jne 0; c: int3 */
+    /*
+     * 0: mov byte [ebx], cl (ebx -> 3); 2: mov al, 0x11; 4: inc cl via add cl, 1; 7: cmp cl, 5; a:
+     * jne 0; c: int3
+     */
     GUEST_CODE_AT(&g, RWX_PAGE, 0x88, 0x0b, 0xb0, 0x11, 0x80, 0xc1, 1, 0x80, 0xf9, 5, 0x75, 0xf4,
                   0xcc);
     cpu_set(g.cpu, CPU_RBX, RWX_PAGE + 3);
@@ -339,7 +355,10 @@ START_TEST(a_store_into_its_own_page_takes_effect_at_once)
 }
 END_TEST
 
-/* A store that crosses from a data page into the page it runs from, and a stack in the code's own page. */
+/*
+ * A store that crosses from a data page into the page it runs from, and a stack in the code's own
+ * page.
+ */
 START_TEST(stores_that_cross_into_running_code_work)
 {
     gva_t code = RWX_PAGE + VM_PAGE_SIZE;
@@ -391,7 +410,7 @@ START_TEST(code_mapped_anew_at_an_address_is_what_runs)
 }
 END_TEST
 
-/* ---- Stopping ------------------------------------------------------------------------------------------- */
+/* ---- Stopping -------------------------------------------------------------------------------- */
 
 /* Without our own flag the engine forgets it when it starts, and the loop runs for ever. */
 START_TEST(a_stop_before_the_run_is_honoured)
@@ -402,7 +421,10 @@ START_TEST(a_stop_before_the_run_is_honoured)
 }
 END_TEST
 
-/* A stop is about runs. Engines before 2.1.4 look at it in every block: a step that obeyed it would never be done. */
+/*
+ * A stop is about runs. Engines before 2.1.4 look at it in every block: a step that obeyed it
+ * would never be done.
+ */
 START_TEST(a_stop_before_a_step_is_left_to_the_next_run)
 {
     GUEST_CODE_AT(&g, GUEST_CODE, 0x90, 0xeb, 0xfe);
@@ -429,8 +451,9 @@ static void *stop_after(void *arg)
 }
 
 /*
- * Without the first instruction under TF a stop that falls between our look at the flag and the engine's start is lost: some
- * round hangs until the test times out. Without the hook in every block, engines before 2.1.4 lose count.
+ * Without the first instruction under TF a stop that falls between our look at the flag and the
+ * engine's start is lost: some round hangs until the test times out. Without the hook in every
+ * block, engines before 2.1.4 lose count.
  */
 START_TEST(a_stop_from_another_thread_is_exact)
 {
@@ -461,7 +484,7 @@ START_TEST(a_stop_from_another_thread_is_exact)
 }
 END_TEST
 
-/* ---- Counting and flags ----------------------------------------------------------------------------------- */
+/* ---- Counting and flags ---------------------------------------------------------------------- */
 
 /* Without TF's own rules for rep, a step would do all iterations, or one more than there are. */
 START_TEST(a_step_does_one_iteration_of_rep)
@@ -479,7 +502,10 @@ START_TEST(a_step_does_one_iteration_of_rep)
 }
 END_TEST
 
-/* Without the clean-up the pushed image has TF set, by a step and by the first instruction of a run. */
+/*
+ * Without the clean-up the pushed image has TF set, by a step and by the first instruction of a
+ * run.
+ */
 START_TEST(pushed_flags_never_show_our_tf)
 {
     /* pushf; pop eax; pushf; pop ecx; int3 */
@@ -522,15 +548,21 @@ START_TEST(the_guests_own_tf_traps)
 }
 END_TEST
 
-/* ---- The TLB ---------------------------------------------------------------------------------------------- */
+/* ---- The TLB --------------------------------------------------------------------------------- */
 
-/* Without the early flushes the engine's TLB stays at 256 entries, however many pages the guest uses. */
+/*
+ * Without the early flushes the engine's TLB stays at 256 entries, however many pages the guest
+ * uses.
+ */
 START_TEST(the_tlb_grows_with_the_working_set)
 {
     gva_t base = 0x10000000;
 
     guest_map(&g, base, 4096 * VM_PAGE_SIZE, PAGE_READWRITE);
-    /* 0: mov eax, [ebx]; 2: add ebx, 0x1000; 8: cmp ebx, edi; a: jb 0; c: mov ebx, esi; e: sub ecx, 1; 11: jne 0; 13: int3 */
+    /*
+     * 0: mov eax, [ebx]; 2: add ebx, 0x1000; 8: cmp ebx, edi; a: jb 0; c: mov ebx, esi; e: sub
+     * ecx, 1; 11: jne 0; 13: int3
+     */
     GUEST_CODE_AT(&g, GUEST_CODE, 0x8b, 0x03, 0x81, 0xc3, 0x00, 0x10, 0x00, 0x00, 0x39, 0xfb, 0x72,
                   0xf4, 0x89, 0xf3, 0x83, 0xe9, 0x01, 0x75, 0xed, 0xcc);
     cpu_set(g.cpu, CPU_RBX, base);

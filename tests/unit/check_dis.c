@@ -1,4 +1,7 @@
-/* Decoding: text, lengths, flags, and that it never reads past what it is given. Operands: check_cpu_fault.c. */
+/*
+ * Decoding: text, lengths, flags, and that it never reads past what it is given. Operands:
+ * check_cpu_fault.c.
+ */
 #include <check.h>
 #include <string.h>
 

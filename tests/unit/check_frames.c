@@ -60,6 +60,22 @@ START_TEST(zero_again_after_use)
 }
 END_TEST
 
+START_TEST(copies)
+{
+    frame_t f = new_frame();
+    frame_t old = new_frame();
+    frame_t copy;
+
+    memset(frames_bytes(&frames, f), 0xee, FRAME_SIZE);
+    memset(frames_bytes(&frames, old), 0x11, FRAME_SIZE);
+    frames_unref(&frames, old);
+    ck_assert(frames_copy(&frames, f, &copy));
+    ck_assert_uint_ne(copy, f);
+    ck_assert(memcmp(frames_bytes(&frames, copy), frames_bytes(&frames, f), FRAME_SIZE) == 0);
+    ck_assert_uint_eq(frames_refs(&frames, copy), 1);
+}
+END_TEST
+
 START_TEST(references)
 {
     frame_t f = new_frame();
@@ -85,6 +101,7 @@ START_TEST(full_arena)
     for (unsigned i = 0; i < FRAMES; i++)
         (void)new_frame();
     ck_assert(!frames_new(&frames, &f));
+    ck_assert(!frames_copy(&frames, 1, &f));
     ck_assert(frames_valid(&frames));
     frames_unref(&frames, 17);
     ck_assert_uint_eq(new_frame(), 17);
@@ -160,6 +177,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, zero_again_after_use);
+    tcase_add_test(tc, copies);
     tcase_add_test(tc, references);
     tcase_add_test(tc, full_arena);
     tcase_add_test(tc, batches_go_back_to_the_host);
