@@ -134,7 +134,8 @@ static const struct packet packets[] = {
      "qXfer:exec-file:read+"},
     {"qXfer:memory-map:read:", P_PREFIX, xfer_memory_map, WHEN_ANY, has_regions,
      "qXfer:memory-map:read+"},
-    {"qXfer:siginfo:read:", P_PREFIX, xfer_siginfo, WHEN_STOPPED, NULL, "qXfer:siginfo:read+"},
+    {"qXfer:siginfo:read:", P_PREFIX, xfer_siginfo, WHEN_STOPPED, has_resume,
+     "qXfer:siginfo:read+"},
 
     {"qRcmd,", P_PREFIX, cmd_monitor, WHEN_ANY, NULL, NULL},
 };
