@@ -201,8 +201,7 @@ static void send_console(struct stub *s, const void *text, size_t len)
     rsp_link_send(&s->link, out.data, out.len);
 }
 
-/* What there is to say goes first, as O packets. */
-static void flush_console(struct stub *s)
+void packets_say(struct stub *s)
 {
     static const char cut[] = "\n(cut here: the text is too long)\n";
 
@@ -225,7 +224,7 @@ static void packets_close(struct stub *s, enum verdict verdict, struct reply *ou
     }
     switch (verdict) {
     case ANSWER:
-        flush_console(s);
+        packets_say(s); /* goes first */
         rsp_link_send(&s->link, out->data, out->len);
         break;
     case UNSUPPORTED:

@@ -75,7 +75,11 @@ struct stub {
         [SESSION_SIGNALS]; /* QPassSignals: the guest gets these, the client does not see them */
     struct client_points points;
     struct document document;
-    struct buf console; /* text to show before the next answer */
+    struct buf console; /* text to show: before the next answer, or while the guest runs */
+
+    /* of the server */
+    void (*flush)(void *ctx); /* may be NULL */
+    void *flush_ctx;
 
     /* bytes */
     struct rsp_frame frame;
@@ -87,6 +91,8 @@ struct stub {
 
 /* Has the process ended? */
 bool session_exited(const struct stub *s);
+/* Can breakpoints have conditions and commands? */
+bool session_has_agent(const struct stub *s);
 /* The thread that the last stop was about, or the first one; 0 when there is none. */
 uint32_t session_current_thread(const struct stub *s);
 /* The thread that g, p and the like mean: Hg, else the current one. */

@@ -16,10 +16,11 @@
 #include "stop_reply.h"
 #include "winstub/log.h"
 
-#define INBOX_MAX    (4u * STUB_PACKET_MAX) /* packets that came too early */
-#define OUT_ENOUGH   (8u * STUB_PACKET_MAX) /* that much waits for the client: handle nothing more */
-#define DOCUMENT_MAX (16u * 1024 * 1024)    /* one qXfer document */
-#define CONSOLE_MAX  (16u * 1024 * 1024)    /* text before one answer */
+#define INBOX_MAX      (4u * STUB_PACKET_MAX) /* packets that came too early */
+#define OUT_ENOUGH     (8u * STUB_PACKET_MAX) /* that much waits for the client: handle nothing more */
+#define DOCUMENT_MAX   (16u * 1024 * 1024)    /* one qXfer document */
+#define CONSOLE_MAX    (16u * 1024 * 1024)    /* text before one answer */
+#define CONSOLE_ENOUGH 4096u /* that much text of a running guest is worth sending at once */
 
 /* What stands before each packet in the inbox. */
 struct inbox_head {
@@ -88,7 +89,7 @@ void stub_connect(struct stub *s)
 {
     struct target_info info;
 
-    client_points_clear_all(&s->points, &s->target);
+    client_points_clear_all(&s->points, &s->target, false);
     s->target.ops->info(s->target.ctx, &info);
     s->target.ops->last_stop(s->target.ctx, &s->stop);
     s->pid = info.pid;
@@ -109,7 +110,7 @@ void stub_connect(struct stub *s)
 void stub_disconnect(struct stub *s)
 {
     assert(s->guest != GUEST_RUNNING);
-    client_points_clear_all(&s->points, &s->target);
+    client_points_clear_all(&s->points, &s->target, true);
     s->guest = GUEST_STOPPED;
 }
 
@@ -236,6 +237,50 @@ void stub_sent(struct stub *s, size_t n)
     drain_inbox(s);
 }
 
+/* Text of a running guest becomes packets only as fast as the client takes them. */
+size_t stub_take(struct stub *s, void *dst, size_t cap)
+{
+    size_t len;
+
+    pthread_mutex_lock(&s->lock);
+    if (s->guest == GUEST_RUNNING && s->console.len && rsp_link_idle(&s->link))
+        packets_say(s);
+    len = s->link.out.len < cap ? s->link.out.len : cap;
+    if (len)
+        memcpy(dst, s->link.out.data, len);
+    buf_consume(&s->link.out, len);
+    pthread_mutex_unlock(&s->lock);
+    return len;
+}
+
+void stub_set_flush(struct stub *s, void (*flush)(void *ctx), void *ctx)
+{
+    s->flush = flush;
+    s->flush_ctx = ctx;
+}
+
+/* A breakpoint of the running guest prints. */
+static void text_arrived(void *arg, const char *text, size_t len)
+{
+    struct stub *s = arg;
+    bool much;
+
+    pthread_mutex_lock(&s->lock);
+    (void)buf_append(&s->console, text,
+                     len); /* past its limit the client is told that text is missing */
+    much = s->console.len >= CONSOLE_ENOUGH;
+    pthread_mutex_unlock(&s->lock);
+    if (much && s->flush)
+        s->flush(s->flush_ctx);
+}
+
+/* Who gets the text that the guest's breakpoints print. */
+static void listen_to_guest(struct stub *s, bool on)
+{
+    if (s->target.ops->set_console)
+        s->target.ops->set_console(s->target.ctx, on ? text_arrived : NULL, s);
+}
+
 bool stub_wants_run(const struct stub *s)
 {
     return s->guest == GUEST_RESUMED;
@@ -277,7 +322,9 @@ void stub_run(struct stub *s)
     s->guest = GUEST_RUNNING;
     do {
         pthread_mutex_unlock(&s->lock);
+        listen_to_guest(s, true);
         e = s->target.ops->run(s->target.ctx, &why);
+        listen_to_guest(s, false);
         pthread_mutex_lock(&s->lock);
     } while (!e && passed_on(s, &why));
     s->guest = GUEST_STOPPED;

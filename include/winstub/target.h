@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "winstub/bytes.h"
 #include "winstub/err.h"
 #include "winstub/gva.h"
 #include "winstub/reg.h"
@@ -66,6 +67,18 @@ enum point_kind {
     POINT_ACCESS,   /* Z4 */
 };
 #define POINT_BIT(kind) (1u << (kind))
+
+/*
+ * What a breakpoint decides and does by itself when it is hit, as GDB's bytecode (the GDB manual, "The GDB Agent
+ * Expression Mechanism"; registers have the numbers of regs()). A hit counts when there is no condition or one of
+ * them is not 0. One that counts runs the commands and goes on, or, without commands, stops.
+ */
+struct target_agent {
+    const struct bytes *conditions;
+    size_t condition_count;
+    const struct bytes *commands;
+    size_t command_count;
+};
 
 enum target_action_kind {
     ACTION_CONTINUE,
@@ -137,6 +150,22 @@ struct target_ops {
     unsigned (*points)(void *ctx);
     /* Set or clear a point of len bytes. Setting twice is setting once; clearing an absent one succeeds. ERR_NOMEM, ERR_UNSUPPORTED. */
     enum err (*point)(void *ctx, enum point_kind kind, gva_t addr, size_t len, bool on);
+
+    /*
+     * Give the POINT_BREAK_SW or _HW at addr these expressions in place of those it had; without any it is a
+     * plain breakpoint. They are copied, and go with the point. A condition that cannot be evaluated
+     * (memory that is not there, division by 0) counts as true, and the stop's note says so.
+     * ERR_NOT_FOUND: there is no such point. ERR_FORMAT, ERR_UNSUPPORTED, ERR_LIMIT: an expression is
+     * refused; why says where and what for. ERR_NOMEM. A failure changes nothing.
+     */
+    enum err (*point_agent)(void *ctx, enum point_kind kind, gva_t addr,
+                            const struct target_agent *agent, struct diag *why);
+    /*
+     * Where the text of commands goes: write is called from inside run. Without it (NULL) the text is dropped.
+     * Control characters that come from the guest's memory are replaced. Comes together with point_agent.
+     */
+    void (*set_console)(void *ctx, void (*write)(void *arg, const char *text, size_t len),
+                        void *arg);
 
     /*
      * Note what the next run shall do; nothing moves yet. An interrupt from before is forgotten: it was meant
