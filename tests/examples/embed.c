@@ -55,9 +55,10 @@ static void set_up(struct harness *h)
 
     need(vm_new(&(struct vm_config){0}, &h->vm) == ERR_OK, "no memory for an address space");
     need(cpu_new(h->vm, CPU_AMD64, &h->cpu, &why) == ERR_OK, why.text);
-    need(vm_commit_anywhere(h->vm, 0x1000, PAGE_EXECUTE_READ, "code", &at) == STATUS_SUCCESS &&
-             vm_commit_anywhere(h->vm, 0x4000, PAGE_READWRITE, "stack", &stack) == STATUS_SUCCESS,
-         "no room for code and stack");
+    need(vm_commit_anywhere(h->vm, 0x1000, PAGE_EXECUTE_READ, "code", &at) == STATUS_SUCCESS,
+         "no room for the code");
+    need(vm_commit_anywhere(h->vm, 0x4000, PAGE_READWRITE, "stack", &stack) == STATUS_SUCCESS,
+         "no room for the stack");
     need(vm_write_bytes(h->vm, at, code, sizeof code, &denial) == ERR_OK, denial.why.text);
     cpu_set(h->cpu, CPU_RIP, at);
     cpu_set(h->cpu, CPU_RSP, stack + 0x4000);

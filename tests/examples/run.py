@@ -17,7 +17,10 @@ def differences(program):
     name = os.path.basename(program).removeprefix("example_")
     with open(os.path.join(HERE, f"{name}.txt"), encoding="utf-8") as file:
         wanted = file.read()
-    done = subprocess.run([program], capture_output=True, text=True, timeout=120, check=False)
+    try:
+        done = subprocess.run([program], capture_output=True, text=True, timeout=120, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
     if done.returncode == 0 and done.stdout == wanted:
         return None
     diff = difflib.unified_diff(wanted.splitlines(True), done.stdout.splitlines(True), f"{name}.txt", "printed")
