@@ -28,6 +28,7 @@ static void op_info(void *ctx, struct target_info *out)
         .pid = process_pid(run->process),
         .exec_path = program ? program->path : "",
         .exec_base = program ? program->base : 0,
+        .exec_size = program ? program->size : 0,
         .exec_first_section = program ? program->first_section : 0,
     };
 }

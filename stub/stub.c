@@ -13,6 +13,7 @@
 #include "packets.h"
 #include "rsp_log.h"
 #include "session.h"
+#include "stop_reply.h"
 #include "winstub/log.h"
 
 #define INBOX_MAX      (4u * STUB_PACKET_MAX) /* packets that came too early */
@@ -98,6 +99,7 @@ void stub_connect(struct stub *s)
     s->general_tid = 0;
     s->continue_tid = 0;
     s->next_thread = 0;
+    memset(s->passed, 0, sizeof s->passed);
     session_drop_document(s);
     buf_clear(&s->console);
     buf_clear(&s->inbox);
@@ -181,8 +183,10 @@ static void packet_arrived(struct stub *s, const struct rsp_frame *f)
 /* 0x03 stops a guest that runs; a stopped one has nothing to stop. */
 static void interrupt_arrived(struct stub *s)
 {
-    if (s->guest != GUEST_STOPPED)
-        s->target.ops->interrupt(s->target.ctx);
+    if (s->guest == GUEST_STOPPED)
+        return;
+    s->interrupted = true;
+    s->target.ops->interrupt(s->target.ctx);
 }
 
 static void handle_event(struct stub *s, enum rsp_event event)
@@ -292,6 +296,23 @@ static void run_failed(struct stub *s, enum err e)
     (void)snprintf(s->stop.note, sizeof s->stop.note, "the guest cannot run: %s", err_text(e));
 }
 
+/*
+ * Is it an exception that the client wants the guest to have without being told (QPassSignals)? Then the guest is
+ * resumed with it, as it was before. An interrupt that came meanwhile must not be forgotten by that.
+ */
+static bool passed_on(struct stub *s, const struct target_stop *why)
+{
+    if (why->kind != STOP_EXCEPTION || !s->passed[stop_signal(why)])
+        return false;
+    for (size_t i = 0; i < s->action_count; i++)
+        s->actions[i].pass = true;
+    if (s->target.ops->resume(s->target.ctx, s->actions, s->action_count))
+        return false;
+    if (s->interrupted)
+        s->target.ops->interrupt(s->target.ctx);
+    return true;
+}
+
 void stub_run(struct stub *s)
 {
     struct target_stop why;
@@ -299,14 +320,15 @@ void stub_run(struct stub *s)
 
     pthread_mutex_lock(&s->lock);
     s->guest = GUEST_RUNNING;
-    pthread_mutex_unlock(&s->lock);
-
-    listen_to_guest(s, true);
-    e = s->target.ops->run(s->target.ctx, &why);
-    listen_to_guest(s, false);
-
-    pthread_mutex_lock(&s->lock);
+    do {
+        pthread_mutex_unlock(&s->lock);
+        listen_to_guest(s, true);
+        e = s->target.ops->run(s->target.ctx, &why);
+        listen_to_guest(s, false);
+        pthread_mutex_lock(&s->lock);
+    } while (!e && passed_on(s, &why));
     s->guest = GUEST_STOPPED;
+    s->interrupted = false;
     s->general_tid = 0; /* GDB takes the thread of the stop reply for its current one */
     if (e)
         run_failed(s, e);

@@ -119,6 +119,26 @@ static nt_status vector_status(struct process *process, const struct cpu_event *
     }
 }
 
+/* The parameters that NT gives to exceptions which are no page faults. */
+static void vector_parameters(struct process *process, struct target_stop *stop)
+{
+    switch (stop->code) {
+    case STATUS_ACCESS_VIOLATION:
+        stop->info[1] = UINT64_MAX; /* a #GP has no address */
+        stop->info_count = 2;
+        break;
+    case STATUS_BREAKPOINT: /* BREAKPOINT_BREAK */
+        stop->info_count = 1;
+        break;
+    case STATUS_STACK_BUFFER_OVERRUN: /* the code of __fastfail */
+        stop->info[0] = cpu_get(process_cpu(process), CPU_RCX) & UINT32_MAX;
+        stop->info_count = 1;
+        break;
+    default:
+        break;
+    }
+}
+
 static uint64_t access_parameter(enum vm_access access)
 {
     return access == VM_EXEC ? 8 : access == VM_WRITE ? 1 : 0;
@@ -208,10 +228,10 @@ void exception_describe(struct process *process, struct dis *dis, const struct c
             event->fault == VM_FAULT_GUARD ? STATUS_GUARD_PAGE_VIOLATION : STATUS_ACCESS_VIOLATION;
         stop->info[0] = access_parameter(event->access);
         stop->info[1] = event->address;
+        stop->info_count = 2;
     } else {
         stop->code = vector_status(process, event, &insn);
-        if (stop->code == STATUS_ACCESS_VIOLATION)
-            stop->info[1] = UINT64_MAX; /* what NT reports for a #GP without an address */
+        vector_parameters(process, stop);
     }
     write_note(process, event, decoded ? &insn : NULL, stop);
 }

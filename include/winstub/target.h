@@ -26,6 +26,7 @@ struct target_info {
     uint32_t pid;
     const char *exec_path; /* guest path of the program, "" when it has none (raw code) */
     gva_t exec_base;       /* load base; 0 when there is no image */
+    uint64_t exec_size;    /* bytes */
     gva_t
         exec_first_section; /* base + RVA of the first section: GDB's TextSeg; 0 when there is no image */
 };
@@ -107,14 +108,17 @@ enum target_stop_kind {
     STOP_ENGINE,    /* the engine cannot go on; note says why */
 };
 
+#define TARGET_INFO_MAX 15 /* EXCEPTION_MAXIMUM_PARAMETERS */
+
 struct target_stop {
     enum target_stop_kind kind;
     uint32_t tid;
     uint32_t exit_code; /* STOP_EXIT */
     uint32_t code;      /* STOP_EXCEPTION: an NTSTATUS such as STATUS_ACCESS_VIOLATION */
-    uint64_t
-        info[2]; /* STOP_EXCEPTION: ExceptionInformation (0 read, 1 write, 8 execute; address) */
-    gva_t addr;  /* STOP_WATCH: the accessed address; STOP_EXCEPTION: ExceptionAddress */
+    /* STOP_EXCEPTION: ExceptionInformation; of an access violation 0 read, 1 write, 8 execute; address. */
+    uint64_t info[TARGET_INFO_MAX];
+    uint32_t info_count;   /* how many of them the exception has: NumberParameters */
+    gva_t addr;            /* STOP_WATCH: the accessed address; STOP_EXCEPTION: ExceptionAddress */
     enum point_kind watch; /* STOP_WATCH */
     char note
         [512]; /* one line for the user: who, where, what, how; "" when there is nothing to say */

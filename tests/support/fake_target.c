@@ -105,6 +105,7 @@ static void fake_info(void *ctx, struct target_info *out)
                                 .pid = FAKE_PID,
                                 .exec_path = f->program_path,
                                 .exec_base = 0x400000,
+                                .exec_size = 0x3000,
                                 .exec_first_section = f->program_path[0] ? 0x401000 : 0};
 }
 
@@ -404,6 +405,7 @@ static bool store(struct fake_target *f, struct fake_thread *t, struct target_st
         reg_set(f, t, "rip", pc);
         stop->info[0] = 1;
         stop->info[1] = to;
+        stop->info_count = 2;
         note(stop, "write of free memory");
         return raise_exception(stop, STATUS_ACCESS_VIOLATION, pc);
     }
@@ -433,6 +435,7 @@ static bool execute_fault(struct fake_target *f, struct fake_thread *t, struct t
         reg_set(f, t, "rip", pc);
         if (op == 0xa0) {
             stop->info[1] = reg_get(f, t, "rcx");
+            stop->info_count = 2;
             note(stop, "main at 0x1000 reads free memory");
         }
         return raise_exception(stop, faults[i].code, pc);
@@ -449,6 +452,7 @@ static bool execute(struct fake_target *f, struct fake_thread *t, struct target_
     if (!op) {
         stop->info[0] = 8;
         stop->info[1] = pc;
+        stop->info_count = 2;
         return raise_exception(stop, STATUS_ACCESS_VIOLATION, pc);
     }
     reg_set(f, t, "rip", pc + 1);
