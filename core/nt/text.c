@@ -74,6 +74,43 @@ bool text_utf16(struct buf *out, const char *utf8)
     return !out->failed;
 }
 
+static bool append_utf8(struct buf *out, uint32_t c)
+{
+    if (c < 0x80)
+        return buf_byte(out, (uint8_t)c);
+    if (c < 0x800) {
+        (void)buf_byte(out, (uint8_t)(0xc0 | c >> 6));
+        return buf_byte(out, (uint8_t)(0x80 | (c & 0x3f)));
+    }
+    if (c < 0x10000) {
+        (void)buf_byte(out, (uint8_t)(0xe0 | c >> 12));
+    } else {
+        (void)buf_byte(out, (uint8_t)(0xf0 | c >> 18));
+        (void)buf_byte(out, (uint8_t)(0x80 | (c >> 12 & 0x3f)));
+    }
+    (void)buf_byte(out, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
+    return buf_byte(out, (uint8_t)(0x80 | (c & 0x3f)));
+}
+
+bool text_utf8(struct buf *out, const void *utf16, size_t bytes)
+{
+    const uint8_t *from = utf16;
+
+    for (size_t i = 0; i + 2 <= bytes; i += 2) {
+        uint32_t unit = get_u16(from + i);
+        uint32_t low = i + 4 <= bytes ? get_u16(from + i + 2) : 0;
+
+        if ((unit & 0xfc00) == 0xd800 && (low & 0xfc00) == 0xdc00) {
+            unit = 0x10000 + ((unit & 0x3ff) << 10) + (low & 0x3ff);
+            i += 2;
+        } else if ((unit & 0xf800) == 0xd800) {
+            unit = REPLACEMENT;
+        }
+        (void)append_utf8(out, unit);
+    }
+    return !out->failed;
+}
+
 /* Append n backslashes. */
 static void append_backslashes(struct buf *out, size_t n)
 {

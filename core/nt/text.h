@@ -14,6 +14,9 @@
 /* Append UTF-8 text as UTF-16LE without a NUL; every byte that is no UTF-8 becomes U+FFFD. */
 bool text_utf16(struct buf *out, const char *utf8);
 
+/* Append UTF-16LE text as UTF-8; half of a pair alone becomes U+FFFD. An odd last byte is left out. */
+bool text_utf8(struct buf *out, const void *utf16, size_t bytes);
+
 /*
  * Append, as UTF-8, the command line that Windows' C runtime and CommandLineToArgvW take apart into argv again
  * ("Parsing C++ command-line arguments", Microsoft). argv[0] follows the rule for the program's name.

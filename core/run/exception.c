@@ -196,6 +196,38 @@ void exception_describe(struct process *process, struct dis *dis, const struct c
     write_note(process, event, decoded ? &insn : NULL, stop);
 }
 
+void exception_describe_raised(struct process *process, const struct process_exception *raised,
+                               struct target_stop *stop)
+{
+    struct buf text;
+
+    stop->kind = STOP_EXCEPTION;
+    stop->code = raised->code;
+    stop->addr = raised->address;
+    stop->info[0] = raised->info[0];
+    stop->info[1] = raised->info[1];
+    stop->first_chance = !raised->last_chance;
+    buf_init(&text, NOTE_MAX);
+    note_who(process, stop, &text);
+    (void)buf_printf(&text, ": raised by the program (code 0x%08" PRIx32 ")%s", raised->code,
+                     raised->last_chance ? ", and no handler took it" : "");
+    memcpy(stop->note, buf_str(&text), text.len);
+    stop->note[text.len] = 0;
+    buf_fini(&text);
+}
+
+/* Only access violations and guard pages have parameters. */
+struct process_exception exception_of(const struct target_stop *stop)
+{
+    bool access =
+        stop->code == STATUS_ACCESS_VIOLATION || stop->code == STATUS_GUARD_PAGE_VIOLATION;
+
+    return (struct process_exception){.code = stop->code,
+                                      .address = stop->addr,
+                                      .count = access ? 2 : stop->code == STATUS_BREAKPOINT,
+                                      .info = {stop->info[0], stop->info[1]}};
+}
+
 void exception_rename(struct target_stop *stop, uint32_t code)
 {
     const char *rest = stop->note + strlen(nt_text(stop->code));

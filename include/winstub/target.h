@@ -101,7 +101,9 @@ struct target_stop {
     uint32_t code;      /* STOP_EXCEPTION: an NTSTATUS such as STATUS_ACCESS_VIOLATION */
     uint64_t
         info[2]; /* STOP_EXCEPTION: ExceptionInformation (0 read, 1 write, 8 execute; address) */
-    gva_t addr;  /* STOP_WATCH: the accessed address; STOP_EXCEPTION: ExceptionAddress */
+    bool
+        first_chance; /* STOP_EXCEPTION: the guest's handlers have not seen it; `pass` shows it to them */
+    gva_t addr;       /* STOP_WATCH: the accessed address; STOP_EXCEPTION: ExceptionAddress */
     enum point_kind watch; /* STOP_WATCH */
     char note
         [512]; /* one line for the user: who, where, what, how; "" when there is nothing to say */

@@ -204,6 +204,20 @@ struct vm_observer {
 /* At most one observer; NULL removes it. The struct is copied. */
 void vm_set_observer(struct vm *vm, const struct vm_observer *observer);
 
+/* ---- The kernel's path: memory that the caller of a system service named ----------------------- */
+
+/*
+ * Copy from or to guest memory, honouring protection as the guest's own access would: pages get frames, WRITECOPY
+ * pages become private. The first byte that is refused is *at, and why is the result; the bytes before it were
+ * copied. A guard page is not cleared. at may be NULL.
+ */
+MUST_USE enum vm_fault vm_copy_in(struct vm *vm, void *dst, gva_t src, size_t len, gva_t *at);
+MUST_USE enum vm_fault vm_copy_out(struct vm *vm, gva_t dst, const void *src, size_t len,
+                                   gva_t *at);
+/* Would an access of that kind to all of [addr, addr + len) be allowed? Nothing is copied. */
+MUST_USE enum vm_fault vm_probe(struct vm *vm, gva_t addr, uint64_t len, enum vm_access want,
+                                gva_t *at);
+
 /* ---- Reports -------------------------------------------------------------------------------- */
 
 /*
