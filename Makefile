@@ -157,25 +157,28 @@ $O/winstub.pc: Makefile $O/flags
 MINGW64 ?= x86_64-w64-mingw32-
 MINGW32 ?= i686-w64-mingw32-
 GUEST_FLAGS := -std=c17 -g -O0 -Wall -Wextra -ffreestanding -fno-stack-protector -mno-stack-arg-probe \
-               -nostdlib -Wl,--dynamicbase -Wl,-e
-GUESTS := $(foreach g,$(filter-out shell_%,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))),$O/guests/$g64.exe $O/guests/$g32.exe)
+               -nostdlib -Wl,--dynamicbase
+GUESTS := $(foreach g,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c)),$O/guests/$g64.exe $O/guests/$g32.exe) \
+          $(patsubst tests/guests/%.s,$O/guests/%.bin,$(wildcard tests/guests/*.s))
 
-GUESTS += $(patsubst tests/guests/%.s,$O/guests/%.bin,$(wildcard tests/guests/shell_*.s))
+# $(call guest,PREFIX,ENTRY): C is a program, its entry point a function named start.
+define guest
+	$(say) GUEST $@
+	@mkdir -p $(@D); command -v $1gcc >/dev/null || { echo "$1gcc is missing: run 'make deps-check'"; exit 1; }
+	$Q$1gcc $(GUEST_FLAGS) -Wl,-e,$2 -o $@ $< -lkernel32
+endef
+$O/guests/%64.exe: tests/guests/%.c
+	$(call guest,$(MINGW64),start)
+$O/guests/%32.exe: tests/guests/%.c
+	$(call guest,$(MINGW32),_start)
 
+# Assembly is plain code, without a file format around it.
 $O/guests/%32.bin: private WIDTH := -m32
 $O/guests/%64.bin: private WIDTH := -m64
 $O/guests/%.bin: tests/guests/%.s
 	$(say) GUEST $@
 	@mkdir -p $(@D)
 	$Q$(CC) $(WIDTH) -c -o $(@:.bin=.o) $< && $(CROSS_COMPILE)objcopy -O binary -j .text $(@:.bin=.o) $@
-$O/guests/%64.exe: tests/guests/%.c
-	$(say) GUEST $@
-	@mkdir -p $(@D); command -v $(MINGW64)gcc >/dev/null || { echo "$(MINGW64)gcc is missing: run 'make deps'"; exit 1; }
-	$Q$(MINGW64)gcc $(GUEST_FLAGS) -Wl,start -o $@ $< -lkernel32
-$O/guests/%32.exe: tests/guests/%.c
-	$(say) GUEST $@
-	@mkdir -p $(@D); command -v $(MINGW32)gcc >/dev/null || { echo "$(MINGW32)gcc is missing: run 'make deps'"; exit 1; }
-	$Q$(MINGW32)gcc $(GUEST_FLAGS) -Wl,_start -o $@ $< -lkernel32
 
 # --- tests ----------------------------------------------------------------------------------------
 
@@ -183,7 +186,7 @@ RUN_TESTS := TEST_SLOWNESS=$(if $(filter release debug,$(MODE)),1,4) $(PYTHON) t
 UNITS     := $(UNIT_TESTS) $(foreach n,$(FUZZ_NAMES),"$O/tests/replay_$n tests/fuzz/corpus/$n")
 check: all $(UNIT_TESTS) $(REPLAYS) $(GUESTS) ## every test; ends with "N passed, N failed, N skipped"
 	@$(RUN_TESTS) $(UNITS) "$(PYTHON) tests/gdb/run.py $O"
-check-units: $(UNIT_TESTS) $(REPLAYS) ## the unit tests and the fuzz corpora only
+check-units: $(UNIT_TESTS) $(REPLAYS) $(GUESTS) ## the unit tests and the fuzz corpora only
 	@$(RUN_TESTS) $(UNITS)
 
 programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) ## compile everything, tests and benches too, and run nothing

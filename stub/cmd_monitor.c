@@ -28,10 +28,17 @@ static const struct monitor_command commands[] = {
      monitor_map},
 };
 
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+const char *monitor_name(size_t i)
+{
+    return i < COMMAND_COUNT ? commands[i].name : NULL;
+}
+
 static void monitor_help(struct stub *s, struct bytes args)
 {
     (void)args;
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
         session_sayf(s, "%-6s %-10s %s\n", commands[i].name, commands[i].args, commands[i].help);
 }
 
@@ -121,7 +128,7 @@ static void run_command(struct stub *s, struct bytes line)
         session_say(s, "too many words; 'monitor help' lists the commands\n");
         return;
     }
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (!bytes_is_text(name, name.len ? commands[i].name : ""))
             continue; /* nothing at all is the first command, help */
         if (args.len && !commands[i].args[0])

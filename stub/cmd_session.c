@@ -111,7 +111,8 @@ enum verdict cmd_detach_pid(struct stub *s, struct rsp_reader *in, struct reply 
 static void end_process(struct stub *s)
 {
     client_points_clear_all(&s->points, &s->target);
-    s->target.ops->kill(s->target.ctx);
+    if (!session_exited(s)) /* else its own exit code stands */
+        s->target.ops->kill(s->target.ctx);
     s->target.ops->last_stop(s->target.ctx, &s->stop);
     s->end = STUB_KILLED;
 }

@@ -51,6 +51,12 @@ HANDLER(cmd_thread_extra);
 HANDLER(cmd_offsets);
 HANDLER(cmd_tib);
 
+/* cmd_lldb.c */
+HANDLER(cmd_host_info);
+HANDLER(cmd_process_info);
+HANDLER(cmd_load_address);
+HANDLER(cmd_region_info);
+
 /* cmd_xfer.c */
 HANDLER(xfer_features);
 HANDLER(xfer_threads);
@@ -60,5 +66,7 @@ HANDLER(xfer_memory_map);
 
 /* cmd_monitor.c */
 HANDLER(cmd_monitor);
+/* The first word of monitor command i; NULL behind the last one. */
+const char *monitor_name(size_t i);
 
 #endif

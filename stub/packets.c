@@ -76,7 +76,7 @@ static bool has_image(const struct stub *s)
 
 /* The longest name wins, so order carries no meaning. */
 static const struct packet packets[] = {
-    /* name              match     handler              allowed       has            qSupported */
+    /* name, match, handler, allowed, has, words in the qSupported answer */
     {"qSupported", P_EXACT, cmd_supported, WHEN_ANY, NULL, NULL},
     {"qSupported:", P_PREFIX, cmd_supported, WHEN_ANY, NULL, NULL},
     {"QStartNoAckMode", P_EXACT, cmd_start_no_ack, WHEN_ANY, NULL, "QStartNoAckMode+"},
@@ -116,6 +116,11 @@ static const struct packet packets[] = {
 
     {"qOffsets", P_EXACT, cmd_offsets, WHEN_STOPPED, has_image, NULL},
     {"qGetTIBAddr:", P_PREFIX, cmd_tib, WHEN_STOPPED, NULL, NULL},
+
+    {"qHostInfo", P_EXACT, cmd_host_info, WHEN_ANY, NULL, NULL},
+    {"qProcessInfo", P_EXACT, cmd_process_info, WHEN_STOPPED, NULL, NULL},
+    {"qFileLoadAddress:", P_PREFIX, cmd_load_address, WHEN_STOPPED, NULL, NULL},
+    {"qMemoryRegionInfo:", P_PREFIX, cmd_region_info, WHEN_STOPPED, has_regions, NULL},
 
     {"qXfer:features:read:", P_PREFIX, xfer_features, WHEN_ANY, has_regs, "qXfer:features:read+"},
     {"qXfer:threads:read:", P_PREFIX, xfer_threads, WHEN_ANY, NULL, "qXfer:threads:read+"},

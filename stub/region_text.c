@@ -63,6 +63,28 @@ void region_protect(uint32_t protect, char *out, size_t size)
     }
 }
 
+const char *region_permissions(uint32_t protect)
+{
+    if (protect & PAGE_GUARD)
+        return "";
+    switch (protect & 0xff) {
+    case PAGE_READONLY:
+        return "r";
+    case PAGE_READWRITE:
+    case PAGE_WRITECOPY:
+        return "rw";
+    case PAGE_EXECUTE:
+        return "x";
+    case PAGE_EXECUTE_READ:
+        return "rx";
+    case PAGE_EXECUTE_READWRITE:
+    case PAGE_EXECUTE_WRITECOPY:
+        return "rwx";
+    default:
+        return "";
+    }
+}
+
 void region_words(const struct target_region *region, char *out, size_t size)
 {
     char protect[96];

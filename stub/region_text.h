@@ -12,6 +12,8 @@ const char *region_state(uint32_t state);
 const char *region_type(uint32_t type);
 /* "READWRITE", "EXECUTE_READ|GUARD", "" for 0. Writes at most size bytes, the NUL included. */
 void region_protect(uint32_t protect, char *out, size_t size);
+/* What a guest may do with such pages: "", "r", "rw", "rx", "rwx" or "x"; nothing on a guard page. */
+const char *region_permissions(uint32_t protect);
 /* "reserved, not committed", "committed READWRITE|GUARD": the end of a sentence. */
 void region_words(const struct target_region *region, char *out, size_t size);
 

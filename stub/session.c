@@ -41,10 +41,14 @@ bool session_next_region(const struct stub *s, struct target_region *run)
 
 void session_say(struct stub *s, const char *text)
 {
-    for (; *text; text++) {
-        bool shown = (uint8_t)*text >= 0x20 && *text != 0x7f;
+    size_t from = s->console.len;
 
-        buf_byte(&s->console, shown || *text == '\n' || *text == '\t' ? (uint8_t)*text : '?');
+    buf_text(&s->console, text);
+    for (size_t i = from; i < s->console.len; i++) {
+        uint8_t c = s->console.data[i];
+
+        if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
+            s->console.data[i] = '?';
     }
 }
 

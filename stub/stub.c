@@ -152,13 +152,11 @@ static void drain_inbox(struct stub *s)
 static bool keep_packet(struct stub *s, const struct rsp_frame *f)
 {
     struct inbox_head head = {.len = f->len, .fault = f->fault};
+    size_t before = s->inbox.len;
 
-    if (sizeof head + f->len > s->inbox.limit - s->inbox.len ||
-        !buf_append(&s->inbox, &head, sizeof head))
-        return false;
-    if (buf_append(&s->inbox, f->body, f->len))
+    if (buf_append(&s->inbox, &head, sizeof head) && buf_append(&s->inbox, f->body, f->len))
         return true;
-    s->inbox.len -= sizeof head;
+    s->inbox.len = before;
     s->inbox.failed = false;
     return false;
 }

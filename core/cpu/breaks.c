@@ -1,12 +1,14 @@
 /*
- * Where the CPU stops before an instruction. User breaks and marks (instructions that the engine must not run
- * as they are, found when their block is translated) live in one bitmap per page. Only those that lie in translated blocks are
- * armed: hooked one by one while few; past the limit one block hook, and a block that holds any is left for
- * single steps. So a break in code that never runs costs nothing, and each block is looked at once.
+ * Where the CPU stops before an instruction. User breaks and marks (instructions that the engine
+ * must not run as they are, found when their block is translated) live in one bitmap per page.
+ * Only those that lie in translated blocks are armed: hooked one by one while few; past the limit
+ * one block hook, and a block that holds any is left for single steps. So a break in code that
+ * never runs costs nothing, and each block is looked at once.
  */
 #include "cpu/cpu_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define WORDS (VM_PAGE_SIZE / 64)
 
@@ -80,7 +82,7 @@ bool breaks_user_at(const struct cpu *cpu, gva_t addr)
     return page && bit_get(page->user, addr);
 }
 
-/* ---- Arming ------------------------------------------------------------------------------------------ */
+/* ---- Arming ---------------------------------------------------------------------------------- */
 
 /* The bits of a word that lie in [from, to) of its page, for word number w. */
 static uint64_t word_mask(size_t w, uint32_t from, uint32_t to)
@@ -95,7 +97,10 @@ static uint64_t word_mask(size_t w, uint32_t from, uint32_t to)
     return mask;
 }
 
-/* Does the part [addr, end) of one page hold a break or mark, or with unarmed one that is not armed? */
+/*
+ * Does the part [addr, end) of one page hold a break or mark, or with unarmed one that is not
+ * armed?
+ */
 static bool page_holds(const struct cpu *cpu, gva_t addr, gva_t end, bool unarmed)
 {
     const struct break_page *page = page_at(cpu, addr);
@@ -146,8 +151,6 @@ static void hull(const struct cpu *cpu, gva_t *first, gva_t *last)
         *first = page < *first ? page : *first;
         *last = page + PAGE_MASK > *last ? page + PAGE_MASK : *last;
     }
-    /* A block may begin in the page before. */
-    *first = *first >= VM_PAGE_SIZE ? *first - VM_PAGE_SIZE : 0;
 }
 
 static void unhook_all(struct cpu *cpu)
@@ -160,11 +163,21 @@ static void unhook_all(struct cpu *cpu)
     pagemap_clear(&cpu->hooks);
 }
 
-/* Put one block hook over everything that holds breaks, in place of what is hooked now. */
-static enum err filter_blocks(struct cpu *cpu, gva_t first, gva_t last)
+/* A hook over the blocks that reach into [first, last]; 0 when memory is short. */
+static size_t hook_blocks(struct cpu *cpu, gva_t first, gva_t last)
 {
-    size_t hook = engine_hook_blocks(cpu->engine, first, last);
+    /* a block may begin in the page before */
+    return engine_hook_blocks(cpu->engine, first >= VM_PAGE_SIZE ? first - VM_PAGE_SIZE : 0, last);
+}
 
+/* Filter per block from now on, everything that holds breaks, in place of what is hooked now. */
+static enum err filter_blocks(struct cpu *cpu)
+{
+    gva_t first, last;
+    size_t hook;
+
+    hull(cpu, &first, &last);
+    hook = hook_blocks(cpu, first, last);
     if (!hook)
         return ERR_NOMEM;
     unhook_all(cpu);
@@ -177,16 +190,41 @@ static enum err filter_blocks(struct cpu *cpu, gva_t first, gva_t last)
     return ERR_OK;
 }
 
-enum err breaks_filter_all(struct cpu *cpu)
+enum err breaks_poll(struct cpu *cpu)
 {
-    cpu->hook_limit = 0;
-    return filter_blocks(cpu, 0, UINT64_MAX);
+    cpu->block_hook = engine_hook_blocks(cpu->engine, 0, UINT64_MAX);
+    if (!cpu->block_hook)
+        return ERR_NOMEM;
+    cpu->polls = true;
+    cpu->filter_first = 0;
+    cpu->filter_last = UINT64_MAX;
+    memory_flush_code(cpu);
+    return ERR_OK;
+}
+
+/*
+ * One bit for many pages: most blocks are known to hold nothing armed without a look into the
+ * table.
+ */
+static bool may_be_armed(const struct cpu *cpu, gva_t addr)
+{
+    uint64_t page = addr / VM_PAGE_SIZE;
+
+    return cpu->armed_bits[page / 64 % CPU_ARMED_WORDS] >> (page & 63) & 1;
+}
+
+static void set_armed(struct cpu *cpu, struct break_page *page, gva_t addr)
+{
+    uint64_t number = addr / VM_PAGE_SIZE;
+
+    bit_set(page->armed, addr, true);
+    cpu->armed_bits[number / 64 % CPU_ARMED_WORDS] |= UINT64_C(1) << (number & 63);
+    cpu->armed_count++;
 }
 
 /* Make the engine stop before addr. */
 static enum err arm_one(struct cpu *cpu, struct break_page *page, gva_t addr)
 {
-    gva_t first, last;
     size_t hook;
 
     if (!cpu->block_hook && cpu->armed_count < cpu->hook_limit) {
@@ -198,14 +236,11 @@ static enum err arm_one(struct cpu *cpu, struct break_page *page, gva_t addr)
             return ERR_NOMEM;
         }
         memory_drop_code(cpu, addr, 1);
-    } else if (!cpu->block_hook || addr < cpu->filter_first + VM_PAGE_SIZE ||
-               addr > cpu->filter_last) {
-        hull(cpu, &first, &last);
-        if (filter_blocks(cpu, first, last))
+    } else if (!cpu->block_hook || addr < cpu->filter_first || addr > cpu->filter_last) {
+        if (filter_blocks(cpu))
             return ERR_NOMEM;
     }
-    bit_set(page->armed, addr, true);
-    cpu->armed_count++;
+    set_armed(cpu, page, addr);
     return ERR_OK;
 }
 
@@ -226,7 +261,10 @@ enum err breaks_arm(struct cpu *cpu, const struct note *note)
     return ERR_OK;
 }
 
-/* Back from the block hook to single hooks: blocks are translated anew, and arm again what they hold. */
+/*
+ * Back from the block hook to single hooks: blocks are translated anew, and arm again what they
+ * hold.
+ */
 static void leave_filter(struct cpu *cpu)
 {
     size_t at = 0;
@@ -241,6 +279,7 @@ static void leave_filter(struct cpu *cpu)
             page->armed[i] = 0;
     }
     cpu->armed_count = 0;
+    memset(cpu->armed_bits, 0, sizeof cpu->armed_bits);
     memory_flush_code(cpu);
 }
 
@@ -251,12 +290,13 @@ static void disarm(struct cpu *cpu, struct break_page *page, gva_t addr)
     if (!bit_get(page->armed, addr))
         return;
     bit_set(page->armed, addr, false);
-    cpu->armed_count--;
+    if (--cpu->armed_count == 0)
+        memset(cpu->armed_bits, 0, sizeof cpu->armed_bits);
     if (hook) {
         engine_unhook(cpu->engine, (size_t)*hook);
         pagemap_remove(&cpu->hooks, addr);
         memory_drop_code(cpu, addr, 1);
-    } else if (cpu->block_hook && cpu->hook_limit && cpu->armed_count <= cpu->hook_limit / 2) {
+    } else if (cpu->block_hook && !cpu->polls && cpu->armed_count <= cpu->hook_limit / 2) {
         leave_filter(cpu);
     }
 }
@@ -292,7 +332,7 @@ void cpu_break_remove(struct cpu *cpu, gva_t addr)
         forget(cpu, page, page->user, addr);
 }
 
-/* ---- Marks ------------------------------------------------------------------------------------------- */
+/* ---- Marks ----------------------------------------------------------------------------------- */
 
 /* What the engine must not run, for this engine. */
 static unsigned forbidden(const struct cpu *cpu)
@@ -312,7 +352,10 @@ bool breaks_marked_at(struct cpu *cpu, gva_t pc, struct scan_insn *insn)
     return false;
 }
 
-/* Mark what is forbidden in the block; it runs in order, so nothing behind a faulting one matters. */
+/*
+ * Mark what is forbidden in the block. It runs in order, so nothing behind an instruction that
+ * faults matters.
+ */
 static void mark_block(struct cpu *cpu, gva_t address, uint32_t size)
 {
     uint8_t bytes[VM_PAGE_SIZE + DIS_MAX_LENGTH];
@@ -342,7 +385,7 @@ void breaks_on_translated(void *ctx, gva_t address, uint32_t size)
     if (cpu->fill_mode != FILL_GUEST || !size)
         return;
     mark_block(cpu, address, size);
-    if (cpu->hook_limit && cpu->break_pages.count && holds(cpu, address, end, true))
+    if (cpu->break_pages.count && holds(cpu, address, end, true))
         exec_note(cpu, NOTE_ARM, address, end);
 }
 
@@ -358,11 +401,14 @@ void breaks_on_block(void *ctx, gva_t address, uint32_t size)
 {
     struct cpu *cpu = ctx;
 
+    if (cpu->stepping)
+        return; /* cpu_stop is about runs: a step that is stopped would be repeated for ever */
     if (atomic_load_explicit(&cpu->stop, memory_order_relaxed)) {
         engine_stop(cpu->engine);
         return;
     }
-    if (cpu->stepping || cpu->starting || !cpu->break_pages.count)
+    if (cpu->starting || !cpu->armed_count ||
+        (!may_be_armed(cpu, address) && !may_be_armed(cpu, address + size - 1)))
         return;
     if (holds(cpu, address, address + size, false))
         exec_note(cpu, NOTE_WALK, address, address + size);

@@ -1,4 +1,7 @@
-/* Making a CPU, its scalar registers and its contexts. Engine and policy live in the files that cpu_priv.h lists. */
+/*
+ * Making a CPU, its scalar registers and its contexts. Engine and policy live in the files that
+ * cpu_priv.h lists.
+ */
 #include "cpu/cpu_priv.h"
 
 #include <stdlib.h>
@@ -65,7 +68,7 @@ enum err cpu_new(struct vm *vm, enum cpu_arch arch, struct cpu **out, struct dia
     if (!e)
         e = probe_engine(cpu, why);
     if (!e && !engine_async_stop()) {
-        e = breaks_filter_all(cpu);
+        e = breaks_poll(cpu);
         if (e)
             (void)diag_set(why, e, "no memory for the CPU's hooks");
     }
@@ -107,7 +110,7 @@ bool cpu_is_code64(const struct cpu *cpu)
     return engine_get(cpu->engine, CPU_CS) == 0x33;
 }
 
-/* ---- Registers --------------------------------------------------------------------------------------- */
+/* ---- Registers ------------------------------------------------------------------------------- */
 
 /* Registers that i386 code and its debuggers see as 32 bits wide. */
 static bool is_narrow(const struct cpu *cpu, enum cpu_reg reg)
@@ -154,7 +157,7 @@ void cpu_set_tsc(struct cpu *cpu, uint64_t (*read)(void *ctx), void *ctx)
     cpu->tsc_ctx = ctx;
 }
 
-/* ---- Contexts ---------------------------------------------------------------------------------------- */
+/* ---- Contexts -------------------------------------------------------------------------------- */
 
 struct cpu_context {
     struct engine_context *engine;

@@ -1,6 +1,6 @@
 /*
  * Inside core/cpu: the CPU's state and what its files ask of each other. One file each decides
- *   memory.c    what a TLB miss is answered: traps, write-or-execute, the engine's private addresses
+ *   memory.c    what a TLB miss is answered: traps, write-or-execute, private addresses
  *   breaks.c    where to stop: breaks, and instructions that the engine must not run
  *   segments.c  the GDT and the selectors
  *   fault.c     what a stop means: which byte, which exception
@@ -22,8 +22,13 @@
 
 #define CPU_TF UINT64_C(0x100) /* EFLAGS.TF */
 
-/* More armed breaks than this are filtered per block instead of hooked one by one (facts/UNICORN.md section 4). */
+/*
+ * More armed breaks than this are filtered per block instead of hooked one by one
+ * (facts/UNICORN.md section 4).
+ */
 #define CPU_HOOK_LIMIT 128
+
+#define CPU_ARMED_WORDS 64
 
 #define PAGE_MASK       ((gva_t)(VM_PAGE_SIZE - 1))
 #define PAGE_OF(addr)   ((addr) & ~PAGE_MASK)
@@ -102,7 +107,9 @@ struct cpu {
     struct pagemap hooks;       /* address -> engine hook */
     size_t hook_limit;
     size_t armed_count;
-    size_t block_hook; /* 0 while breaks are hooked one by one */
+    bool polls;                           /* the block hook is over everything and stays */
+    size_t block_hook;                    /* 0 while breaks are hooked one by one */
+    uint64_t armed_bits[CPU_ARMED_WORDS]; /* by page number, wrapped around */
     gva_t filter_first, filter_last;
 
     /* segments.c */
@@ -126,21 +133,24 @@ struct cpu {
     uint64_t tsc_reads;
 };
 
-/* ---- cpu.c ----------------------------------------------------------------------------------------- */
+/* ---- cpu.c ----------------------------------------------------------------------------------- */
 
 /* As cpu_set; ERR_INVALID when a segment register cannot hold value. */
 MUST_USE enum err cpu_set_checked(struct cpu *cpu, enum cpu_reg reg, uint64_t value);
 /* Is the code that runs now 64-bit code? */
 bool cpu_is_code64(const struct cpu *cpu);
 
-/* ---- memory.c -------------------------------------------------------------------------------------- */
+/* ---- memory.c -------------------------------------------------------------------------------- */
 
 MUST_USE enum err memory_init(struct cpu *cpu);
 void memory_fini(struct cpu *cpu);
 bool memory_on_fill(void *ctx, gva_t page, enum vm_access want, struct vm_fill *out);
 /* Flush the engine's TLB when something asked for it. */
 void memory_settle(struct cpu *cpu);
-/* Drop translated blocks that hold [addr, addr + len), which lies in one page, in every frame that it ever was. */
+/*
+ * Drop translated blocks that hold [addr, addr + len), which lies in one page, in every frame that
+ * it ever was.
+ */
 void memory_drop_code(struct cpu *cpu, gva_t addr, uint32_t len);
 /* Was anything ever executed in this page? */
 bool memory_was_executed(const struct cpu *cpu, gva_t page);
@@ -150,21 +160,28 @@ void memory_flip(struct cpu *cpu, gva_t pc);
 /* Undo the "both" that memory_flip gave for one step. */
 void memory_close_both(struct cpu *cpu);
 
-/* ---- breaks.c -------------------------------------------------------------------------------------- */
+/* ---- breaks.c -------------------------------------------------------------------------------- */
 
 void breaks_fini(struct cpu *cpu);
 bool breaks_user_at(const struct cpu *cpu, gva_t addr);
-/* Is there an instruction at pc that the engine must not run? Forgets marks that have become wrong. */
+/*
+ * Is there an instruction at pc that the engine must not run? Forgets marks that have become
+ * wrong.
+ */
 bool breaks_marked_at(struct cpu *cpu, gva_t pc, struct scan_insn *insn);
 void breaks_on_translated(void *ctx, gva_t address, uint32_t size);
 void breaks_on_code(void *ctx, gva_t address);
 void breaks_on_block(void *ctx, gva_t address, uint32_t size);
 /* Instrument what a NOTE_ARM names. ERR_NOMEM */
 MUST_USE enum err breaks_arm(struct cpu *cpu, const struct note *note);
-/* Filter from the start, for engines that need a hook in every block anyway. ERR_NOMEM */
-MUST_USE enum err breaks_filter_all(struct cpu *cpu);
+/*
+ * Look at cpu->stop before every block, for engines that cannot be stopped otherwise. Those lose
+ * rip in a block hook while there are single hooks, so breaks are filtered from the start.
+ * ERR_NOMEM
+ */
+MUST_USE enum err breaks_poll(struct cpu *cpu);
 
-/* ---- segments.c ------------------------------------------------------------------------------------ */
+/* ---- segments.c ------------------------------------------------------------------------------ */
 
 #define GDT_PAGE     UINT64_C(0xFFFFF80000001000)
 #define PRIVATE_PAGE UINT64_C(0xFFFFF000) /* below 4 GiB, so that 32-bit code reaches it */
@@ -175,11 +192,14 @@ void segments_fini(struct cpu *cpu);
 bool segments_valid(enum cpu_reg reg, uint16_t selector);
 MUST_USE enum err segments_load(struct cpu *cpu, enum cpu_reg reg, uint16_t selector);
 void segments_set_teb(struct cpu *cpu, uint32_t base);
-/* Put bytes into the private frame and run them until they leave it; true when they went to PRIVATE_EXIT. */
+/*
+ * Put bytes into the private frame and run them until they leave it; true when they went to
+ * PRIVATE_EXIT.
+ */
 bool segments_run_private(struct cpu *cpu, gva_t at);
 uint8_t *segments_private(const struct cpu *cpu, gva_t at);
 
-/* ---- fault.c --------------------------------------------------------------------------------------- */
+/* ---- fault.c --------------------------------------------------------------------------------- */
 
 /* Fill out for the refusal in cpu->refused, FAULT or TRAP, by the instruction at pc. */
 void fault_describe(struct cpu *cpu, gva_t pc, struct cpu_event *out);
@@ -191,7 +211,7 @@ void fault_invalid(struct cpu *cpu, struct cpu_event *out);
 /* Decode the instruction at pc for its traits; false when its bytes are not there. */
 bool fault_scan(const struct cpu *cpu, gva_t pc, struct scan_insn *insn);
 
-/* ---- exec.c, cpuid.c, probe.c ---------------------------------------------------------------------- */
+/* ---- exec.c, cpuid.c, probe.c ---------------------------------------------------------------- */
 
 void exec_on_interrupt(void *ctx, uint32_t vector);
 void exec_on_syscall(void *ctx, bool sysenter);

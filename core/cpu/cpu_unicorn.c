@@ -1,9 +1,9 @@
 /*
- * The engine of engine.h on Unicorn: the only file that includes unicorn.h. It decides how Unicorn is
- * configured and called, and nothing about what a stop means. Follows facts/UNICORN.md: virtual TLB, one
- * region over the whole arena, no memory hooks, no count, no timeout, and an empty exit set instead of
- * an `until` address (a block that is an exit is translated again on every start, and address 0 is a place where
- * guests jump to by mistake).
+ * The engine of engine.h on Unicorn: the only file that includes unicorn.h. It decides how Unicorn
+ * is configured and called, and nothing about what a stop means. Follows facts/UNICORN.md: virtual
+ * TLB, one region over the whole arena, no memory hooks, no count, no timeout, and an empty exit
+ * set instead of an `until` address (a block that is an exit is translated again on every start,
+ * and address 0 is a place where guests jump to by mistake).
  */
 #include "cpu/engine.h"
 
@@ -95,7 +95,7 @@ static const struct engine_reg_id reg_ids[ENGINE_REG_COUNT] = {
     [ENGINE_XMM0 + 15] = {UC_X86_REG_XMM15, 16},
 };
 
-/* ---- Callbacks from the engine ----------------------------------------------------------------- */
+/* ---- Callbacks from the engine --------------------------------------------------------------- */
 
 static enum vm_access access_of(uc_mem_type type)
 {
@@ -250,7 +250,7 @@ static uc_err add_hooks(struct engine *e)
     return UC_ERR_OK;
 }
 
-/* ---- Opening and closing ------------------------------------------------------------------------- */
+/* ---- Opening and closing --------------------------------------------------------------------- */
 
 static unsigned library_version(void)
 {
@@ -333,7 +333,7 @@ void engine_close(struct engine *e)
     free(e);
 }
 
-/* ---- Running ------------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 enum engine_exit engine_run(struct engine *e)
 {
@@ -360,7 +360,7 @@ const char *engine_error(const struct engine *e)
     return uc_strerror(e->error);
 }
 
-/* ---- Registers ----------------------------------------------------------------------------------- */
+/* ---- Registers ------------------------------------------------------------------------------- */
 
 uint64_t engine_get(const struct engine *e, enum cpu_reg reg)
 {
@@ -423,7 +423,7 @@ uint8_t *engine_context_bytes(const struct engine *e, struct engine_context *c, 
     return (uint8_t *)c;
 }
 
-/* ---- Translated code ----------------------------------------------------------------------------- */
+/* ---- Translated code ------------------------------------------------------------------------- */
 
 void engine_flush_tlb(struct engine *e)
 {

@@ -1,7 +1,8 @@
 /*
- * What the guest's cpuid answers: one fixed processor, the same on every host and engine version. It is a
- * Haswell without what the engine lacks (AVX, AVX2, FMA, F16C), gets wrong (SSE4.2, BMI1, BMI2) or cannot make
- * repeatable (RDRAND), and without the hypervisor bit. Follows Intel's SDM volume 2, CPUID.
+ * What the guest's cpuid answers: one fixed processor, the same on every host and engine version.
+ * It is a Haswell without what the engine lacks (AVX, AVX2, FMA, F16C), gets wrong (SSE4.2, BMI1,
+ * BMI2) or cannot make repeatable (RDRAND), and without the hypervisor bit. Follows Intel's SDM
+ * volume 2, CPUID.
  */
 #include "cpu/cpu_priv.h"
 
@@ -35,7 +36,10 @@ enum {
     LONG_MODE = BIT(29)
 };
 
-/* fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2 */
+/*
+ * fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse
+ * sse2
+ */
 #define LEAF1_EDX 0x078bfbffu
 
 struct cpuid_row {

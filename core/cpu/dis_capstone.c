@@ -1,6 +1,7 @@
 /*
- * Decoding on Capstone: the only file that includes capstone.h. Text and explicit operands are Capstone's; sizes and
- * implicit operands that it leaves out or gets wrong come from the table here. Follows Intel's SDM volume 2.
+ * Decoding on Capstone: the only file that includes capstone.h. Text and explicit operands are
+ * Capstone's; sizes and implicit operands that it leaves out or gets wrong come from the table
+ * here. Follows Intel's SDM volume 2.
  */
 #include "winstub/dis.h"
 
@@ -56,7 +57,7 @@ void dis_free(struct dis *dis)
     free(dis);
 }
 
-/* ---- Addresses --------------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 /* One instruction being described. */
 struct view {
@@ -155,7 +156,7 @@ static void add_pop(const struct view *v, uint64_t size)
     add(v, cpu_get(v->cpu, CPU_RSP), size, VM_READ);
 }
 
-/* ---- Explicit operands ------------------------------------------------------------------------------- */
+/* ---- Explicit operands ----------------------------------------------------------------------- */
 
 static bool begins(const char *text, const char *prefix)
 {
@@ -171,8 +172,8 @@ static const char *bare_mnemonic(const cs_insn *insn)
 }
 
 /*
- * What instructions do to a memory operand that comes first; the first row whose prefix fits counts. Later operands are
- * always read. Capstone's own access flags are wrong for most stores.
+ * What instructions do to a memory operand that comes first; the first row whose prefix fits
+ * counts. Later operands are always read. Capstone's own access flags are wrong for most stores.
  */
 static const struct first_access {
     const char *mnemonic;
@@ -199,7 +200,7 @@ static const struct first_access {
     {"fnst", VM_WRITE},
     {"fnsave", VM_WRITE},
     {"fxsave", VM_WRITE},
-    {"xsave", VM_WRITE},
+    {"xsave", VM_READ | VM_WRITE}, /* its header is read first */
     {"stmxcsr", VM_WRITE},
     {"pextr", VM_WRITE},
     {"extractps", VM_WRITE},
@@ -345,7 +346,7 @@ static void add_operands(const struct view *v)
         add_operand(v, forward ? i : count - 1 - i);
 }
 
-/* ---- Implicit operands ------------------------------------------------------------------------------- */
+/* ---- Implicit operands ----------------------------------------------------------------------- */
 
 /* Bytes that push, pop and their kin move. */
 static uint64_t stack_size(const struct view *v)
@@ -470,7 +471,7 @@ static void add_implicit_after(const struct view *v)
     }
 }
 
-/* ---- The whole --------------------------------------------------------------------------------------- */
+/* ---- The whole ------------------------------------------------------------------------------- */
 
 static bool is_string(const cs_insn *insn)
 {

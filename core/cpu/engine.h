@@ -1,11 +1,11 @@
 /*
- * What core/cpu knows of the emulation engine: one x86-64 processor in virtual-TLB mode over one arena.
- * No engine type shows here; cpu_unicorn.c is the only implementation. Policy (what a page may do, what
- * a stop means) is decided by the callbacks' owner.
+ * What core/cpu knows of the emulation engine: one x86-64 processor in virtual-TLB mode over one
+ * arena. No engine type shows here; cpu_unicorn.c is the only implementation. Policy (what a page
+ * may do, what a stop means) is decided by the callbacks' owner.
  *
  * Callbacks run inside engine_run, fill also inside engine_remove_code. They may call engine_stop,
- * engine_get and engine_set, nothing else of this header. Nothing here is thread-safe but engine_stop, and that
- * from another thread only when engine_async_stop says so.
+ * engine_get and engine_set, nothing else of this header. Nothing here is thread-safe but
+ * engine_stop, and that from another thread only when engine_async_stop says so.
  */
 #ifndef WINSTUB_CORE_CPU_ENGINE_H
 #define WINSTUB_CORE_CPU_ENGINE_H
@@ -36,9 +36,15 @@ enum engine_reg {
 
 struct engine_hooks {
     void *ctx;
-    /* A TLB miss at page. False refuses: engine_run ends before the instruction with ENGINE_REFUSED. */
+    /*
+     * A TLB miss at page. False refuses: engine_run ends before the instruction with
+     * ENGINE_REFUSED.
+     */
     bool (*fill)(void *ctx, gva_t page, enum vm_access want, struct vm_fill *out);
-    /* An exception or a software interrupt; rip is behind a software interrupt, else at the instruction. */
+    /*
+     * An exception or a software interrupt; rip is behind a software interrupt, else at the
+     * instruction.
+     */
     void (*interrupt)(void *ctx, uint32_t vector);
     /* syscall or sysenter; rip is at it. */
     void (*syscall)(void *ctx, bool sysenter);
@@ -58,8 +64,9 @@ enum engine_exit {
 };
 
 /*
- * Open an engine over arena, which stays mapped until engine_close: ring 0, 64-bit mode, registers at reset.
- * The hooks are copied. ERR_UNSUPPORTED: the library is too old; why says so. ERR_NOMEM, ERR_ENGINE.
+ * Open an engine over arena, which stays mapped until engine_close: ring 0, 64-bit mode, registers
+ * at reset. The hooks are copied. ERR_UNSUPPORTED: the library is too old; why says so. ERR_NOMEM,
+ * ERR_ENGINE.
  */
 MUST_USE enum err engine_open(uint8_t *arena, uint64_t arena_size, const struct engine_hooks *hooks,
                               struct engine **out, struct diag *why);
@@ -77,7 +84,10 @@ const char *engine_error(const struct engine *e);
 
 uint64_t engine_get(const struct engine *e, enum cpu_reg reg);
 void engine_set(struct engine *e, enum cpu_reg reg, uint64_t value);
-/* Any register as bytes, little-endian, its natural size (at most ENGINE_REG_BYTES; the rest is zero). */
+/*
+ * Any register as bytes, little-endian, its natural size (at most ENGINE_REG_BYTES; the rest is
+ * zero).
+ */
 void engine_reg_read(const struct engine *e, unsigned reg, uint8_t *bytes);
 void engine_reg_write(struct engine *e, unsigned reg, const uint8_t *bytes);
 
@@ -91,12 +101,21 @@ uint8_t *engine_context_bytes(const struct engine *e, struct engine_context *c, 
 
 void engine_flush_tlb(struct engine *e);
 void engine_flush_code(struct engine *e); /* drop every translated block */
-/* Drop the blocks that hold any byte of [va, va + len), one page; asks fill for that page to execute. */
+/*
+ * Drop the blocks that hold any byte of [va, va + len), one page; asks fill for that page to
+ * execute.
+ */
 void engine_remove_code(struct engine *e, gva_t va, uint32_t len);
 
-/* Call hooks.code before the instruction at va runs, in blocks translated from now on. 0 when memory is short. */
+/*
+ * Call hooks.code before the instruction at va runs, in blocks translated from now on. 0 when
+ * memory is short.
+ */
 size_t engine_hook_code(struct engine *e, gva_t va);
-/* Call hooks.block before each block that starts in [first, last], in blocks translated from now on. */
+/*
+ * Call hooks.block before each block that starts in [first, last], in blocks translated from now
+ * on.
+ */
 size_t engine_hook_blocks(struct engine *e, gva_t first, gva_t last);
 /* Remove either; blocks that call it are dropped. */
 void engine_unhook(struct engine *e, size_t hook);

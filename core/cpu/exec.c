@@ -1,14 +1,20 @@
 /*
- * Running and stepping. Every run begins with one instruction under TF and goes on from inside the engine: that
- * passes a break at the start, and by then the engine has forgotten stops asked for too early, so another
- * thread's stop cannot be lost. Everything that changes maps or hooks happens here, outside the engine.
+ * Running and stepping. Every run begins with one instruction under TF and goes on from inside the
+ * engine: that passes a break at the start, and by then the engine has forgotten stops asked for
+ * too early, so another thread's stop cannot be lost. Everything that changes maps or hooks
+ * happens here, outside the engine.
  */
 #include "cpu/cpu_priv.h"
+
+#include <time.h>
 
 #include "winstub/log.h"
 
 /* So many turns at one place without an instruction done mean that the engine and we disagree. */
 #define TURNS_LIMIT 1000
+
+#define STOP_NAP_NS       10000
+#define STOP_NAP_LIMIT_NS 10000000
 
 enum outcome {
     OUTCOME_AGAIN,   /* an obstacle was cleared away; nothing was executed or all was */
@@ -18,7 +24,7 @@ enum outcome {
     OUTCOME_NOMEM
 };
 
-/* ---- Callbacks --------------------------------------------------------------------------------------- */
+/* ---- Callbacks ------------------------------------------------------------------------------- */
 
 /* The first note wins: what comes after it in the same instruction follows from it. */
 void exec_note(struct cpu *cpu, enum note_kind kind, gva_t address, gva_t end)
@@ -70,14 +76,24 @@ void exec_on_tsc(void *ctx, bool with_aux)
         engine_set(cpu->engine, CPU_RCX, 0);
 }
 
+/*
+ * The engine clears its exit flag and looks at its exit request without a barrier in between, so
+ * that another thread's request can be overwritten. It is repeated until the run has ended, or
+ * long after it would have.
+ */
 void cpu_stop(struct cpu *cpu)
 {
+    struct timespec nap = {0, STOP_NAP_NS};
+
     atomic_store(&cpu->stop, true);
-    if (atomic_load(&cpu->running))
+    while (atomic_load(&cpu->running) && nap.tv_nsec < STOP_NAP_LIMIT_NS) {
         engine_stop(cpu->engine);
+        (void)nanosleep(&nap, NULL);
+        nap.tv_nsec *= 2;
+    }
 }
 
-/* ---- One turn of the engine -------------------------------------------------------------------------- */
+/* ---- One turn of the engine ------------------------------------------------------------------ */
 
 enum engine_exit exec_engine(struct cpu *cpu, enum fill_mode mode)
 {
@@ -97,7 +113,10 @@ static enum outcome event_at(struct cpu *cpu, enum cpu_event_kind kind, struct c
     return OUTCOME_EVENT;
 }
 
-/* The engine refused an access. single: it ran one instruction, else a block that may have begun earlier. */
+/*
+ * The engine refused an access. single: it ran one instruction, else a block that may have begun
+ * earlier.
+ */
 static enum outcome after_refusal(struct cpu *cpu, bool single, struct cpu_event *out)
 {
     gva_t pc = engine_get(cpu->engine, CPU_RIP);
@@ -128,6 +147,8 @@ static enum outcome after_refusal(struct cpu *cpu, bool single, struct cpu_event
         cpu->walk_end = cpu->refused.page;
         return OUTCOME_AGAIN;
     }
+    if (cpu->refused.want == VM_EXEC && !single && breaks_user_at(cpu, pc))
+        return OUTCOME_AGAIN; /* a break in a page that cannot be executed is still a break */
     fault_describe(cpu, pc, out);
     return OUTCOME_EVENT;
 }
@@ -179,7 +200,7 @@ static enum outcome after_engine(struct cpu *cpu, enum engine_exit exit, bool si
     }
 }
 
-/* ---- One instruction --------------------------------------------------------------------------------- */
+/* ---- One instruction ------------------------------------------------------------------------- */
 
 /* Our TF is in the image that pushf has just pushed; take it out. */
 static void clean_pushed_flags(struct cpu *cpu)
@@ -269,7 +290,7 @@ static enum outcome step_once(struct cpu *cpu, struct cpu_event *out)
     return outcome;
 }
 
-/* ---- Running ----------------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 /* Must the instruction at pc be executed alone? */
 static bool needs_step(struct cpu *cpu, gva_t pc)

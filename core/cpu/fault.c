@@ -1,7 +1,7 @@
 /*
- * What a stop means. The engine names a page and an exact rip; the byte comes from decoding the instruction.
- * It moves rip behind software interrupts and knows icebp as an invalid instruction; events have rip at
- * the instruction in every case.
+ * What a stop means. The engine names a page and an exact rip; the byte comes from decoding the
+ * instruction. It moves rip behind software interrupts and knows icebp as an invalid instruction;
+ * events have rip at the instruction in every case.
  */
 #include "cpu/cpu_priv.h"
 
@@ -105,8 +105,9 @@ bool fault_is_segment_load(struct cpu *cpu, gva_t pc)
 }
 
 /*
- * Take the exception that the engine believes in flight, IN_FLIGHT_NONE if none. It never clears the field by
- * itself; the next exception would become a double fault, the one after it nothing at all.
+ * Take the exception that the engine believes in flight, IN_FLIGHT_NONE if none. It never clears
+ * the field by itself; the next exception would become a double fault, the one after it nothing at
+ * all.
  */
 static uint32_t take_in_flight(struct cpu *cpu)
 {
@@ -124,7 +125,10 @@ static uint32_t take_in_flight(struct cpu *cpu)
     return vector;
 }
 
-/* The length of the software interrupt that ends at rip and raised vector; 0 when it was a fault at rip. */
+/*
+ * The length of the software interrupt that ends at rip and raised vector; 0 when it was a fault
+ * at rip.
+ */
 static uint8_t software_length(const struct cpu *cpu, gva_t rip, uint32_t vector)
 {
     uint8_t bytes[2] = {0};

@@ -1,7 +1,8 @@
 /*
- * What the engine is told on a TLB miss. The vm decides what a page is; this file adds the traps and keeps
- * each frame either writable or executable, in every page that shows it, because the engine misses stores to translated code that come
- * through another address (and, in 2.1.1, any but the first). Follows DESIGN.md section 2.
+ * What the engine is told on a TLB miss. The vm decides what a page is; this file adds the traps
+ * and keeps each frame either writable or executable, in every page that shows it, because the
+ * engine misses stores to translated code that come through another address (and, in 2.1.1, any
+ * but the first). Follows DESIGN.md section 2.
  */
 #include "cpu/cpu_priv.h"
 
@@ -76,7 +77,7 @@ void memory_fini(struct cpu *cpu)
     pagemap_fini(&cpu->executed);
 }
 
-/* ---- Answering -------------------------------------------------------------------------------------- */
+/* ---- Answering ------------------------------------------------------------------------------- */
 
 static bool refuse(struct cpu *cpu, enum refusal why, gva_t page, enum vm_access want)
 {
@@ -143,8 +144,9 @@ static bool wants_growth(struct cpu *cpu)
 }
 
 /*
- * Does the answer put another frame in the place of one that was executed here? Then a copy was made on
- * this store, and the running block belongs to the old frame: it must start again from the new one.
+ * Does the answer put another frame in the place of one that was executed here? Then a copy was
+ * made on this store, and the running block belongs to the old frame: it must start again from the
+ * new one.
  */
 static bool replaces_code(struct cpu *cpu, gva_t page, uint64_t offset)
 {
@@ -219,7 +221,7 @@ bool memory_on_fill(void *ctx, gva_t page, enum vm_access want, struct vm_fill *
     }
 }
 
-/* ---- Between runs ------------------------------------------------------------------------------------ */
+/* ---- Between runs ---------------------------------------------------------------------------- */
 
 void memory_settle(struct cpu *cpu)
 {

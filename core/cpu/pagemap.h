@@ -1,6 +1,6 @@
 /*
- * A hash table from a 64-bit key (a page or an address) to a 64-bit value: open addressing, no order.
- * The caller places it; all zero is an empty table.
+ * A hash table from a 64-bit key (a page or an address) to a 64-bit value: open addressing, no
+ * order. The caller places it; all zero is an empty table.
  */
 #ifndef WINSTUB_CORE_CPU_PAGEMAP_H
 #define WINSTUB_CORE_CPU_PAGEMAP_H
@@ -24,7 +24,10 @@ bool pagemap_put(struct pagemap *m, uint64_t key, uint64_t value);
 void pagemap_remove(struct pagemap *m, uint64_t key);
 /* Forget every key. */
 void pagemap_clear(struct pagemap *m);
-/* Walk the table: the next used slot from *at on; false at the end. Nothing may be added meanwhile. */
+/*
+ * Walk the table: the next used slot from *at on; false at the end. Nothing may be added
+ * meanwhile.
+ */
 bool pagemap_next(const struct pagemap *m, size_t *at, uint64_t *key, uint64_t *value);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * Whether the engine behaves as this folder relies on, asked of the very engine that will be used: exact rip at
- * a refused access, TF, and the place of its exception-in-flight field, which has no name outside of it (upstream
- * issue 1883). The snippets run in the private frame at ring 3 and mean the same in 32-bit and 64-bit code.
+ * Whether the engine behaves as this folder relies on, asked of the very engine that will be used:
+ * exact rip at a refused access, TF, and the place of its exception-in-flight field, which has no
+ * name outside of it (upstream issue 1883). The snippets run in the private frame at ring 3 and
+ * mean the same in 32-bit and 64-bit code.
  */
 #include "cpu/cpu_priv.h"
 
@@ -61,8 +62,8 @@ static bool tf_steps(struct probe *p)
 }
 
 /*
- * Find the only field that was "none" before, held 0 after a division error and 13 after a privileged
- * instruction. False when there is none or several.
+ * Find the only field that was "none" before, held 0 after a division error and 13 after a
+ * privileged instruction. False when there is none or several.
  */
 static bool find_in_flight(struct probe *p, struct engine_context *divided,
                            struct engine_context *refused)

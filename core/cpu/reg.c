@@ -1,7 +1,7 @@
 /*
- * The register tables of both architectures in GDB's order, and their bytes. Follows gdb/i386-tdep.c and
- * gdb/features/i386. On i386 GDB takes org.gnu.gdb.i386.segments for x32's fs_base and gs_base only, so the
- * bases have a feature of our own there.
+ * The register tables of both architectures in GDB's order, and their bytes. Follows
+ * gdb/i386-tdep.c and gdb/features/i386. On i386 GDB takes org.gnu.gdb.i386.segments for x32's
+ * fs_base and gs_base only, so the bases have a feature of our own there.
  */
 #include "cpu/cpu_priv.h"
 

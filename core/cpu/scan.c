@@ -1,6 +1,7 @@
 /*
- * Instruction lengths by table, and the traits of scan.h. Follows Intel's SDM volume 2, appendix A; check_cpu_scan.c
- * compares it with Capstone. Undefined opcodes have some length: the engine ends its block there.
+ * Instruction lengths by table, and the traits of scan.h. Follows Intel's SDM volume 2, appendix
+ * A; check_cpu_scan.c compares it with Capstone. Undefined opcodes have some length: the engine
+ * ends its block there.
  */
 #include "cpu/scan.h"
 
@@ -14,7 +15,6 @@ enum {
     IZ = 8,  /* 2 or 4 bytes, by operand size */
     IV = 16, /* 2, 4 or 8 bytes, by operand size */
     IA = 32, /* as wide as an address */
-    J = 64,  /* as IZ, but always 4 in 64-bit code */
     P = 128  /* a prefix */
 };
 
@@ -35,7 +35,7 @@ static const uint8_t map1[256] = {
     /* b */  I1,  I1,  I1,  I1,  I1,  I1,  I1,  I1,   IV,  IV,  IV,  IV,  IV,  IV,  IV,  IV,
     /* c */  M|I1,M|I1,I2,  0,   M,   M,   M|I1,M|IZ, I2|I1,0,  I2,  0,   0,   I1,  0,   0,
     /* d */  M,   M,   M,   M,   I1,  I1,  0,   0,    M,   M,   M,   M,   M,   M,   M,   M,
-    /* e */  I1,  I1,  I1,  I1,  I1,  I1,  I1,  I1,   J,   J,   I2|IZ,I1, 0,   0,   0,   0,
+    /* e */  I1,  I1,  I1,  I1,  I1,  I1,  I1,  I1,   IZ,  IZ,  I2|IZ,I1, 0,   0,   0,   0,
     /* f */  P,   0,   P,   P,   0,   0,   M,   M,    0,   0,   0,   0,   0,   0,   M,   M,
 };
 
@@ -43,13 +43,16 @@ static const uint8_t map2[256] = {
     /*       0    1    2    3    4    5    6    7     8    9    a    b    c    d    e    f */
     /* 0 */  M,   M,   M,   M,   0,   0,   0,   0,    0,   0,   0,   0,   0,   M,   0,   M|I1,
     /* 1 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
-    /* 2 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
+    /*
+     * 2 */  I1,  I1,  I1,  I1,  I1,  I1,  I1,  I1,   M,   M,   M,   M,   M,   M,   M,   M, /* mov
+     * cr, dr: registers whatever modrm says
+     */
     /* 3 */  0,   0,   0,   0,   0,   0,   0,   0,    0,   0,   0,   0,   0,   0,   0,   0,
     /* 4 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
     /* 5 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
     /* 6 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
     /* 7 */  M|I1,M|I1,M|I1,M|I1,M,   M,   M,   0,    M,   M,   M,   M,   M,   M,   M,   M,
-    /* 8 */  J,   J,   J,   J,   J,   J,   J,   J,    J,   J,   J,   J,   J,   J,   J,   J,
+    /* 8 */  IZ,  IZ,  IZ,  IZ,  IZ,  IZ,  IZ,  IZ,   IZ,  IZ,  IZ,  IZ,  IZ,  IZ,  IZ,  IZ,
     /* 9 */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M,   M,   M,   M,   M,   M,
     /* a */  0,   0,   0,   M,   M|I1,M,   M,   M,    0,   0,   0,   M,   M|I1,M,   M,   M,
     /* b */  M,   M,   M,   M,   M,   M,   M,   M,    M,   M,   M|I1,M,   M,   M,   M,   M,
@@ -77,16 +80,18 @@ static uint8_t peek(const struct cursor *c, size_t ahead)
     return c->at + ahead < c->len ? c->bytes[c->at + ahead] : 0;
 }
 
+/* A REX prefix counts only right before the opcode. */
 static void skip_prefixes(struct cursor *c)
 {
-    while (map1[peek(c, 0)] == P && c->at < c->len) {
-        c->operand16 |= peek(c, 0) == 0x66;
-        c->address |= peek(c, 0) == 0x67;
-        c->at++;
-    }
-    if (c->code64 && (peek(c, 0) & 0xf0) == 0x40) {
-        c->rex_w = peek(c, 0) & 8;
-        c->at++;
+    for (; c->at < c->len; c->at++) {
+        uint8_t byte = peek(c, 0);
+        bool rex = c->code64 && (byte & 0xf0) == 0x40;
+
+        if (!rex && map1[byte] != P)
+            return;
+        c->rex_w = rex && (byte & 8);
+        c->operand16 |= byte == 0x66;
+        c->address |= byte == 0x67;
     }
 }
 
@@ -115,7 +120,6 @@ static size_t immediate_length(const struct cursor *c, uint8_t follows)
     n += follows & I1 ? 1 : 0;
     n += follows & I2 ? 2 : 0;
     n += follows & IZ ? z : 0;
-    n += follows & J ? (c->code64 ? 4 : z) : 0;
     n += follows & IV ? (c->rex_w ? 8 : z) : 0;
     if (follows & IA)
         n += c->code64 ? (c->address ? 4 : 8) : (c->address ? 2 : 4);
@@ -199,6 +203,9 @@ static unsigned traits_of_map2(const struct cursor *c, uint8_t opcode)
         return SCAN_TSC;
     case 0x01:
         return peek(c, 0) == 0xf9 ? SCAN_TSC : 0;
+    case 0x78:
+    case 0x79:
+        return SCAN_ILLEGAL; /* extrq, insertq; vmread, vmwrite */
     case 0xc7:
         return peek(c, 0) >= 0xf0 ? SCAN_ILLEGAL : 0; /* rdrand, rdseed */
     case 0x3a:

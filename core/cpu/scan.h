@@ -1,6 +1,6 @@
 /*
- * How long an instruction is, and whether the engine must be kept from running it as it is. Much faster
- * than a disassembler, since every block is scanned once when it is translated.
+ * How long an instruction is, and whether the engine must be kept from running it as it is. Much
+ * faster than a disassembler, since every block is scanned once when it is translated.
  */
 #ifndef WINSTUB_CORE_CPU_SCAN_H
 #define WINSTUB_CORE_CPU_SCAN_H
@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* SCAN_ILLEGAL: cpuid hides it and the engine runs it wrongly: VEX, EVEX, XOP, SSE4a, rdrand ... */
 enum {
-    SCAN_ILLEGAL =
-        1, /* the engine runs it wrongly, and cpuid hides it: VEX, EVEX, XOP, rdrand, pcmpistri */
+    SCAN_ILLEGAL = 1,
     SCAN_PRIVILEGED = 2,     /* in, out, ins, outs: the engine forgets that ring 3 may not */
     SCAN_TSC = 4,            /* rdtsc, rdtscp */
     SCAN_PUSHES_FLAGS = 8,   /* pushf */
@@ -20,15 +20,15 @@ enum {
     SCAN_INT1 = 64           /* int 1 in its two-byte form */
 };
 
+/* An illegal instruction is not decoded further: its length is 1 and no other trait is set. */
 struct scan_insn {
     uint8_t length; /* bytes */
-    uint8_t
-        traits; /* SCAN_* bits; unknown when SCAN_ILLEGAL has cut decoding short, and length then is 1 */
+    uint8_t traits; /* SCAN_* bits */
 };
 
 /*
- * Look at the instruction at bytes, in 64-bit code or 32-bit code. False when it does not end within len bytes or
- * is longer than 15.
+ * Look at the instruction at bytes, in 64-bit code or 32-bit code. False when it does not end
+ * within len bytes or is longer than 15.
  */
 bool scan_insn(const uint8_t *bytes, size_t len, bool code64, struct scan_insn *out);
 

@@ -1,7 +1,8 @@
 /*
- * Ring 3 as Windows sets it up: a descriptor table in a private frame, and how selectors get loaded. The
- * engine sets hidden segment state only when an instruction loads a selector, so we run a few instructions of our own. Their
- * addresses answer only while they run; the guest never sees the frame.
+ * Ring 3 as Windows sets it up: a descriptor table in a private frame, and how selectors get
+ * loaded. The engine sets hidden segment state only when an instruction loads a selector, so we
+ * run a few instructions of our own. Their addresses answer only while they run; the guest never
+ * sees the frame.
  */
 #include "cpu/cpu_priv.h"
 
@@ -64,7 +65,9 @@ bool segments_run_private(struct cpu *cpu, gva_t at)
 
     cpu->flush = true;
     engine_set(cpu->engine, CPU_RIP, at);
-    exit = exec_engine(cpu, FILL_PRIVATE);
+    do {
+        exit = exec_engine(cpu, FILL_PRIVATE);
+    } while (exit == ENGINE_STOPPED && cpu->note.kind == NOTE_NONE); /* a belated cpu_stop */
     cpu->flush = true;
     return exit == ENGINE_REFUSED && cpu->refused.why == REFUSED_PRIVATE &&
            cpu->refused.page == PRIVATE_EXIT;

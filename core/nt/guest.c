@@ -7,61 +7,38 @@
 #include "winstub/bytes.h"
 
 /*
- * What the caller is told about a refused access, after what NT does about guard pages first: a stack grows and the
- * access is tried again (true); any other guard is gone once it was touched (G08, G09).
+ * A stack grows under a service as under the guest: its guard page is taken before the memory manager would take it for
+ * any other (G08, G09). A range that begins below the guard page does not reach it.
  */
-static bool settle(struct process *p, enum vm_fault fault, gva_t at, nt_status *st)
+static nt_status grow_stack(struct process *p, gva_t addr, uint64_t len)
 {
-    enum process_guard guard;
+    const struct process_thread *thread = &p->thread;
 
-    *st = STATUS_ACCESS_VIOLATION;
-    if (fault == VM_FAULT_NOMEM)
-        *st = STATUS_NO_MEMORY;
-    if (fault != VM_FAULT_GUARD)
-        return false;
-    guard = process_guard_hit(p, at);
-    if (guard == PROCESS_GUARD_GROWN)
-        return true;
-    if (guard == PROCESS_GUARD_OTHER)
-        (void)vm_clear_guard(p->vm, at);
-    *st = guard == PROCESS_GUARD_OVERFLOW ? STATUS_STACK_OVERFLOW : STATUS_GUARD_PAGE_VIOLATION;
-    return false;
+    if (!len || addr >= thread->stack_limit || addr < thread->stack_limit - VM_PAGE_SIZE)
+        return STATUS_SUCCESS;
+    return process_guard_hit(p, addr) == PROCESS_GUARD_OVERFLOW ? STATUS_STACK_OVERFLOW
+                                                                : STATUS_SUCCESS;
 }
 
 nt_status guest_read(struct process *p, gva_t from, void *to, size_t len)
 {
-    nt_status st = STATUS_SUCCESS;
-    enum vm_fault fault;
-    gva_t at = 0;
+    nt_status st = grow_stack(p, from, len);
 
-    do {
-        fault = vm_copy_in(p->vm, to, from, len, &at);
-    } while (fault && settle(p, fault, at, &st));
-    return fault ? st : STATUS_SUCCESS;
+    return st ? st : vm_read(p->vm, from, to, len);
 }
 
 nt_status guest_write(struct process *p, gva_t to, const void *from, size_t len)
 {
-    nt_status st = STATUS_SUCCESS;
-    enum vm_fault fault;
-    gva_t at = 0;
+    nt_status st = grow_stack(p, to, len);
 
-    do {
-        fault = vm_copy_out(p->vm, to, from, len, &at);
-    } while (fault && settle(p, fault, at, &st));
-    return fault ? st : STATUS_SUCCESS;
+    return st ? st : vm_write(p->vm, to, from, len);
 }
 
 nt_status guest_probe(struct process *p, gva_t addr, uint64_t len, enum vm_access want)
 {
-    nt_status st = STATUS_SUCCESS;
-    enum vm_fault fault;
-    gva_t at = 0;
+    nt_status st = grow_stack(p, addr, len);
 
-    do {
-        fault = vm_probe(p->vm, addr, len, want, &at);
-    } while (fault && settle(p, fault, at, &st));
-    return fault ? st : STATUS_SUCCESS;
+    return st ? st : vm_probe(p->vm, addr, len, want);
 }
 
 nt_status guest_get_number(struct process *p, gva_t at, uint32_t size, uint64_t *value)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf.h"
 #include "nt/layout.h"
 #include "nt/parts.h"
 #include "nt/text.h"
@@ -54,8 +55,8 @@ static void put_names(struct loader *l, size_t entry, const struct module *m)
 
     buf_init(&path, NT_STRING_MAX);
     buf_init(&name, NT_STRING_MAX);
-    (void)text_utf16(&path, m->path); /* a failure sticks in the block */
-    (void)text_utf16(&name, text_base_name(m->path));
+    (void)utf16_append(&path, m->path); /* a failure sticks in the block */
+    (void)utf16_append(&name, text_base_name(m->path));
     nt_put_text(&l->block, entry, NT_ENTRY_FULL_NAME, &path);
     nt_put_text(&l->block, entry, NT_ENTRY_BASE_NAME, &name);
     hash = hash_name(&name);

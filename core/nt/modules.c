@@ -15,9 +15,7 @@
 #include "nt/parts.h"
 #include "nt/text.h"
 
-#define DLL_COUNT_MAX 512u
-#define IMPORT_COUNT_MAX                                                                           \
-    (1u << 20) /* of one program; the largest real ones have some ten thousand */
+#define DLL_COUNT_MAX   512u
 #define IMAGE_BYTES_MAX (64u << 20)
 #define NAMES_BYTES_MAX (32u << 20)
 #define NO_SLOT         UINT32_MAX
@@ -46,7 +44,7 @@ struct gather {
     struct process *p;
     struct dll *dlls;
     size_t count;
-    size_t imports;
+    size_t name_bytes;
     const char *last_name; /* imports come DLL by DLL: the one before, */
     size_t last;           /* and which it is */
     struct diag *why;
@@ -137,12 +135,15 @@ static bool add_need(struct gather *g, struct dll *dll, const char *name, struct
     }
     if (name) {
         need.name = (uint32_t)dll->names.len;
-        (void)buf_append(&dll->names, name, strlen(name) + 1);
+        g->name_bytes += strlen(name) + 1;
+        if (g->name_bytes > NAMES_BYTES_MAX)
+            g->failed =
+                diag_set(g->why, ERR_LIMIT, "the names of its imports have more than %u bytes",
+                         NAMES_BYTES_MAX);
+        else if (!buf_append(&dll->names, name, strlen(name) + 1))
+            g->failed = no_memory(g->why);
     }
     dll->needs[dll->count++] = need;
-    if (dll->names.failed)
-        g->failed =
-            diag_set(g->why, ERR_LIMIT, "the names imported from %s are too long", dll->name);
     return !g->failed;
 }
 
@@ -155,11 +156,6 @@ static bool on_import(void *ctx, const struct pe_import *import)
         return false;
     g->last_name = import->dll;
     g->last = (size_t)(dll - g->dlls);
-    if (++g->imports > IMPORT_COUNT_MAX) {
-        g->failed =
-            diag_set(g->why, ERR_LIMIT, "it imports more than %u functions", IMPORT_COUNT_MAX);
-        return false;
-    }
     return add_need(
         g, dll, import->name,
         (struct need){.ordinal = import->name ? 0 : import->ordinal, .slot = import->slot_rva});
@@ -305,9 +301,11 @@ static enum err build_image(const struct process *p, const struct module *m, gva
     buf_clear(mapped);
     e = pe_build_dll(&spec, base, mapped, built);
     free(exports);
-    if (e)
-        return diag_set(why, e, "%s cannot be made up: more than %u exports are asked for", m->name,
+    if (e == ERR_INVALID)
+        return diag_set(why, ERR_LIMIT, "%s would need more than %u exports", m->name,
                         PE_EXPORTS_MAX);
+    if (e)
+        return no_memory(why);
     write_returns(p, m, mapped->data + built->text_rva);
     return ERR_OK;
 }

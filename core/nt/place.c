@@ -57,6 +57,9 @@ static enum err choose_names(struct process *p, const struct process_options *op
     p->image_path = image_path(options);
     if (!p->image_path)
         return diag_set(why, ERR_NOMEM, "the host is out of memory");
+    if (!*text_base_name(p->image_path))
+        return diag_set(why, ERR_INVALID, "'%s': the program's guest path names a folder",
+                        p->image_path);
     if (cwd && !text_is_dos_path(cwd))
         return diag_set(why, ERR_INVALID, "current directory '%s': not of the form C:\\folder",
                         cwd);
@@ -120,6 +123,15 @@ static gva_t user_limit(const struct process *p, const struct program *program)
     return large ? VM_USER_LIMIT_32_LARGE : VM_USER_LIMIT_32;
 }
 
+/* Windows 10 is set to "opt in": 32-bit programs have data execution prevention when they say so, others always. */
+static bool wants_dep(const struct program *program)
+{
+    const struct pe_image *image = program->image;
+
+    return !image || image->arch == CPU_AMD64 ||
+           image->dll_characteristics & IMAGE_DLLCHARACTERISTICS_NX_COMPAT;
+}
+
 enum err process_space(struct process *p, const struct program *program,
                        const struct shared_time *now, struct diag *why)
 {
@@ -128,6 +140,7 @@ enum err process_space(struct process *p, const struct program *program,
 
     if (e)
         return diag_set(why, e, "the guest's memory: %s", err_text(e));
+    vm_set_dep(p->vm, wants_dep(program));
     p->plan = config.user_limit == VM_USER_LIMIT_64 ? &large_plan : &small_plan;
     e = cpu_new(p->vm, p->arch, &p->cpu, why);
     if (e)

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/utf.h"
 #include "nt/registry.h"
 #include "nt/token.h"
 #include "winstub/buf.h"
@@ -48,7 +49,7 @@ static nt_status set_text(struct registry *registry, struct key *key, const char
     struct buf utf16;
 
     buf_init(&utf16, REGISTRY_VALUE_MAX);
-    if (text_utf16(&utf16, text) && buf_append(&utf16, "\0", 2))
+    if (utf16_append(&utf16, text) && buf_append(&utf16, "\0", 2))
         st = registry_set(registry, key, name, REG_SZ, utf16.data, (uint32_t)utf16.len);
     buf_fini(&utf16);
     return st;

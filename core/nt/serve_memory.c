@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "image/pe_format.h"
+#include "base/utf.h"
 #include "nt/services.h"
 #include "nt/text.h"
 
@@ -10,7 +11,6 @@
 enum { MEMORY_BASIC = 0, MEMORY_MAPPED_NAME = 2, MEMORY_REGION = 3 };
 
 #define WINE_UNIX_FUNCTIONS 1000 /* asks for the Unix part of a DLL; there is none */
-#define ZERO_BITS_MOST      20
 #define COPY_CHUNK          0x1000u
 #define VOLUME_DEVICE       "\\Device\\HarddiskVolume1"
 #define REGION_PRIVATE      1u
@@ -32,43 +32,19 @@ static nt_status write_pair(struct call *call, gva_t base_at, gva_t base, gva_t 
     return st ? st : guest_put_pointer(call->process, size_at, size);
 }
 
-/* The highest address that ZeroBits allows: a count of leading zeros of 32 bits, or a mask (A22..A26). */
-static nt_status highest_address(enum cpu_arch arch, uint64_t zero_bits, gva_t *highest)
-{
-    *highest = 0;
-    if (!zero_bits)
-        return STATUS_SUCCESS;
-    if (zero_bits > 31) {
-        if (arch == CPU_I386)
-            return STATUS_INVALID_PARAMETER_3;
-        *highest = UINT64_MAX >> __builtin_clzll(zero_bits);
-        return STATUS_SUCCESS;
-    }
-    if (zero_bits > ZERO_BITS_MOST)
-        return zero_bits == ZERO_BITS_MOST + 1 ? STATUS_NO_MEMORY : STATUS_INVALID_PARAMETER_3;
-    *highest = (UINT64_C(1) << (32 - zero_bits)) - 1;
-    return STATUS_SUCCESS;
-}
-
 nt_status serve_NtAllocateVirtualMemory(struct call *call)
 {
-    struct vm_request req = {.type = (uint32_t)call->arg[4], .protect = (uint32_t)call->arg[5]};
-    gva_t base;
-    uint64_t size;
-    nt_status st = highest_address(call->process->arch, call->arg[2], &req.highest);
+    struct vm_request req = {.zero_bits = call->arg[2],
+                             .type = (uint32_t)call->arg[4],
+                             .protect = (uint32_t)call->arg[5]};
+    gva_t base = 0;
+    uint64_t size = 0;
+    nt_status st = service_own_process(call, call->arg[0]);
 
     if (!st)
-        st = service_own_process(call, call->arg[0]);
-    if (!st)
         st = read_pair(call, call->arg[1], &req.base, call->arg[3], &req.size);
-    if (st)
-        return st;
-    if (req.base) { /* ZeroBits is about where the system chooses */
-        if (req.highest && req.base > req.highest)
-            return STATUS_INVALID_PARAMETER_3;
-        req.highest = 0;
-    }
-    st = vm_allocate(call->process->vm, &req, &base, &size);
+    if (!st)
+        st = vm_allocate(call->process->vm, &req, &base, &size);
     return st ? st : write_pair(call, call->arg[1], base, call->arg[3], size);
 }
 
@@ -154,8 +130,8 @@ static nt_status put_mapped_name(struct nt_block *out, gva_t at, const struct vm
     if (!*r->path || !text_is_dos_path(r->path))
         return STATUS_INVALID_ADDRESS;
     buf_init(&text, NT_STRING_MAX);
-    (void)text_utf16(&text, VOLUME_DEVICE);
-    (void)text_utf16(&text, r->path + 2);
+    (void)utf16_append(&text, VOLUME_DEVICE);
+    (void)utf16_append(&text, r->path + 2);
     out->base = at;
     (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_STRING));
     where = nt_block_text(out, &text);

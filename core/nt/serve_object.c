@@ -1,4 +1,5 @@
 /* Services about handles of any kind. */
+#include "base/utf.h"
 #include "nt/services.h"
 #include "nt/text.h"
 
@@ -59,7 +60,7 @@ static void put_type(struct nt_block *out, gva_t at, const struct handle *entry)
     size_t where;
 
     buf_init(&text, 64);
-    (void)text_utf16(&text, entry->object->class->name);
+    (void)utf16_append(&text, entry->object->class->name);
     (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_STRING) + FIGURES);
     where = nt_block_text(out, &text);
     nt_put(out, 0, NT_STRING_LENGTH, text.len);

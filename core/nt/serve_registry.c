@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf.h"
 #include "nt/registry.h"
 #include "nt/services.h"
 #include "nt/text.h"
@@ -120,7 +121,7 @@ static void put_named_value(struct buf *out, const struct value *value, bool ful
     struct buf name;
 
     buf_init(&name, 4 * NT_STRING_MAX);
-    (void)text_utf16(&name, value->name);
+    (void)utf16_append(&name, value->name);
     (void)put_number(out, 0);
     (void)put_number(out, value->type);
     if (full) {
@@ -204,7 +205,7 @@ static uint32_t utf16_bytes(const char *text)
     uint32_t len;
 
     buf_init(&utf16, 4 * NT_STRING_MAX);
-    (void)text_utf16(&utf16, text);
+    (void)utf16_append(&utf16, text);
     len = (uint32_t)utf16.len;
     buf_fini(&utf16);
     return len;
@@ -236,10 +237,10 @@ static void put_path(struct buf *out, const struct key *key)
 
     for (; key->parent && depth < sizeof chain / sizeof *chain; key = key->parent)
         chain[depth++] = key;
-    (void)text_utf16(out, "\\REGISTRY");
+    (void)utf16_append(out, "\\REGISTRY");
     while (depth) {
-        (void)text_utf16(out, "\\");
-        (void)text_utf16(out, chain[--depth]->name);
+        (void)utf16_append(out, "\\");
+        (void)utf16_append(out, chain[--depth]->name);
     }
 }
 
@@ -266,7 +267,7 @@ static nt_status tell_key(struct call *call, const struct key *key, size_t arg)
     buf_init(&name, PATH_MAX_);
     switch (call->arg[arg - 1]) {
     case KEY_BASIC: /* LastWriteTime, TitleIndex, NameLength, Name */
-        (void)text_utf16(&name, key->name ? key->name : "REGISTRY");
+        (void)utf16_append(&name, key->name ? key->name : "REGISTRY");
         (void)buf_extend(&out, 12);
         (void)put_number(&out, (uint32_t)name.len);
         (void)buf_append(&out, name.data, name.len);

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nt/text.h"
+#include "base/utf.h"
 #include "winstub/log.h"
 
 #define STACK_ARGS_64 4    /* arguments in registers */
@@ -229,7 +229,7 @@ nt_status service_text(struct process *p, gva_t at, char **out)
     buf_init(&utf16, NT_STRING_MAX + 2);
     buf_init(&utf8, NAME_BYTES);
     st = guest_get_string(p, at, &utf16);
-    if (!st && !text_utf8(&utf8, utf16.data, utf16.len))
+    if (!st && !utf8_append_utf16(&utf8, utf16.data, utf16.len / 2))
         st = STATUS_NO_MEMORY;
     if (!st && memchr(buf_str(&utf8), 0, utf8.len))
         st = STATUS_OBJECT_NAME_INVALID;

@@ -48,6 +48,7 @@ static void fill_page(uint8_t page[VM_PAGE_SIZE])
     for (size_t i = 0; i < sizeof features; i++)
         page[SHARED_FEATURES + features[i]] = 1;
     put_u32(page + SHARED_SUITE_MASK, 0x110); /* VER_SUITE_TERMINAL | VER_SUITE_SINGLEUSERTS */
+    page[SHARED_NX_POLICY] = 2;               /* NX_SUPPORT_POLICY_OPTIN */
     put_u32(page + SHARED_CONSOLE, 1);
     put_u32(page + SHARED_PHYSICAL_PAGES, 0x200000); /* 8 GiB */
     put_u64(page + SHARED_QPC_FREQUENCY, QPC_FREQUENCY);

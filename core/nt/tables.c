@@ -5,12 +5,14 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/utf.h"
 #include "nt/layout.h"
 #include "nt/parts.h"
 #include "nt/text.h"
 
 #define ENVIRONMENT_BYTES_MAX (8u << 20)
 #define PARAMETERS_BYTES_MAX  (1u << 20)
+#define LINE_BYTES_MAX        (1u << 30) /* before it is known to be too long for Windows */
 #define DIRECTORY_ROOM        520 /* bytes: MAX_PATH characters, as RtlCreateProcessParameters gives */
 #define PARAMETERS_NORMALIZED 1
 #define HEAP_BYTES            0x100000
@@ -48,19 +50,28 @@ static enum err make_environment(struct process *p, const struct process_options
     return e;
 }
 
+/* Convert text that may take at most `room` bytes in UTF-16. */
+static enum err to_utf16(struct buf *out, const char *what, const char *utf8, size_t room,
+                         struct diag *why)
+{
+    buf_init(out, 2 * strlen(utf8) + 2); /* a unit takes a byte of UTF-8 or more */
+    if (!utf16_append(out, utf8))
+        return diag_set(why, ERR_NOMEM, "the host is out of memory for the %s", what);
+    if (out->len > room)
+        return diag_set(why, ERR_LIMIT, "the %s has %zu characters; Windows takes %zu", what,
+                        out->len / 2, room / 2);
+    return ERR_OK;
+}
+
 /* Put UTF-8 text into a string field. */
 static enum err put_utf8(struct nt_block *block, enum nt_field field, const char *what,
                          const char *utf8, struct diag *why)
 {
-    enum err e = ERR_OK;
     struct buf text;
+    enum err e = to_utf16(&text, what, utf8, NT_STRING_MAX, why);
 
-    buf_init(&text, NT_STRING_MAX);
-    if (text_utf16(&text, utf8))
+    if (!e)
         nt_put_text(block, 0, field, &text);
-    else
-        e = diag_set(why, ERR_LIMIT, "the %s is longer than %u characters", what,
-                     NT_STRING_MAX / 2);
     buf_fini(&text);
     return e;
 }
@@ -69,17 +80,12 @@ static enum err put_utf8(struct nt_block *block, enum nt_field field, const char
 static enum err put_directory(struct nt_block *block, const char *directory, struct diag *why)
 {
     size_t at = nt_block_take(block, DIRECTORY_ROOM);
-    enum err e = ERR_OK;
     struct buf text;
+    enum err e = to_utf16(&text, "current directory", directory, DIRECTORY_ROOM - 2, why);
 
-    buf_init(&text, DIRECTORY_ROOM - 2);
-    if (text_utf16(&text, directory) && !block->bytes.failed) {
+    if (!e && !block->bytes.failed)
         memcpy(block->bytes.data + at, text.data, text.len);
-        nt_put_string(block, 0, NT_PARAMETERS_DIRECTORY, at, text.len, DIRECTORY_ROOM);
-    } else {
-        e = diag_set(why, ERR_LIMIT, "current directory '%s': longer than %d characters", directory,
-                     DIRECTORY_ROOM / 2 - 1);
-    }
+    nt_put_string(block, 0, NT_PARAMETERS_DIRECTORY, at, text.len, DIRECTORY_ROOM);
     buf_fini(&text);
     return e;
 }
@@ -91,7 +97,7 @@ static enum err put_command_line(struct nt_block *block, const struct process *p
     struct buf line;
     enum err e;
 
-    buf_init(&line, PARAMETERS_BYTES_MAX);
+    buf_init(&line, LINE_BYTES_MAX);
     e = text_command_line(&line, options->argc ? options->argv : alone,
                           options->argc ? options->argc : 1, why);
     if (!e)

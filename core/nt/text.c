@@ -6,110 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "winstub/bytes.h"
-
-#define REPLACEMENT 0xfffdu
-
-/* How many bytes a sequence with this first byte has; 0: none begins so. Its payload bits in *bits. */
-static size_t sequence_length(uint8_t first, uint32_t *bits)
-{
-    if (first < 0x80) {
-        *bits = first;
-        return 1;
-    }
-    if (first >= 0xc2 && first < 0xe0) {
-        *bits = first & 0x1fu;
-        return 2;
-    }
-    if (first >= 0xe0 && first < 0xf0) {
-        *bits = first & 0x0fu;
-        return 3;
-    }
-    if (first >= 0xf0 && first < 0xf5) {
-        *bits = first & 0x07u;
-        return 4;
-    }
-    return 0;
-}
-
-/* Decode one character at *text and step over it; over one byte when it is no UTF-8. */
-static uint32_t next_char(const char **text)
-{
-    static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
-    const uint8_t *p = (const uint8_t *)*text;
-    uint32_t c = 0;
-    size_t len = sequence_length(p[0], &c);
-
-    *text += 1;
-    for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return REPLACEMENT;
-        c = c << 6 | (p[i] & 0x3fu);
-    }
-    if (!len || c < lowest[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-        return REPLACEMENT;
-    *text += len - 1;
-    return c;
-}
-
-static bool append_unit(struct buf *out, uint32_t unit)
-{
-    uint8_t raw[2];
-
-    put_u16(raw, (uint16_t)unit);
-    return buf_append(out, raw, sizeof raw);
-}
-
-bool text_utf16(struct buf *out, const char *utf8)
-{
-    while (*utf8) {
-        uint32_t c = next_char(&utf8);
-
-        if (c >= 0x10000) {
-            (void)append_unit(out, 0xd800 + ((c - 0x10000) >> 10));
-            c = 0xdc00 + ((c - 0x10000) & 0x3ff);
-        }
-        (void)append_unit(out, c);
-    }
-    return !out->failed;
-}
-
-static bool append_utf8(struct buf *out, uint32_t c)
-{
-    if (c < 0x80)
-        return buf_byte(out, (uint8_t)c);
-    if (c < 0x800) {
-        (void)buf_byte(out, (uint8_t)(0xc0 | c >> 6));
-        return buf_byte(out, (uint8_t)(0x80 | (c & 0x3f)));
-    }
-    if (c < 0x10000) {
-        (void)buf_byte(out, (uint8_t)(0xe0 | c >> 12));
-    } else {
-        (void)buf_byte(out, (uint8_t)(0xf0 | c >> 18));
-        (void)buf_byte(out, (uint8_t)(0x80 | (c >> 12 & 0x3f)));
-    }
-    (void)buf_byte(out, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
-    return buf_byte(out, (uint8_t)(0x80 | (c & 0x3f)));
-}
-
-bool text_utf8(struct buf *out, const void *utf16, size_t bytes)
-{
-    const uint8_t *from = utf16;
-
-    for (size_t i = 0; i + 2 <= bytes; i += 2) {
-        uint32_t unit = get_u16(from + i);
-        uint32_t low = i + 4 <= bytes ? get_u16(from + i + 2) : 0;
-
-        if ((unit & 0xfc00) == 0xd800 && (low & 0xfc00) == 0xdc00) {
-            unit = 0x10000 + ((unit & 0x3ff) << 10) + (low & 0x3ff);
-            i += 2;
-        } else if ((unit & 0xf800) == 0xd800) {
-            unit = REPLACEMENT;
-        }
-        (void)append_utf8(out, unit);
-    }
-    return !out->failed;
-}
+#include "base/utf.h"
 
 /* Append n backslashes. */
 static void append_backslashes(struct buf *out, size_t n)
@@ -166,7 +63,7 @@ enum err text_command_line(struct buf *out, const char *const *argv, size_t argc
             append_quoted(out, argv[i]);
     }
     if (out->failed)
-        return diag_set(why, ERR_LIMIT, "the command line is too long");
+        return diag_set(why, ERR_NOMEM, "no memory for a command line of %zu arguments", argc);
     return ERR_OK;
 }
 
@@ -235,16 +132,22 @@ static bool add_variable(struct variable *list, size_t *count, const char *text)
     return true;
 }
 
+/* Append a NUL in UTF-16. */
+static void end_text(struct buf *out)
+{
+    (void)buf_append(out, "\0", 2);
+}
+
 /* Append the sorted list, the last of each name. */
 static void append_variables(struct buf *out, const struct variable *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (i + 1 < count && compare_names(&list[i], &list[i + 1]) == 0)
             continue;
-        (void)text_utf16(out, list[i].text);
-        (void)append_unit(out, 0);
+        (void)utf16_append(out, list[i].text);
+        end_text(out);
     }
-    (void)append_unit(out, 0);
+    end_text(out);
 }
 
 enum err text_environment(struct buf *out, enum cpu_arch arch, const char *const *env,
@@ -270,7 +173,7 @@ enum err text_environment(struct buf *out, enum cpu_arch arch, const char *const
         qsort(list, count, sizeof *list, compare_variables);
         append_variables(out, list, count);
         if (out->failed)
-            e = diag_set(why, ERR_LIMIT, "the environment is too long");
+            e = diag_set(why, ERR_NOMEM, "no memory for an environment of %zu variables", count);
     }
     free(list);
     return e;

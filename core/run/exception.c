@@ -145,6 +145,24 @@ static void note_who(struct process *process, const struct target_stop *stop, st
     (void)buf_printf(out, ", thread %" PRIu32, stop->tid);
 }
 
+/* After a jump into nowhere: where it may have come from, when the top of the stack is a code address. */
+static void note_origin(struct process *process, struct buf *out)
+{
+    struct cpu *cpu = process_cpu(process);
+    size_t width = cpu_get_arch(cpu) == CPU_AMD64 ? 8 : 4;
+    struct vm_region region;
+    gva_t top = 0;
+
+    if (vm_debug_read(process_vm(process), cpu_get(cpu, CPU_RSP), &top, width) != width ||
+        vm_query(process_vm(process), top, &region) != STATUS_SUCCESS ||
+        !(region.protect &
+          (PAGE_EXECUTE | PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY)))
+        return;
+    (void)buf_printf(out, "; the top of the stack is the code address 0x%" PRIx64 " (", top);
+    process_where(process, top, out);
+    (void)buf_byte(out, ')');
+}
+
 /* ": mov eax, dword ptr [rcx] reads 4 bytes at 0x10: free, ...". */
 static void note_what(struct process *process, const struct cpu_event *event,
                       const struct dis_insn *insn, struct buf *out)
@@ -158,6 +176,8 @@ static void note_what(struct process *process, const struct cpu_event *event,
         (void)buf_printf(out, " %u byte%s at", event->size, event->size == 1 ? "" : "s");
     (void)buf_printf(out, " 0x%" PRIx64 ": ", event->address);
     vm_explain(process_vm(process), event->address, event->access, out);
+    if (event->access == VM_EXEC)
+        note_origin(process, out);
 }
 
 static void write_note(struct process *process, const struct cpu_event *event,

@@ -10,13 +10,7 @@
 #define TYPES_KNOWN                                                                                \
     (MEM_COMMIT | MEM_RESERVE | MEM_RESET | MEM_TOP_DOWN | MEM_WRITE_WATCH | MEM_PHYSICAL |        \
      MEM_LARGE_PAGES)
-
-/* A request after its checks: type complete, range rounded (start 0: anywhere). */
-struct plan {
-    uint32_t type;
-    uint32_t protect;
-    struct range range;
-};
+#define LARGE_PAGE 0x200000u
 
 static bool has_requirements(const struct vm_request *req)
 {
@@ -41,17 +35,73 @@ static nt_status check_requirements(const struct vm *vm, const struct vm_request
     return STATUS_SUCCESS;
 }
 
-/* A18..A20, A39, A44, A48, A49. */
-static nt_status check_type(uint32_t type)
+/* MEM_PHYSICAL (A48) and MEM_LARGE_PAGES (A49), for which the process has no privilege. */
+static nt_status check_special(const struct vm_request *req)
 {
-    if (type & ~TYPES_KNOWN || !(type & (MEM_COMMIT | MEM_RESERVE | MEM_RESET)))
+    uint32_t rc = MEM_RESERVE | MEM_COMMIT;
+
+    if (req->type & MEM_PHYSICAL) {
+        if ((req->type & rc) != MEM_RESERVE)
+            return STATUS_INVALID_PARAMETER_5;
+        if (req->protect != PAGE_READWRITE)
+            return STATUS_INVALID_PARAMETER_6;
+        return STATUS_PRIVILEGE_NOT_HELD;
+    }
+    if (req->type & MEM_LARGE_PAGES) {
+        if ((req->type & rc) != rc)
+            return STATUS_INVALID_PARAMETER_5;
+        if (req->size % LARGE_PAGE || req->base % LARGE_PAGE)
+            return STATUS_INVALID_PARAMETER_4;
+        return STATUS_PRIVILEGE_NOT_HELD;
+    }
+    return STATUS_SUCCESS;
+}
+
+/* A18..A20, A39, A44, A50. */
+static nt_status check_type(const struct vm_request *req)
+{
+    uint32_t type = req->type;
+    uint32_t placeholder = type & (MEM_RESERVE_PLACEHOLDER | MEM_REPLACE_PLACEHOLDER);
+
+    if (placeholder && !req->extended)
+        return STATUS_INVALID_PARAMETER;
+    if ((type & ~placeholder) & ~TYPES_KNOWN || !(type & (MEM_COMMIT | MEM_RESERVE | MEM_RESET)))
         return STATUS_INVALID_PARAMETER_5;
     if (type & MEM_RESET && type != MEM_RESET)
         return STATUS_INVALID_PARAMETER_5;
-    if (type & (MEM_WRITE_WATCH | MEM_PHYSICAL) && !(type & MEM_RESERVE))
+    if (type & MEM_WRITE_WATCH && !(type & MEM_RESERVE))
         return STATUS_INVALID_PARAMETER_5;
-    if (type & MEM_PHYSICAL && type & MEM_COMMIT)
-        return STATUS_INVALID_PARAMETER_5;
+    return check_special(req);
+}
+
+/* What makes a reservation a placeholder, or puts one in a placeholder's place. */
+static nt_status check_placeholder(const struct vm_request *req)
+{
+    bool make = req->type & MEM_RESERVE_PLACEHOLDER;
+    bool replace = req->type & MEM_REPLACE_PLACEHOLDER;
+
+    if (make && (req->type & ~(uint32_t)MEM_TOP_DOWN) != (MEM_RESERVE | MEM_RESERVE_PLACEHOLDER))
+        return STATUS_INVALID_PARAMETER;
+    if (make && req->protect != PAGE_NOACCESS)
+        return STATUS_INVALID_PARAMETER;
+    if (replace && (!req->base || !(req->type & MEM_RESERVE)))
+        return STATUS_INVALID_PARAMETER;
+    return STATUS_SUCCESS;
+}
+
+/* The highest address that zero_bits allow (A22..A25), the top of the user range for 0. */
+static nt_status check_zero_bits(const struct vm *vm, uint64_t zero_bits, gva_t *highest)
+{
+    *highest = vm->allocs.limit - 1;
+    if (zero_bits > 21 && zero_bits < 32)
+        return STATUS_INVALID_PARAMETER_3;
+    if (zero_bits && zero_bits < 32)
+        zero_bits = UINT32_MAX >> zero_bits;
+    if (zero_bits) { /* all ones below the highest one */
+        gva_t most = UINT64_MAX >> __builtin_clzll(zero_bits);
+
+        *highest = most < *highest ? most : *highest;
+    }
     return STATUS_SUCCESS;
 }
 
@@ -67,10 +117,15 @@ static nt_status check_range(const struct vm *vm, gva_t base, uint64_t size)
 
 static nt_status check(const struct vm *vm, const struct vm_request *req)
 {
+    gva_t highest;
     nt_status st = check_requirements(vm, req);
 
     if (st == STATUS_SUCCESS)
-        st = check_type(req->type);
+        st = check_zero_bits(vm, req->zero_bits, &highest);
+    if (st == STATUS_SUCCESS)
+        st = check_type(req);
+    if (st == STATUS_SUCCESS)
+        st = check_placeholder(req);
     if (st != STATUS_SUCCESS)
         return st;
     if (!protection_valid(req->protect, true) || protection_is_copy(req->protect))
@@ -83,17 +138,31 @@ nt_status vm_find_free(const struct vm *vm, const struct vm_request *req, gva_t 
     struct room room = {
         .size = page_up(req->size),
         .lowest = req->lowest > VM_LOWEST ? req->lowest : VM_LOWEST,
-        .end = req->highest ? req->highest + 1 : vm->allocs.limit,
         .alignment = req->alignment ? req->alignment : VM_GRANULARITY,
         .top_down = req->type & MEM_TOP_DOWN,
     };
+    gva_t highest;
     nt_status st = check_requirements(vm, req);
 
     if (st == STATUS_SUCCESS)
+        st = check_zero_bits(vm, req->zero_bits, &highest);
+    if (st == STATUS_SUCCESS)
         st = check_range(vm, 0, req->size);
-    if (st == STATUS_SUCCESS && !allocs_find_room(&vm->allocs, &room, base))
-        st = STATUS_NO_MEMORY;
-    return st;
+    if (st != STATUS_SUCCESS)
+        return st;
+    room.end = (req->highest && req->highest < highest ? req->highest : highest) + 1;
+    return allocs_find_room(&vm->allocs, &room, base) ? STATUS_SUCCESS : STATUS_NO_MEMORY;
+}
+
+/* The placeholder that the request wants to replace, all of it. */
+static nt_status place_replace(const struct vm *vm, const struct vm_request *req, struct range *out)
+{
+    const struct allocation *a = allocs_find(&vm->allocs, req->base);
+
+    *out = range_of_pages(req->base, req->size);
+    if (!a || !a->placeholder || a->base != out->start || a->end != out->end)
+        return STATUS_CONFLICTING_ADDRESSES;
+    return STATUS_SUCCESS;
 }
 
 /* Where a reservation goes: the place asked for, in whole granules from below (A03), or any. */
@@ -107,6 +176,8 @@ static nt_status place_reserve(const struct vm *vm, const struct vm_request *req
         *out = (struct range){base, st == STATUS_SUCCESS ? base + page_up(req->size) : 0};
         return st;
     }
+    if (req->type & MEM_REPLACE_PLACEHOLDER)
+        return place_replace(vm, req, out);
     if (base < VM_LOWEST)
         return STATUS_INVALID_PARAMETER_2;
     *out = (struct range){base, page_up(req->base + req->size)};
@@ -119,37 +190,62 @@ static bool may_commit(const struct vm *vm, uint64_t bytes)
     return bytes <= vm->commit_limit - vm->committed;
 }
 
+/* An allocation as the request describes it, not yet entered; NULL when memory is short. */
+static struct allocation *make(struct vm *vm, const struct vm_request *req, struct range r)
+{
+    struct allocation *a = space_new_allocation(vm, r, req->label, NULL);
+
+    if (!a)
+        return NULL;
+    a->type = MEM_PRIVATE;
+    a->protect = (uint16_t)protection_value(req->protect);
+    a->placeholder = req->type & MEM_RESERVE_PLACEHOLDER;
+    if (req->type & MEM_COMMIT)
+        runs_first(&a->runs)->protect = a->protect;
+    if (req->type & MEM_WRITE_WATCH) {
+        a->writes = writes_new(r.start, r.end);
+        if (!a->writes) {
+            space_discard(vm, a);
+            return NULL;
+        }
+    }
+    return a;
+}
+
 static nt_status reserve(struct vm *vm, const struct vm_request *req, struct range r)
 {
-    uint32_t protect = protection_value(req->protect);
-    bool commit = req->type & MEM_COMMIT;
     struct allocation *a;
 
-    if (commit && !may_commit(vm, r.end - r.start))
+    if (req->type & MEM_COMMIT && !may_commit(vm, r.end - r.start))
         return STATUS_COMMITMENT_LIMIT;
-    a = space_new_allocation(vm, r, req->label, NULL);
+    a = make(vm, req, r);
     if (!a)
         return STATUS_NO_MEMORY;
-    a->type = MEM_PRIVATE;
-    a->protect = protect;
-    if (commit)
-        runs_find(&a->runs, r.start)->protect = protect;
+    if (req->type & MEM_REPLACE_PLACEHOLDER) {
+        struct allocation *old = allocs_find(&vm->allocs, r.start);
+
+        space_leave(vm, old);
+        space_discard(vm, old);
+    }
     space_enter(vm, a);
     return STATUS_SUCCESS;
 }
 
 static nt_status commit(struct vm *vm, struct allocation *a, struct range r, uint32_t protect)
 {
-    uint64_t added = r.end - r.start - space_committed(a, r);
+    struct run *at = runs_find(&a->runs, r.start);
+    uint64_t added = r.end - r.start - space_committed(at, r);
     uint32_t shown = protection_for_page(protect, a->protect);
+    struct run *first;
 
     if (!may_commit(vm, added))
         return STATUS_COMMITMENT_LIMIT;
     if (space_prepare(vm, r, false) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
-    for (struct run *run = space_cut(vm, a, r); run && run_start(run) < r.end; run = run_next(run))
+    first = space_cut(vm, a, at, r);
+    for (struct run *run = first; run && run_start(run) < r.end; run = run_next(run))
         space_set_protect(vm, run, shown);
-    runs_join(&a->runs, &vm->run_pool, r.start, r.end);
+    space_join(vm, a, first, r);
     vm->committed += added;
     return STATUS_SUCCESS;
 }
@@ -161,7 +257,7 @@ static nt_status change(struct vm *vm, const struct vm_request *req, struct rang
     struct allocation *a = allocs_find(&vm->allocs, r.start);
     nt_status st = STATUS_SUCCESS;
 
-    if (!a || r.end > a->end)
+    if (!a || r.end > a->end || a->placeholder)
         return STATUS_CONFLICTING_ADDRESSES;
     if (a->type != MEM_PRIVATE)
         return STATUS_ALREADY_COMMITTED;

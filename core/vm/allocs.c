@@ -1,6 +1,6 @@
 /*
- * The tree of allocations and the search for room. Gaps count from a multiple of 64 KiB, because no
- * allocation may start elsewhere (A03); the gap behind the last one is not in the tree.
+ * Which ranges are taken, and the search for room. Gaps count from a multiple of 64 KiB, because no
+ * allocation may start elsewhere (A03); the gaps before the first and behind the last one are not in the tree.
  */
 #include "vm/allocs.h"
 
@@ -9,29 +9,15 @@
 
 #include "winstub/vm.h"
 
-struct allocation *allocation_of(struct tree_node *node)
+void allocs_init(struct allocs *as, struct pool *nodes, gva_t limit)
 {
-    return node ? (struct allocation *)((char *)node - offsetof(struct allocation, node)) : NULL;
-}
-
-gva_t allocation_base(const struct allocation *a)
-{
-    return a->node.key;
-}
-
-struct allocation *allocation_next(const struct allocation *a)
-{
-    return allocation_of(tree_next(&a->node));
-}
-
-struct allocation *allocation_prev(const struct allocation *a)
-{
-    return allocation_of(tree_prev(&a->node));
+    ranges_init(&as->tree, nodes);
+    as->limit = limit;
 }
 
 struct allocation *allocs_floor(const struct allocs *as, gva_t addr)
 {
-    return allocation_of(tree_floor(&as->tree, addr));
+    return ranges_floor(&as->tree, addr);
 }
 
 struct allocation *allocs_find(const struct allocs *as, gva_t addr)
@@ -43,67 +29,42 @@ struct allocation *allocs_find(const struct allocs *as, gva_t addr)
 
 struct allocation *allocs_above(const struct allocs *as, gva_t addr)
 {
-    struct allocation *a = allocs_floor(as, addr);
-
-    return a ? allocation_next(a) : allocation_of(tree_first(&as->tree));
+    return ranges_above(&as->tree, addr);
 }
 
 bool allocs_is_free(const struct allocs *as, gva_t start, gva_t end)
 {
-    const struct allocation *a = allocs_floor(as, end - 1);
-
-    return !a || a->end <= start;
+    return ranges_is_free(&as->tree, start, end);
 }
 
-static gva_t granule_up(gva_t addr)
+bool allocs_reserve(const struct allocs *as, unsigned n)
 {
-    return (addr + VM_GRANULARITY - 1) & ~(gva_t)(VM_GRANULARITY - 1);
+    return ranges_reserve(&as->tree, n);
 }
 
-/* Where room behind a may start; a may be NULL: the lowest address. */
-static gva_t room_behind(const struct allocation *a)
+bool allocs_reserve_ascending(const struct allocs *as, size_t n)
 {
-    return a ? granule_up(a->end) : VM_LOWEST;
-}
-
-static uint64_t gap_before(const struct allocation *a)
-{
-    gva_t start = room_behind(allocation_prev(a));
-
-    return start < allocation_base(a) ? allocation_base(a) - start : 0;
-}
-
-static void update_gap(struct allocs *as, struct allocation *a)
-{
-    if (a)
-        tree_set_weight(&as->tree, &a->node, gap_before(a));
+    return ranges_reserve_ascending(&as->tree, n);
 }
 
 void allocs_insert(struct allocs *as, struct allocation *a)
 {
-    assert(allocation_base(a) < a->end && a->end <= as->limit);
-    assert(allocs_is_free(as, allocation_base(a), a->end));
-    a->node.weight = 0;
-    tree_insert(&as->tree, &a->node);
-    update_gap(as, a);
-    update_gap(as, allocation_next(a));
+    assert(VM_LOWEST <= a->base && a->base < a->end && a->end <= as->limit);
+    assert(allocs_is_free(as, a->base, a->end));
+    ranges_insert(&as->tree, a->base, a->end, a);
 }
 
 void allocs_remove(struct allocs *as, struct allocation *a)
 {
-    struct allocation *next = allocation_next(a);
-
-    tree_remove(&as->tree, &a->node);
-    update_gap(as, next);
+    ranges_remove(&as->tree, a->base);
 }
 
 void allocs_shrink(struct allocs *as, struct allocation *a, gva_t base, gva_t end)
 {
-    assert(allocation_base(a) <= base && base < end && end <= a->end);
-    a->node.key = base;
+    assert(a->base <= base && base < end && end <= a->end);
+    ranges_shrink(&as->tree, a->base, base, end);
+    a->base = base;
     a->end = end;
-    update_gap(as, a);
-    update_gap(as, allocation_next(a));
 }
 
 /* The place for room in the free range [start, end). */
@@ -111,70 +72,92 @@ static bool place(const struct room *room, gva_t start, gva_t end, gva_t *base)
 {
     uint64_t mask = room->alignment - 1;
     gva_t lowest;
-    gva_t at;
 
-    if (start < room->lowest)
-        start = room->lowest;
-    if (end > room->end)
-        end = room->end;
+    start = start > room->lowest ? start : room->lowest;
+    end = end < room->end ? end : room->end;
     lowest = (start + mask) & ~mask;
     if (lowest < start || end < lowest || end - lowest < room->size)
         return false;
-    at = room->top_down ? (end - room->size) & ~mask : lowest;
-    *base = at;
+    *base = room->top_down ? (end - room->size) & ~mask : lowest;
     return true;
 }
 
-/* The lowest place in the gaps below n. */
-static bool lowest_in(const struct tree_node *n, const struct room *room, gva_t *base)
+/* Between slot i of n and the one before it. */
+static bool between(const struct ranges_node *n, unsigned i, const struct room *room, gva_t *base)
 {
-    while (n && n->max >= room->size) {
-        if (n->key > room->lowest &&
-            (lowest_in(n->child[0], room, base) || place(room, n->key - n->weight, n->key, base)))
+    return i > 0 && ranges_gap(n->end[i - 1], n->start[i]) >= room->size &&
+           place(room, n->end[i - 1], n->start[i], base);
+}
+
+/* The lowest place between the ranges below n. */
+static bool lowest_in(const struct ranges_node *n, const struct room *room, gva_t *base)
+{
+    for (unsigned i = 0; i < n->count; i++) {
+        if (between(n, i, room, base))
             return true;
-        if (n->key >= room->end)
+        if (n->start[i] >= room->end)
             return false;
-        n = n->child[1];
+        if (n->gap[i] >= room->size && n->end[i] > room->lowest &&
+            lowest_in(n->slot[i], room, base))
+            return true;
     }
     return false;
 }
 
-/* The highest place in the gaps below n. */
-static bool highest_in(const struct tree_node *n, const struct room *room, gva_t *base)
+/* The highest place between the ranges below n. */
+static bool highest_in(const struct ranges_node *n, const struct room *room, gva_t *base)
 {
-    while (n && n->max >= room->size) {
-        if (n->key < room->end && highest_in(n->child[1], room, base))
+    for (unsigned i = n->count; i-- > 0;) {
+        if (n->gap[i] >= room->size && n->start[i] < room->end &&
+            highest_in(n->slot[i], room, base))
             return true;
-        if (n->key <= room->lowest)
+        if (n->end[i] <= room->lowest)
             return false;
-        if (place(room, n->key - n->weight, n->key, base))
+        if (between(n, i, room, base))
             return true;
-        n = n->child[0];
     }
     return false;
 }
 
 bool allocs_find_room(const struct allocs *as, const struct room *room, gva_t *base)
 {
-    gva_t behind = room_behind(allocation_of(tree_last(&as->tree)));
+    const struct ranges_node *root = as->tree.root;
+    gva_t first = root ? root->start[0] : as->limit;
+    gva_t last = root ? root->end[root->count - 1] : as->limit;
 
     if (room->top_down)
-        return place(room, behind, as->limit, base) || highest_in(as->tree.root, room, base);
-    return lowest_in(as->tree.root, room, base) || place(room, behind, as->limit, base);
+        return place(room, last, as->limit, base) || (root && highest_in(root, room, base)) ||
+               place(room, VM_LOWEST, first, base);
+    return place(room, VM_LOWEST, first, base) || (root && lowest_in(root, room, base)) ||
+           place(room, last, as->limit, base);
+}
+
+/* Do a and the tree agree on where a ends, and does the next one start behind it? */
+static bool end_valid(const struct allocs *as, const struct allocation *a,
+                      const struct allocation *next)
+{
+    if (allocs_is_free(as, a->base, a->base + 1) || allocs_is_free(as, a->end - 1, a->end))
+        return false;
+    if (next && next->base <= a->end)
+        return next->base == a->end;
+    return a->end <= as->limit && allocs_is_free(as, a->end, a->end + 1);
 }
 
 bool allocs_valid(const struct allocs *as)
 {
-    gva_t end = VM_LOWEST;
+    const struct allocation *a;
 
-    if (!tree_valid(&as->tree))
+    if (!ranges_valid(&as->tree))
         return false;
-    for (const struct allocation *a = allocation_of(tree_first(&as->tree)); a;
-         a = allocation_next(a)) {
-        if (allocation_base(a) < end || a->end <= allocation_base(a) || a->end > as->limit ||
-            a->node.weight != gap_before(a))
+    a = allocs_above(as, 0);
+    if (a && a->base < VM_LOWEST)
+        return false;
+    while (a) {
+        const struct allocation *next = allocs_above(as, a->base);
+
+        if (allocs_floor(as, a->base) != a || !end_valid(as, a, next))
             return false;
-        end = a->end;
+        a = next;
     }
     return true;
 }

@@ -9,22 +9,27 @@
 #include <stdint.h>
 
 #include "vm/label.h"
-#include "vm/tree.h"
+#include "vm/ranges.h"
+#include "vm/runs.h"
+#include "vm/writes.h"
 #include "winstub/gva.h"
 
 struct allocation {
-    struct tree_node
-        node; /* key: base; weight: bytes from the first granule behind the one before to base */
+    gva_t base;
     gva_t end;
-    uint32_t type;    /* MEM_PRIVATE, MEM_IMAGE */
-    uint32_t protect; /* AllocationProtect */
-    struct tree runs;
+    uint32_t type;         /* MEM_PRIVATE, MEM_IMAGE */
+    uint16_t protect;      /* AllocationProtect */
+    bool placeholder;      /* reserved for a later replacement, and for nothing else */
+    struct writes *writes; /* NULL unless made with MEM_WRITE_WATCH */
     struct label *label;
     struct label *path;
+    struct runs runs;
 };
+_Static_assert(sizeof(struct allocation) == 128,
+               "what a search ends at is one pair of cache lines");
 
 struct allocs {
-    struct tree tree;
+    struct ranges tree;
     gva_t limit; /* allocations end at or below it */
 };
 
@@ -37,10 +42,7 @@ struct room {
     bool top_down;
 };
 
-struct allocation *allocation_of(struct tree_node *node); /* takes NULL */
-gva_t allocation_base(const struct allocation *a);
-struct allocation *allocation_next(const struct allocation *a);
-struct allocation *allocation_prev(const struct allocation *a);
+void allocs_init(struct allocs *as, struct pool *nodes, gva_t limit);
 
 /* The allocation that holds addr, NULL when it is free. */
 struct allocation *allocs_find(const struct allocs *as, gva_t addr);
@@ -51,7 +53,11 @@ struct allocation *allocs_above(const struct allocs *as, gva_t addr);
 /* Is all of [start, end) free? */
 bool allocs_is_free(const struct allocs *as, gva_t start, gva_t end);
 
-/* Enter a, whose key and end are set and whose range is free. */
+/* Make sure that the next n allocs_insert cannot fail. False when the host is out of memory. */
+bool allocs_reserve(const struct allocs *as, unsigned n);
+/* The same for n insertions in ascending order, once the tree is empty. */
+bool allocs_reserve_ascending(const struct allocs *as, size_t n);
+/* Enter a, whose range is free. After allocs_reserve. */
 void allocs_insert(struct allocs *as, struct allocation *a);
 void allocs_remove(struct allocs *as, struct allocation *a);
 /* Shrink a to [base, end), which lies inside it and is not empty. */

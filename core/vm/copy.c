@@ -1,93 +1,197 @@
 /*
- * Guest memory as the kernel touches it on behalf of a system service: as the guest itself would be allowed to.
- * What a refusal means (a status, a stack that grows) is decided in core/nt.
+ * Copies between the host and guest memory: for the debugger, who ignores protection and leaves no trace, and for a
+ * system service, which obeys it as the kernel does when it touches a caller's buffer.
  */
 #include <string.h>
 
-#include "vm/space.h"
+#include "vm/pages.h"
 
-/* The part of len bytes at addr that lies in addr's page. */
-static size_t within_page(gva_t addr, uint64_t len)
+/* ---- The debugger ---------------------------------------------------------------------------- */
+
+/* Copy from the pages of one committed run; pages without a frame are zero. */
+static void read_run(const struct vm *vm, gva_t addr, uint8_t *dst, size_t len)
 {
-    uint64_t room = VM_PAGE_SIZE - addr % VM_PAGE_SIZE;
-
-    return (size_t)(len < room ? len : room);
-}
-
-/* The host's bytes of one page, ready for this access; a frame that the CPU may have cached is revoked. */
-static enum vm_fault open_page(struct vm *vm, gva_t addr, enum vm_access want, uint8_t **bytes)
-{
-    gva_t page = page_down(addr);
-    bool shared = false;
-    pte_t before = page < vm->allocs.limit ? pt_get(&vm->pages, page_number(page), &shared) : 0;
-    struct vm_fill fill;
-    enum vm_fault fault = vm_fill(vm, page, want, &fill);
-
-    if (fault)
-        return fault;
-    if (before && (uint64_t)pte_frame(before) * FRAME_SIZE != fill.offset)
-        space_revoke(vm, (struct range){page, page + VM_PAGE_SIZE});
-    *bytes = vm->frames.arena + fill.offset + addr % VM_PAGE_SIZE;
-    return VM_FAULT_NONE;
-}
-
-static enum vm_fault refuse(enum vm_fault fault, gva_t addr, gva_t *at)
-{
-    if (at)
-        *at = addr;
-    return fault;
-}
-
-enum vm_fault vm_copy_in(struct vm *vm, void *dst, gva_t src, size_t len, gva_t *at)
-{
-    uint8_t *to = dst;
-
     while (len) {
-        size_t part = within_page(src, len);
-        uint8_t *from;
-        enum vm_fault fault = open_page(vm, src, VM_READ, &from);
+        size_t part = pages_within(addr, len);
+        bool shared;
+        pte_t e = pt_get(&vm->pages, page_number(addr), &shared);
 
-        if (fault)
-            return refuse(fault, src, at);
-        memcpy(to, from, part);
-        to += part;
-        src += part;
-        len -= part;
-    }
-    return VM_FAULT_NONE;
-}
-
-enum vm_fault vm_copy_out(struct vm *vm, gva_t dst, const void *src, size_t len, gva_t *at)
-{
-    const uint8_t *from = src;
-
-    while (len) {
-        size_t part = within_page(dst, len);
-        uint8_t *to;
-        enum vm_fault fault = open_page(vm, dst, VM_WRITE, &to);
-
-        if (fault)
-            return refuse(fault, dst, at);
-        memcpy(to, from, part);
-        space_frame_changed(vm, (frame_t)((uint64_t)(to - vm->frames.arena) / FRAME_SIZE));
-        from += part;
+        if (e)
+            memcpy(dst, pages_bytes(vm, e, addr), part);
+        else
+            memset(dst, 0, part);
+        addr += part;
         dst += part;
         len -= part;
     }
-    return VM_FAULT_NONE;
 }
 
-enum vm_fault vm_probe(struct vm *vm, gva_t addr, uint64_t len, enum vm_access want, gva_t *at)
+size_t vm_debug_read(const struct vm *vm, gva_t addr, void *dst, size_t len)
 {
-    while (len) {
-        size_t part = within_page(addr, len);
-        uint8_t *bytes;
-        enum vm_fault fault = open_page(vm, addr, want, &bytes);
+    uint8_t *to = dst;
+    size_t done = 0;
+    enum vm_fault why;
+    struct place at;
 
-        if (fault)
-            return refuse(fault, addr, at);
-        addr += part;
-        len -= part;
+    while (done < len && pages_find(vm, addr + done, &at, &why)) {
+        uint64_t part = at.run->end - (addr + done);
+
+        part = part < len - done ? part : len - done;
+        read_run(vm, addr + done, to + done, (size_t)part);
+        done += (size_t)part;
     }
-    return VM_FAULT_NONE;
+    return done;
+}
+
+/* Does a host write make this page of a view private? */
+static bool becomes_private(const struct place *at)
+{
+    return at->a->type == MEM_IMAGE && !at->run->written;
+}
+
+/* Is all of [addr, addr + len) committed? *marks: pages of views that a write makes private. */
+static bool is_committed(const struct vm *vm, gva_t addr, size_t len, size_t *marks)
+{
+    gva_t end = addr + len;
+    enum vm_fault why;
+    struct place at;
+
+    *marks = 0;
+    if (end < addr)
+        return false;
+    while (addr < end) {
+        gva_t stop;
+
+        if (!pages_find(vm, addr, &at, &why))
+            return false;
+        stop = at.run->end < end ? at.run->end : end;
+        if (becomes_private(&at))
+            *marks += (size_t)(page_number(page_up(stop)) - page_number(addr));
+        addr = stop;
+    }
+    return true;
+}
+
+/* Make a committed page ready for a host write. */
+static bool own_page(struct vm *vm, gva_t page)
+{
+    bool shared = false;
+    pte_t e = pt_get(&vm->pages, page_number(page), &shared);
+    enum vm_fault why;
+    struct place at;
+
+    if (!e)
+        return pages_find(vm, page, &at, &why) && pages_touch(vm, &at, &e);
+    if (!shared)
+        return true;
+    if (!pages_unshare(vm, page, &e))
+        return false;
+    space_revoke(vm, (struct range){page, page + VM_PAGE_SIZE});
+    return true;
+}
+
+/* Write into a page that own_page made ready. */
+static void write_page(struct vm *vm, gva_t addr, const uint8_t *src, size_t len)
+{
+    bool shared;
+    pte_t e = pt_get(&vm->pages, page_number(addr), &shared);
+    enum vm_fault why;
+    struct place at;
+
+    memcpy(pages_bytes(vm, e, addr), src, len);
+    space_frame_changed(vm, pte_frame(e));
+    if (pages_find(vm, addr, &at, &why) && becomes_private(&at))
+        pages_mark_written(vm, at.a, at.page);
+}
+
+bool vm_debug_write(struct vm *vm, gva_t addr, const void *src, size_t len)
+{
+    const uint8_t *from = src;
+    size_t marks;
+
+    if (!len)
+        return true;
+    if (!is_committed(vm, addr, len, &marks) || !pool_reserve(&vm->run_pool, 2 * marks))
+        return false;
+    for (gva_t page = page_down(addr); page < addr + len; page += VM_PAGE_SIZE) {
+        if (!own_page(vm, page))
+            return false;
+    }
+    for (size_t done = 0; done < len;) {
+        size_t part = pages_within(addr + done, len - done);
+
+        write_page(vm, addr + done, from + done, part);
+        done += part;
+    }
+    if (marks)
+        space_changed(vm);
+    return true;
+}
+
+/* ---- System services ------------------------------------------------------------------------- */
+
+/* Touch one page as the kernel would: a guard is used up (G09), sharing is broken, a write is recorded. */
+static nt_status touch_as_kernel(struct vm *vm, gva_t page, enum vm_access want)
+{
+    struct vm_fill fill;
+    bool shared = false;
+    enum vm_fault fault;
+
+    if (page < vm->allocs.limit)
+        (void)pt_get(&vm->pages, page_number(page), &shared);
+    fault = vm_fill(vm, page, want, &fill);
+    if (fault == VM_FAULT_GUARD)
+        return vm_clear_guard(vm, page) ? STATUS_GUARD_PAGE_VIOLATION : STATUS_NO_MEMORY;
+    if (fault == VM_FAULT_NOMEM)
+        return STATUS_NO_MEMORY;
+    if (fault)
+        return STATUS_ACCESS_VIOLATION;
+    if (shared && want == VM_WRITE) /* the page has another frame now */
+        space_revoke(vm, (struct range){page, page + VM_PAGE_SIZE});
+    return STATUS_SUCCESS;
+}
+
+nt_status vm_probe(struct vm *vm, gva_t addr, uint64_t len, enum vm_access want)
+{
+    gva_t end = addr + len;
+
+    if (!len)
+        return STATUS_SUCCESS;
+    if (end < addr || end > vm->allocs.limit)
+        return STATUS_ACCESS_VIOLATION;
+    for (gva_t page = page_down(addr); page < end; page += VM_PAGE_SIZE) {
+        nt_status st = touch_as_kernel(vm, page, want);
+
+        if (st != STATUS_SUCCESS)
+            return st;
+    }
+    return STATUS_SUCCESS;
+}
+
+nt_status vm_read(struct vm *vm, gva_t addr, void *dst, size_t len)
+{
+    nt_status st = vm_probe(vm, addr, len, VM_READ);
+
+    if (st == STATUS_SUCCESS && len)
+        read_run(vm, addr, dst, len);
+    return st;
+}
+
+nt_status vm_write(struct vm *vm, gva_t addr, const void *src, size_t len)
+{
+    const uint8_t *from = src;
+    nt_status st = vm_probe(vm, addr, len, VM_WRITE);
+
+    if (st != STATUS_SUCCESS)
+        return st;
+    for (size_t done = 0; done < len;) {
+        size_t part = pages_within(addr + done, len - done);
+        bool shared;
+        pte_t e = pt_get(&vm->pages, page_number(addr + done), &shared);
+
+        memcpy(pages_bytes(vm, e, addr + done), from + done, part);
+        space_frame_changed(vm, pte_frame(e));
+        done += part;
+    }
+    return STATUS_SUCCESS;
 }

@@ -14,7 +14,7 @@ static void name_allocation(const struct allocation *a, const struct run *run, s
 {
     const struct label *label = run && run->label ? run->label : a->label;
 
-    buf_printf(out, "%s 0x%" PRIx64, type_name(a), allocation_base(a));
+    buf_printf(out, "%s 0x%" PRIx64, type_name(a), a->base);
     if (label)
         buf_printf(out, " (%s)", label_text(label));
 }
@@ -24,7 +24,7 @@ static void explain_free(const struct vm *vm, gva_t addr, struct buf *out)
     const struct allocation *below = allocs_floor(&vm->allocs, addr);
     const struct allocation *above = allocs_above(&vm->allocs, addr);
     uint64_t past = below ? addr - below->end : UINT64_MAX;
-    uint64_t before = above ? allocation_base(above) - addr : UINT64_MAX;
+    uint64_t before = above ? above->base - addr : UINT64_MAX;
 
     if (addr < VM_LOWEST) {
         buf_printf(out, "free, 0x%" PRIx64 " above the null pointer", addr);

@@ -10,12 +10,35 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Where arenas are tried: in the middle of the host's address space, clear of sanitizers' own memory. */
+#define ARENA_FIRST  UINT64_C(0x200000000000)
+#define ARENA_LAST   UINT64_C(0x300000000000)
+#define ARENA_STRIDE UINT64_C(0x10000000000)
+
 static void *map_host(size_t size)
 {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                    -1, 0);
 
     return p == MAP_FAILED ? NULL : p;
+}
+
+/*
+ * The arena goes far from where the host puts libraries: in between, it would push the CPU engine's code buffer more than
+ * 2 GiB away from the functions that translated code calls, and make every such call a slower one.
+ */
+static void *map_arena(size_t size)
+{
+    for (uintptr_t at = ARENA_FIRST; at < ARENA_LAST; at += ARENA_STRIDE) {
+        void *p = mmap((void *)at, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+        if (p == (void *)at)
+            return p;
+        if (p != MAP_FAILED) /* a kernel that takes the address for a hint */
+            (void)munmap(p, size);
+    }
+    return map_host(size);
 }
 
 enum err frames_init(struct frames *f, uint64_t arena_size)
@@ -26,7 +49,7 @@ enum err frames_init(struct frames *f, uint64_t arena_size)
     if (!count || count > FRAME_MOST)
         return ERR_NOMEM;
     f->limit = (uint32_t)count;
-    f->arena = map_host((size_t)count * FRAME_SIZE);
+    f->arena = map_arena((size_t)count * FRAME_SIZE);
     f->state = map_host((size_t)count * sizeof *f->state);
     if (f->arena && f->state)
         return ERR_OK;
@@ -49,12 +72,12 @@ uint8_t *frames_bytes(const struct frames *f, frame_t frame)
     return f->arena + (size_t)frame * FRAME_SIZE;
 }
 
-/* A free frame whose bytes are zero. */
-static bool take_free(struct frames *f, frame_t *out)
+/* A free frame; *dirty: it still holds old bytes, else it is zero. */
+static bool take_free(struct frames *f, frame_t *out, bool *dirty)
 {
-    if (f->dirty_count) {
+    *dirty = f->dirty_count > 0;
+    if (*dirty) {
         *out = f->dirty[--f->dirty_count];
-        memset(frames_bytes(f, *out), 0, FRAME_SIZE);
         return true;
     }
     if (f->returned != FRAME_NONE) {
@@ -68,13 +91,33 @@ static bool take_free(struct frames *f, frame_t *out)
     return true;
 }
 
-bool frames_new(struct frames *f, frame_t *out)
+static void put_in_use(struct frames *f, frame_t frame)
 {
-    if (!take_free(f, out))
-        return false;
-    f->state[*out] = 1;
+    f->state[frame] = 1;
     f->in_use++;
     f->references++;
+}
+
+bool frames_new(struct frames *f, frame_t *out)
+{
+    bool dirty;
+
+    if (!take_free(f, out, &dirty))
+        return false;
+    if (dirty)
+        memset(frames_bytes(f, *out), 0, FRAME_SIZE);
+    put_in_use(f, *out);
+    return true;
+}
+
+bool frames_copy(struct frames *f, frame_t from, frame_t *out)
+{
+    bool dirty;
+
+    if (!take_free(f, out, &dirty))
+        return false;
+    memcpy(frames_bytes(f, *out), frames_bytes(f, from), FRAME_SIZE);
+    put_in_use(f, *out);
     return true;
 }
 

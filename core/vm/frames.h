@@ -43,6 +43,8 @@ void frames_fini(struct frames *f); /* also after a failed init, or of a zeroed 
 
 /* A zeroed frame with one reference; false when the arena is full. */
 MUST_USE bool frames_new(struct frames *f, frame_t *out);
+/* A frame with the bytes of another and one reference; false when the arena is full. */
+MUST_USE bool frames_copy(struct frames *f, frame_t from, frame_t *out);
 void frames_ref(struct frames *f, frame_t frame);
 /* Drop one reference; the last one frees the frame and calls on_free. */
 void frames_unref(struct frames *f, frame_t frame);

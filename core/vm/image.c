@@ -71,14 +71,14 @@ static bool fill_pages(struct vm *vm, const struct vm_image *image)
 /* Cut out one run and name it. The pool has objects for two cuts. */
 static bool set_run(struct vm *vm, struct allocation *a, const struct vm_image_run *from)
 {
-    struct range r = {allocation_base(a) + from->offset,
-                      allocation_base(a) + from->offset + from->size};
+    gva_t start = a->base + from->offset;
+    struct range r = {start, start + from->size};
     struct label *label;
     struct run *run;
 
     if (!label_new(from->label, &label))
         return false;
-    run = space_cut(vm, a, r);
+    run = space_cut(vm, a, runs_find(&a->runs, start), r);
     run->label = label;
     run->protect = protection_for_page(from->protect, a->protect);
     return true;
@@ -86,12 +86,12 @@ static bool set_run(struct vm *vm, struct allocation *a, const struct vm_image_r
 
 static bool set_runs(struct vm *vm, struct allocation *a, const struct vm_image *image)
 {
-    runs_find(&a->runs, allocation_base(a))->protect = PAGE_NOACCESS;
+    runs_first(&a->runs)->protect = PAGE_NOACCESS;
     for (size_t i = 0; i < image->run_count; i++) {
         if (!pool_reserve(&vm->run_pool, 2) || !set_run(vm, a, &image->runs[i]))
             return false;
     }
-    runs_join(&a->runs, &vm->run_pool, allocation_base(a), a->end);
+    runs_join(&a->runs, &vm->run_pool, runs_first(&a->runs), a->end);
     return true;
 }
 
@@ -104,13 +104,18 @@ static nt_status map(struct vm *vm, const struct vm_image *image)
         return STATUS_NO_MEMORY;
     a->type = MEM_IMAGE;
     a->protect = PAGE_EXECUTE_WRITECOPY;
-    if (!set_runs(vm, a, image) || !fill_pages(vm, image)) {
+    if (!set_runs(vm, a, image) || space_prepare(vm, r, true) != STATUS_SUCCESS) {
+        space_discard(vm, a);
+        return STATUS_NO_MEMORY;
+    }
+    if (!fill_pages(vm, image)) {
         pt_clear(&vm->pages, page_number(r.start), page_number(r.end));
         space_discard(vm, a);
         return STATUS_NO_MEMORY;
     }
-    for (const struct run *run = run_of(tree_first(&a->runs)); run; run = run_next(run))
-        pt_protect(&vm->pages, page_number(run_start(run)), page_number(run->end), run->protect);
+    for (const struct run *run = runs_first(&a->runs); run; run = run_next(run))
+        pt_change(&vm->pages, page_number(run_start(run)), page_number(run->end), PTE_PROTECT,
+                  run->protect);
     space_enter(vm, a);
     return STATUS_SUCCESS;
 }

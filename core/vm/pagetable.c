@@ -40,7 +40,7 @@ void pt_init(struct pagetable *pt, struct pt_space *space)
 
 pte_t pte_make(frame_t frame, uint32_t protect)
 {
-    assert(protect && !(protect & ~PTE_PROTECT));
+    assert(protect & PTE_PROTECT && !(protect & ~(PTE_PROTECT | PTE_WATCH)));
     return (pte_t)frame << 16 | protect;
 }
 
@@ -52,12 +52,6 @@ frame_t pte_frame(pte_t e)
 uint32_t pte_protect(pte_t e)
 {
     return (uint32_t)e & PTE_PROTECT;
-}
-
-pte_t pte_with_protect(pte_t e, uint32_t protect)
-{
-    assert(protect && !(protect & ~PTE_PROTECT));
-    return (e & ~(pte_t)PTE_PROTECT) | protect;
 }
 
 static unsigned slot_of(uint64_t page, unsigned level)
@@ -289,24 +283,31 @@ bool pt_own(struct pagetable *pt, uint64_t start, uint64_t end, bool edges)
     return !pt->root || own_below(pt->space, &pt->root, PT_LEVELS - 1, 0, range, edges);
 }
 
-static void protect_below(struct pt_node *n, unsigned level, uint64_t base, struct span range,
-                          uint32_t protect)
+/* Bits of an entry to clear and to set. */
+struct change {
+    pte_t clear;
+    pte_t set;
+};
+
+static void change_below(struct pt_node *n, unsigned level, uint64_t base, struct span range,
+                         struct change c)
 {
     assert(n->refs == 1);
     for (unsigned i = first_slot(range, base, level); i <= last_slot(range, base, level); i++) {
         if (level && n->child[i])
-            protect_below(n->child[i], level - 1, base + i * slot_pages(level),
-                          slot_span(range, base, i, level), protect);
+            change_below(n->child[i], level - 1, base + i * slot_pages(level),
+                         slot_span(range, base, i, level), c);
         else if (!level && n->entry[i])
-            n->entry[i] = pte_with_protect(n->entry[i], protect);
+            n->entry[i] = (n->entry[i] & ~c.clear) | c.set;
     }
 }
 
-void pt_protect(struct pagetable *pt, uint64_t start, uint64_t end, uint32_t protect)
+void pt_change(struct pagetable *pt, uint64_t start, uint64_t end, pte_t clear, pte_t set)
 {
     assert(start < end && end <= PT_PAGES);
     if (pt->root)
-        protect_below(pt->root, PT_LEVELS - 1, 0, (struct span){start, end}, protect);
+        change_below(pt->root, PT_LEVELS - 1, 0, (struct span){start, end},
+                     (struct change){clear, set});
 }
 
 static void clear_entry(struct pt_space *s, struct pt_node *leaf, unsigned i)

@@ -22,6 +22,7 @@
 typedef uint64_t pte_t;
 
 #define PTE_PROTECT 0x07FFu /* PAGE_* */
+#define PTE_WATCH   0x0800u /* the next write is to be recorded: not granted in advance */
 
 struct pt_node; /* in pagetable.c */
 
@@ -45,10 +46,9 @@ void pt_fini(struct pagetable *pt); /* drops every frame; pt is empty and usable
 /* Make *out, which is not initialised, a table with pt's contents. O(1), cannot fail. */
 void pt_share(const struct pagetable *pt, struct pagetable *out);
 
-pte_t pte_make(frame_t frame, uint32_t protect);
+pte_t pte_make(frame_t frame, uint32_t protect); /* PTE_WATCH may be set in protect */
 frame_t pte_frame(pte_t e);
 uint32_t pte_protect(pte_t e);
-pte_t pte_with_protect(pte_t e, uint32_t protect);
 
 /* The entry of a page, 0 when it has none. *shared: somebody else sees its frame too, a write must copy it. */
 pte_t pt_get(const struct pagetable *pt, uint64_t page, bool *shared);
@@ -68,8 +68,11 @@ MUST_USE bool pt_put(struct pagetable *pt, uint64_t page, pte_t e);
  */
 MUST_USE bool pt_own(struct pagetable *pt, uint64_t start, uint64_t end, bool edges);
 
-/* Change the protection of every entry in [start, end). After a pt_own of it. */
-void pt_protect(struct pagetable *pt, uint64_t start, uint64_t end, uint32_t protect);
+/*
+ * Clear and then set these bits in every entry of [start, end): PTE_PROTECT and what replaces it, PTE_WATCH.
+ * After a pt_own of it.
+ */
+void pt_change(struct pagetable *pt, uint64_t start, uint64_t end, pte_t clear, pte_t set);
 /* Drop every entry in [start, end). After a pt_own of it. */
 void pt_clear(struct pagetable *pt, uint64_t start, uint64_t end);
 

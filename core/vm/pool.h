@@ -16,7 +16,7 @@ struct pool {
     size_t growth; /* objects in the next slab */
 };
 
-/* An empty pool; objects are aligned to 64 bytes (a cache line). Allocates nothing. */
+/* An empty pool; objects are aligned to 64 bytes, those of 128 bytes to 128. Allocates nothing. */
 void pool_init(struct pool *p, size_t object_size);
 /* Release every object, also those not given back. */
 void pool_fini(struct pool *p);

@@ -29,19 +29,23 @@ static nt_status check(const struct vm *vm, gva_t base, uint64_t size, uint32_t 
 static nt_status protect_range(struct vm *vm, struct range r, uint32_t protect, uint32_t *old)
 {
     struct allocation *a = allocs_find(&vm->allocs, r.start);
+    struct run *at;
+    struct run *first;
 
     if (!a || r.end > a->end)
         return STATUS_CONFLICTING_ADDRESSES;
     if (a->type == MEM_PRIVATE && protection_is_copy(protect))
         return STATUS_INVALID_PARAMETER_4;
-    if (space_committed(a, r) != r.end - r.start)
+    at = runs_find(&a->runs, r.start);
+    if (space_committed(at, r) != r.end - r.start)
         return STATUS_NOT_COMMITTED;
     if (space_prepare(vm, r, false) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
-    *old = runs_find(&a->runs, r.start)->protect;
-    for (struct run *run = space_cut(vm, a, r); run && run_start(run) < r.end; run = run_next(run))
+    *old = at->protect;
+    first = space_cut(vm, a, at, r);
+    for (struct run *run = first; run && run_start(run) < r.end; run = run_next(run))
         space_set_protect(vm, run, shown(a, run, protect));
-    runs_join(&a->runs, &vm->run_pool, r.start, r.end);
+    space_join(vm, a, first, r);
     return STATUS_SUCCESS;
 }
 
@@ -72,10 +76,10 @@ bool vm_clear_guard(struct vm *vm, gva_t addr)
 
     if (!run || !(run->protect & PAGE_GUARD) || space_prepare(vm, r, false) != STATUS_SUCCESS)
         return false;
-    run = space_cut(vm, a, r);
+    run = space_cut(vm, a, run, r);
     space_set_protect(vm, run,
                       protection_for_page(run->protect & ~(uint32_t)PAGE_GUARD, a->protect));
-    runs_join(&a->runs, &vm->run_pool, r.start, r.end);
+    space_join(vm, a, run, r);
     LOG(vm, "guard page 0x%" PRIx64 " touched", r.start);
     space_changed(vm);
     return true;

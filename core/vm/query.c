@@ -7,7 +7,7 @@ static void describe_free(const struct vm *vm, gva_t page, struct vm_region *out
 
     *out = (struct vm_region){
         .base = page,
-        .size = (next ? allocation_base(next) : vm->allocs.limit) - page,
+        .size = (next ? next->base : vm->allocs.limit) - page,
         .state = MEM_FREE,
         .protect = PAGE_NOACCESS,
         .label = "",
@@ -45,8 +45,8 @@ nt_status vm_query(const struct vm *vm, gva_t addr, struct vm_region *out)
         .base = page,
         .size = end_of_alike(run) - page,
         .label_size = run->end - page,
-        .allocation_base = allocation_base(a),
-        .allocation_size = a->end - allocation_base(a),
+        .allocation_base = a->base,
+        .allocation_size = a->end - a->base,
         .allocation_protect = a->protect,
         .state = run->protect ? MEM_COMMIT : MEM_RESERVE,
         .protect = run->protect,
@@ -70,7 +70,7 @@ bool vm_set_label(struct vm *vm, gva_t addr, const char *label, bool whole_run)
     slot = whole_run ? &run->label : &a->label;
     label_unref(*slot);
     *slot = text;
-    runs_join(&a->runs, &vm->run_pool, run_start(run), run->end);
+    runs_join(&a->runs, &vm->run_pool, run, run->end);
     space_changed(vm);
     return true;
 }

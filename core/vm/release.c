@@ -8,7 +8,10 @@
 static nt_status find_range(const struct vm *vm, gva_t base, uint64_t size, uint32_t type,
                             struct allocation **a, struct range *r)
 {
-    if (type != MEM_DECOMMIT && type != MEM_RELEASE)
+    bool placeholders = type == (MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER) ||
+                        type == (MEM_RELEASE | MEM_COALESCE_PLACEHOLDERS);
+
+    if (type != MEM_DECOMMIT && type != MEM_RELEASE && !placeholders)
         return STATUS_INVALID_PARAMETER_4;
     if (base >= vm->allocs.limit)
         return STATUS_INVALID_PARAMETER_2;
@@ -18,61 +21,66 @@ static nt_status find_range(const struct vm *vm, gva_t base, uint64_t size, uint
     *a = allocs_find(&vm->allocs, r->start);
     if (!*a)
         return STATUS_MEMORY_NOT_ALLOCATED;
-    if (r->end > (*a)->end)
+    if (r->end > (*a)->end && !(type & MEM_COALESCE_PLACEHOLDERS))
         return STATUS_UNABLE_TO_FREE_VM;
     if ((*a)->type != MEM_PRIVATE)
         return STATUS_UNABLE_TO_DELETE_SECTION;
     if (size)
         return STATUS_SUCCESS;
     r->end = (*a)->end;
-    return r->start == allocation_base(*a) ? STATUS_SUCCESS : STATUS_FREE_VM_NOT_AT_BASE;
+    return r->start == (*a)->base ? STATUS_SUCCESS : STATUS_FREE_VM_NOT_AT_BASE;
 }
 
 static nt_status decommit(struct vm *vm, struct allocation *a, struct range r)
 {
+    struct run *at = runs_find(&a->runs, r.start);
+    struct run *first;
+
     if (space_prepare(vm, r, true) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
-    vm->committed -= space_committed(a, r);
+    vm->committed -= space_committed(at, r);
     space_clear(vm, r);
-    for (struct run *run = space_cut(vm, a, r); run && run_start(run) < r.end; run = run_next(run))
+    first = space_cut(vm, a, at, r);
+    for (struct run *run = first; run && run_start(run) < r.end; run = run_next(run))
         run->protect = 0;
-    runs_join(&a->runs, &vm->run_pool, r.start, r.end);
+    space_join(vm, a, first, r);
     return STATUS_SUCCESS;
 }
 
-/* A second allocation with what a has from addr on; a is left too long. Everything was reserved. */
-static struct allocation *split_tail(struct vm *vm, struct allocation *a, gva_t addr)
+/* A second allocation with what a has from first on; a is left too long. Everything was reserved. */
+static struct allocation *split_tail(struct vm *vm, struct allocation *a, struct run *first)
 {
     struct allocation *tail = pool_take(&vm->allocation_pool);
 
     *tail = *a;
-    tail->node.key = addr;
-    tail->runs = (struct tree){0};
+    tail->base = run_start(first);
     label_ref(tail->label);
     label_ref(tail->path);
-    runs_move_tail(&a->runs, addr, &tail->runs);
+    writes_ref(tail->writes);
+    runs_move_tail(&a->runs, first, &tail->runs);
     return tail;
 }
 
 /* Release r, a part of a: its head, tail or middle (F13..F15). */
 static nt_status release_part(struct vm *vm, struct allocation *a, struct range r)
 {
+    struct run *at = runs_find(&a->runs, r.start);
     struct allocation *tail = NULL;
 
-    if (!pool_reserve(&vm->allocation_pool, 1) || space_prepare(vm, r, true) != STATUS_SUCCESS)
+    if (!pool_reserve(&vm->allocation_pool, 1) || !allocs_reserve(&vm->allocs, 1) ||
+        space_prepare(vm, r, true) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
-    vm->committed -= space_committed(a, r);
+    vm->committed -= space_committed(at, r);
     vm->reserved -= r.end - r.start;
     space_clear(vm, r);
-    (void)space_cut(vm, a, r);
-    runs_drop(&a->runs, &vm->run_pool, r.start, r.end);
-    if (r.start == allocation_base(a)) {
+    at = runs_drop(&a->runs, &vm->run_pool, space_cut(vm, a, at, r), r.end);
+    if (r.start == a->base) {
         allocs_shrink(&vm->allocs, a, r.end, a->end);
         return STATUS_SUCCESS;
     }
-    if (r.end < a->end)
-        tail = split_tail(vm, a, r.end);
-    allocs_shrink(&vm->allocs, a, allocation_base(a), r.start);
+    if (at)
+        tail = split_tail(vm, a, at);
+    allocs_shrink(&vm->allocs, a, a->base, r.start);
     if (tail)
         allocs_insert(&vm->allocs, tail);
     return STATUS_SUCCESS;
@@ -80,7 +88,7 @@ static nt_status release_part(struct vm *vm, struct allocation *a, struct range 
 
 static nt_status release_whole(struct vm *vm, struct allocation *a)
 {
-    struct range r = {allocation_base(a), a->end};
+    struct range r = {a->base, a->end};
 
     if (space_prepare(vm, r, true) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
@@ -90,11 +98,84 @@ static nt_status release_whole(struct vm *vm, struct allocation *a)
     return STATUS_SUCCESS;
 }
 
+/* Make what a has from addr on an allocation of its own. Everything was reserved. */
+static void split(struct vm *vm, struct allocation *a, gva_t addr)
+{
+    struct range behind = {addr, a->end};
+    struct run *first = space_cut(vm, a, runs_find(&a->runs, addr), behind);
+    struct allocation *tail = split_tail(vm, a, first);
+
+    allocs_shrink(&vm->allocs, a, a->base, addr);
+    allocs_insert(&vm->allocs, tail);
+}
+
+/* MEM_PRESERVE_PLACEHOLDER: cut r out of a placeholder (A63, A64), or turn a whole allocation back into one. */
+static nt_status preserve(struct vm *vm, struct allocation *a, struct range r)
+{
+    bool whole = r.start == a->base && r.end == a->end;
+
+    if (!a->placeholder && !whole)
+        return STATUS_CONFLICTING_ADDRESSES;
+    if (!pool_reserve(&vm->allocation_pool, 2) || !allocs_reserve(&vm->allocs, 2))
+        return STATUS_NO_MEMORY;
+    if (!a->placeholder) {
+        nt_status st = decommit(vm, a, r);
+
+        a->placeholder = st == STATUS_SUCCESS;
+        return st;
+    }
+    if (space_prepare(vm, r, true) != STATUS_SUCCESS)
+        return STATUS_NO_MEMORY;
+    if (r.end < a->end)
+        split(vm, a, r.end);
+    if (r.start > a->base)
+        split(vm, a, r.start);
+    return STATUS_SUCCESS;
+}
+
+/* Is r made of two or more whole placeholders, the first of which is a? */
+static bool is_placeholders(const struct vm *vm, const struct allocation *a, struct range r)
+{
+    if (a->base != r.start || a->end == r.end)
+        return false;
+    while (a && a->placeholder && a->end < r.end) {
+        const struct allocation *next = allocs_above(&vm->allocs, a->base);
+
+        a = next && next->base == a->end ? next : NULL;
+    }
+    return a && a->placeholder && a->end == r.end;
+}
+
+/* MEM_COALESCE_PLACEHOLDERS: make r one placeholder again. */
+static nt_status coalesce(struct vm *vm, struct allocation *a, struct range r)
+{
+    if (!is_placeholders(vm, a, r))
+        return STATUS_CONFLICTING_ADDRESSES;
+    if (!allocs_reserve(&vm->allocs, 1))
+        return STATUS_NO_MEMORY;
+    while (a->end < r.end) {
+        struct allocation *next = allocs_above(&vm->allocs, a->base);
+
+        space_leave(vm, next);
+        vm->reserved += next->end - next->base;
+        allocs_remove(&vm->allocs, a);
+        a->end = next->end;
+        runs_first(&a->runs)->end = a->end;
+        allocs_insert(&vm->allocs, a);
+        space_discard(vm, next);
+    }
+    return STATUS_SUCCESS;
+}
+
 static nt_status release(struct vm *vm, struct allocation *a, struct range r, uint32_t type)
 {
     if (type == MEM_DECOMMIT)
         return decommit(vm, a, r);
-    if (r.start == allocation_base(a) && r.end == a->end)
+    if (type & MEM_PRESERVE_PLACEHOLDER)
+        return preserve(vm, a, r);
+    if (type & MEM_COALESCE_PLACEHOLDERS)
+        return coalesce(vm, a, r);
+    if (r.start == a->base && r.end == a->end)
         return release_whole(vm, a);
     return release_part(vm, a, r);
 }
@@ -112,7 +193,7 @@ nt_status vm_release(struct vm *vm, gva_t *base, uint64_t *size, uint32_t type)
         return st;
     space_changed(vm);
     *base = r.start;
-    if (type == MEM_RELEASE || *size) /* a decommit of everything keeps its size 0: F18 */
+    if (type != MEM_DECOMMIT || *size) /* a decommit of everything keeps its size 0: F18 */
         *size = r.end - r.start;
     return st;
 }

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-struct run *run_of(struct tree_node *node)
+static struct run *run_of(struct tree_node *node)
 {
     return node ? (struct run *)((char *)node - offsetof(struct run, node)) : NULL;
 }
@@ -23,49 +23,59 @@ struct run *run_prev(const struct run *r)
     return run_of(tree_prev(&r->node));
 }
 
-void runs_init(struct tree *runs, struct pool *pool, gva_t start, gva_t end)
+void runs_init(struct runs *runs, gva_t start, gva_t end)
 {
-    struct run *r = pool_take(pool);
-
-    *r = (struct run){.node.key = start, .end = end};
-    *runs = (struct tree){0};
-    tree_insert(runs, &r->node);
+    *runs = (struct runs){.home = {.node.key = start, .end = end}};
+    tree_insert(&runs->tree, NULL, &runs->home.node);
 }
 
-static void release(struct tree *runs, struct pool *pool, struct run *r)
+static void release(struct runs *runs, struct pool *pool, struct run *r)
 {
-    tree_remove(runs, &r->node);
+    tree_remove(&runs->tree, &r->node);
     label_unref(r->label);
-    pool_give(pool, r);
+    if (r != &runs->home)
+        pool_give(pool, r);
 }
 
-void runs_fini(struct tree *runs, struct pool *pool)
+struct run *runs_first(const struct runs *runs)
 {
-    while (runs->root)
-        release(runs, pool, run_of(runs->root));
+    return run_of(tree_first(&runs->tree));
 }
 
-struct run *runs_find(const struct tree *runs, gva_t addr)
+void runs_fini(struct runs *runs, struct pool *pool)
 {
-    return run_of(tree_floor(runs, addr));
+    while (runs->tree.root)
+        release(runs, pool, run_of(runs->tree.root));
 }
 
-struct run *runs_cut(struct tree *runs, struct pool *pool, gva_t addr)
+struct run *runs_find(const struct runs *runs, gva_t addr)
 {
-    struct run *r = runs_find(runs, addr);
-    struct run *tail;
+    return run_of(tree_floor(&runs->tree, addr));
+}
 
-    if (run_start(r) == addr)
-        return r;
-    if (r->end == addr)
-        return NULL;
-    tail = pool_take(pool);
-    *tail = *r;
-    tail->node.key = addr;
-    label_ref(tail->label);
+/* Cut r in two at addr, strictly inside it; returns the upper part. */
+static struct run *split(struct runs *runs, struct pool *pool, struct run *r, gva_t addr)
+{
+    struct run *upper = pool_take(pool);
+
+    *upper = *r;
+    upper->node.key = addr;
+    label_ref(upper->label);
     r->end = addr;
-    tree_insert(runs, &tail->node);
-    return tail;
+    tree_insert(&runs->tree, &r->node, &upper->node);
+    return upper;
+}
+
+struct run *runs_cut(struct runs *runs, struct pool *pool, struct run *at, gva_t start, gva_t end)
+{
+    struct run *first = run_start(at) < start ? split(runs, pool, at, start) : at;
+    struct run *last = first;
+
+    while (last->end < end)
+        last = run_next(last);
+    if (last->end > end)
+        (void)split(runs, pool, last, end);
+    return first;
 }
 
 bool runs_look_alike(const struct run *a, const struct run *b)
@@ -78,12 +88,11 @@ static bool equal(const struct run *a, const struct run *b)
     return runs_look_alike(a, b) && a->written == b->written && a->label == b->label;
 }
 
-void runs_join(struct tree *runs, struct pool *pool, gva_t start, gva_t end)
+void runs_join(struct runs *runs, struct pool *pool, struct run *first, gva_t end)
 {
-    struct run *r = runs_find(runs, start);
+    struct run *r = run_prev(first);
 
-    if (run_start(r) == start && run_prev(r))
-        r = run_prev(r);
+    r = r ? r : first;
     for (;;) {
         struct run *next = run_next(r);
 
@@ -98,39 +107,40 @@ void runs_join(struct tree *runs, struct pool *pool, gva_t start, gva_t end)
     }
 }
 
-void runs_drop(struct tree *runs, struct pool *pool, gva_t start, gva_t end)
+struct run *runs_drop(struct runs *runs, struct pool *pool, struct run *first, gva_t end)
 {
-    struct run *r = runs_find(runs, start);
+    while (first && run_start(first) < end) {
+        struct run *next = run_next(first);
 
-    while (r && run_start(r) < end) {
-        struct run *next = run_next(r);
+        release(runs, pool, first);
+        first = next;
+    }
+    return first;
+}
 
-        release(runs, pool, r);
-        r = next;
+void runs_move_tail(struct runs *runs, struct run *first, struct runs *to)
+{
+    struct run *last = NULL;
+
+    *to = (struct runs){0};
+    while (first) {
+        struct run *next = run_next(first);
+
+        tree_remove(&runs->tree, &first->node);
+        tree_insert(&to->tree, last ? &last->node : NULL, &first->node);
+        last = first;
+        first = next;
     }
 }
 
-void runs_move_tail(struct tree *runs, gva_t addr, struct tree *to)
-{
-    struct run *r = runs_find(runs, addr);
-
-    while (r) {
-        struct run *next = run_next(r);
-
-        tree_remove(runs, &r->node);
-        tree_insert(to, &r->node);
-        r = next;
-    }
-}
-
-bool runs_valid(const struct tree *runs, gva_t start, gva_t end)
+bool runs_valid(const struct runs *runs, gva_t start, gva_t end)
 {
     const struct run *last = NULL;
     gva_t at = start;
 
-    if (!tree_valid(runs))
+    if (!tree_valid(&runs->tree))
         return false;
-    for (const struct run *r = run_of(tree_first(runs)); r; r = run_next(r)) {
+    for (const struct run *r = runs_first(runs); r; r = run_next(r)) {
         if (run_start(r) != at || r->end <= at || (last && equal(last, r)))
             return false;
         at = r->end;

@@ -14,43 +14,53 @@
 #include "winstub/gva.h"
 
 struct run {
-    struct tree_node node; /* key: the first address; weight unused */
+    struct tree_node node; /* key: the first address */
     gva_t end;
     uint32_t protect;    /* PAGE_*; 0: reserved, not committed */
     bool written;        /* a page of an image or file view that has become private */
     struct label *label; /* NULL: the allocation's */
 };
 
-struct run *run_of(struct tree_node *node); /* takes NULL */
+/*
+ * The runs of one allocation. Most allocations have a single run: it lives here, beside what leads to it. The
+ * struct stays where it is while it has runs.
+ */
+struct runs {
+    struct tree tree;
+    struct run home; /* the first run that was made */
+};
+
 gva_t run_start(const struct run *r);
 struct run *run_next(const struct run *r); /* NULL after the last */
 struct run *run_prev(const struct run *r);
 
-/* Start with one reserved run over [start, end). The pool has an object to spare. */
-void runs_init(struct tree *runs, struct pool *pool, gva_t start, gva_t end);
-void runs_fini(struct tree *runs, struct pool *pool);
+/* Start with one reserved run over [start, end). */
+void runs_init(struct runs *runs, gva_t start, gva_t end);
+void runs_fini(struct runs *runs, struct pool *pool);
+
+struct run *runs_first(const struct runs *runs);
 
 /* The run that holds addr, which lies inside the allocation. */
-struct run *runs_find(const struct tree *runs, gva_t addr);
+struct run *runs_find(const struct runs *runs, gva_t addr);
 
 /*
- * Make sure that a run starts at addr (inside the allocation, or its end). The pool has an object to spare.
- * Returns that run, NULL at the end.
+ * Make sure that runs start at start and at end: the first of the runs between. `at` holds start. The pool has
+ * two objects to spare.
  */
-struct run *runs_cut(struct tree *runs, struct pool *pool, gva_t addr);
+struct run *runs_cut(struct runs *runs, struct pool *pool, struct run *at, gva_t start, gva_t end);
 
-/* Join equal neighbours among the runs that touch [start, end], edges included. */
-void runs_join(struct tree *runs, struct pool *pool, gva_t start, gva_t end);
+/* Join equal neighbours, from the one before `first` to the one that starts at end. first may vanish. */
+void runs_join(struct runs *runs, struct pool *pool, struct run *first, gva_t end);
 
 /* Are the pages of two runs alike to NtQueryVirtualMemory? */
 bool runs_look_alike(const struct run *a, const struct run *b);
 
-/* Forget the runs in [start, end), which begin and end at cuts: the allocation shrinks. */
-void runs_drop(struct tree *runs, struct pool *pool, gva_t start, gva_t end);
-/* Move the runs from addr on, which is a cut, to the empty tree `to`. */
-void runs_move_tail(struct tree *runs, gva_t addr, struct tree *to);
+/* Forget the runs from first to end, which is a cut: the allocation shrinks. Returns the run behind them. */
+struct run *runs_drop(struct runs *runs, struct pool *pool, struct run *first, gva_t end);
+/* Move the runs from first on, which is not the first of all, to `to`, which becomes what they are in. */
+void runs_move_tail(struct runs *runs, struct run *first, struct runs *to);
 
 /* Order, cover of exactly [start, end), no equal neighbours. O(runs). */
-bool runs_valid(const struct tree *runs, gva_t start, gva_t end);
+bool runs_valid(const struct runs *runs, gva_t start, gva_t end);
 
 #endif

@@ -2,6 +2,7 @@
  * One address space: its making and end, and the steps that all operations share. Every operation has
  * the same shape: check, reserve what may run short (space_prepare), change without failing.
  */
+#include "vm/save.h"
 #include "vm/space.h"
 
 #include <assert.h>
@@ -33,7 +34,9 @@ enum err vm_new(const struct vm_config *config, struct vm **out)
     pt_init(&vm->pages, &vm->pt_space);
     pool_init(&vm->allocation_pool, sizeof(struct allocation));
     pool_init(&vm->run_pool, sizeof(struct run));
-    vm->allocs.limit = config->user_limit ? config->user_limit : VM_USER_LIMIT_64;
+    pool_init(&vm->index_pool, sizeof(struct ranges_node));
+    allocs_init(&vm->allocs, &vm->index_pool,
+                config->user_limit ? config->user_limit : VM_USER_LIMIT_64);
     vm->commit_limit = config->commit_limit ? config->commit_limit : arena_size;
     vm->dep = true;
     *out = vm;
@@ -45,14 +48,14 @@ void vm_free(struct vm *vm)
     if (!vm)
         return;
     vm_set_observer(vm, NULL);
-    while (vm->allocs.tree.root) {
-        struct allocation *a = allocation_of(vm->allocs.tree.root);
-
+    space_forget_saved(vm);
+    for (struct allocation *a; (a = allocs_above(&vm->allocs, 0)) != NULL;) {
         space_leave(vm, a);
         space_discard(vm, a);
     }
     pt_fini(&vm->pages);
     pt_space_fini(&vm->pt_space);
+    pool_fini(&vm->index_pool);
     pool_fini(&vm->allocation_pool);
     pool_fini(&vm->run_pool);
     frames_fini(&vm->frames);
@@ -62,12 +65,6 @@ void vm_free(struct vm *vm)
 void vm_set_observer(struct vm *vm, const struct vm_observer *observer)
 {
     vm->observer = observer ? *observer : (struct vm_observer){0};
-}
-
-void vm_set_dep(struct vm *vm, bool on)
-{
-    vm->dep = on;
-    space_revoke(vm, (struct range){0, vm->allocs.limit});
 }
 
 uint8_t *vm_arena(const struct vm *vm, uint64_t *size)
@@ -114,9 +111,16 @@ struct range range_of_pages(gva_t base, uint64_t size)
     return (struct range){page_down(base), page_up(base + size)};
 }
 
+void space_forget_saved(struct vm *vm)
+{
+    layout_unref(vm->known);
+    vm->known = NULL;
+}
+
 void space_changed(struct vm *vm)
 {
     vm->layout++;
+    space_forget_saved(vm);
     assert(vm_valid(vm));
 }
 
@@ -132,16 +136,15 @@ void space_frame_changed(const struct vm *vm, frame_t frame)
         vm->observer.frame_changed(vm->observer.ctx, (uint64_t)frame * FRAME_SIZE);
 }
 
-uint64_t space_committed(const struct allocation *a, struct range r)
+uint64_t space_committed(const struct run *at, struct range r)
 {
     uint64_t bytes = 0;
 
-    for (const struct run *run = runs_find(&a->runs, r.start); run && run_start(run) < r.end;
-         run = run_next(run)) {
-        gva_t start = run_start(run) > r.start ? run_start(run) : r.start;
-        gva_t end = run->end < r.end ? run->end : r.end;
+    for (; at && run_start(at) < r.end; at = run_next(at)) {
+        gva_t start = run_start(at) > r.start ? run_start(at) : r.start;
+        gva_t end = at->end < r.end ? at->end : r.end;
 
-        if (run->protect)
+        if (at->protect)
             bytes += end - start;
     }
     return bytes;
@@ -155,12 +158,14 @@ nt_status space_prepare(struct vm *vm, struct range r, bool clear)
     return STATUS_SUCCESS;
 }
 
-struct run *space_cut(struct vm *vm, struct allocation *a, struct range r)
+struct run *space_cut(struct vm *vm, struct allocation *a, struct run *at, struct range r)
 {
-    struct run *first = runs_cut(&a->runs, &vm->run_pool, r.start);
+    return runs_cut(&a->runs, &vm->run_pool, at, r.start, r.end);
+}
 
-    (void)runs_cut(&a->runs, &vm->run_pool, r.end);
-    return first;
+void space_join(struct vm *vm, struct allocation *a, struct run *first, struct range r)
+{
+    runs_join(&a->runs, &vm->run_pool, first, r.end);
 }
 
 void space_set_protect(struct vm *vm, struct run *run, uint32_t protect)
@@ -170,7 +175,7 @@ void space_set_protect(struct vm *vm, struct run *run, uint32_t protect)
     if (run->protect == protect)
         return;
     run->protect = protect;
-    pt_protect(&vm->pages, page_number(run_start(run)), page_number(run->end), protect);
+    pt_change(&vm->pages, page_number(run_start(run)), page_number(run->end), PTE_PROTECT, protect);
     if (before & ~protection_access(protect, vm->dep))
         space_revoke(vm, (struct range){run_start(run), run->end});
 }
@@ -186,12 +191,12 @@ struct allocation *space_new_allocation(struct vm *vm, struct range r, const cha
 {
     struct allocation *a;
 
-    if (!pool_reserve(&vm->run_pool, 1) || !pool_reserve(&vm->allocation_pool, 1))
+    if (!pool_reserve(&vm->allocation_pool, 1) || !allocs_reserve(&vm->allocs, 1))
         return NULL;
     a = pool_take(&vm->allocation_pool);
-    *a = (struct allocation){.node.key = r.start, .end = r.end};
+    *a = (struct allocation){.base = r.start, .end = r.end};
     if (label_new(label, &a->label) && label_new(path, &a->path)) {
-        runs_init(&a->runs, &vm->run_pool, r.start, r.end);
+        runs_init(&a->runs, r.start, r.end);
         return a;
     }
     space_discard(vm, a);
@@ -201,6 +206,7 @@ struct allocation *space_new_allocation(struct vm *vm, struct range r, const cha
 void space_discard(struct vm *vm, struct allocation *a)
 {
     runs_fini(&a->runs, &vm->run_pool);
+    writes_unref(a->writes);
     label_unref(a->label);
     label_unref(a->path);
     pool_give(&vm->allocation_pool, a);
@@ -208,18 +214,18 @@ void space_discard(struct vm *vm, struct allocation *a)
 
 void space_enter(struct vm *vm, struct allocation *a)
 {
-    struct range all = {allocation_base(a), a->end};
+    struct range all = {a->base, a->end};
 
     allocs_insert(&vm->allocs, a);
     vm->reserved += all.end - all.start;
-    vm->committed += space_committed(a, all);
+    vm->committed += space_committed(runs_first(&a->runs), all);
 }
 
 void space_leave(struct vm *vm, struct allocation *a)
 {
-    struct range all = {allocation_base(a), a->end};
+    struct range all = {a->base, a->end};
 
-    vm->committed -= space_committed(a, all);
+    vm->committed -= space_committed(runs_first(&a->runs), all);
     vm->reserved -= all.end - all.start;
     allocs_remove(&vm->allocs, a);
 }

@@ -21,6 +21,7 @@ struct vm {
     struct pt_space pt_space;
     struct pagetable pages;
     struct allocs allocs;
+    struct pool index_pool; /* nodes of the tree of allocations */
     struct pool allocation_pool;
     struct pool run_pool;
     uint64_t commit_limit; /* bytes, as the two below */
@@ -30,6 +31,7 @@ struct vm {
     bool dep;
     struct vm_observer observer;
     uint64_t layout;
+    struct layout *known; /* the saved copy that says what holds now; NULL: none does */
 };
 
 /* A range of guest addresses, whole pages, end exclusive. */
@@ -59,19 +61,23 @@ struct range range_of_pages(gva_t base, uint64_t size);
 
 /* The layout is another now: count it, and in debug builds check every invariant. */
 void space_changed(struct vm *vm);
+/* No saved copy describes what holds now: for changes that no reader of the map sees. space_changed includes it. */
+void space_forget_saved(struct vm *vm);
 
 /* Tell the observer. */
 void space_revoke(const struct vm *vm, struct range r);
 void space_frame_changed(const struct vm *vm, frame_t frame);
 
-/* Bytes of [r) in allocation a that are committed. */
-uint64_t space_committed(const struct allocation *a, struct range r);
+/* Bytes of r that are committed; at is the run that holds r.start. */
+uint64_t space_committed(const struct run *at, struct range r);
 
 /* Prepare changes of the runs and entries in r: two cuts, own nodes. STATUS_NO_MEMORY, nothing changed. */
 MUST_USE nt_status space_prepare(struct vm *vm, struct range r, bool clear);
 
-/* Cut a's runs at both ends of r; returns the first run in r. After space_prepare. */
-struct run *space_cut(struct vm *vm, struct allocation *a, struct range r);
+/* Cut a's runs at both ends of r, where `at` holds r.start; returns the first run in r. After space_prepare. */
+struct run *space_cut(struct vm *vm, struct allocation *a, struct run *at, struct range r);
+/* Join what became alike after a space_cut whose result was first. */
+void space_join(struct vm *vm, struct allocation *a, struct run *first, struct range r);
 
 /* Give a run another protection, in its pages too; revokes when it allows less. After space_prepare. */
 void space_set_protect(struct vm *vm, struct run *run, uint32_t protect);

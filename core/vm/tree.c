@@ -1,16 +1,18 @@
-/* AVL balancing with a maximum per subtree; see tree.h for what it promises. */
+/* AVL balancing; see tree.h for what it promises. */
 #include "vm/tree.h"
 
 #include <assert.h>
 
+static struct tree_node *outermost(struct tree_node *n, int side)
+{
+    while (n && n->child[side])
+        n = n->child[side];
+    return n;
+}
+
 static int height_of(const struct tree_node *n)
 {
     return n ? n->height : 0;
-}
-
-static uint64_t max_of(const struct tree_node *n)
-{
-    return n ? n->max : 0;
 }
 
 static int height_from_children(const struct tree_node *n)
@@ -21,24 +23,13 @@ static int height_from_children(const struct tree_node *n)
     return (a > b ? a : b) + 1;
 }
 
-static uint64_t max_from_children(const struct tree_node *n)
-{
-    uint64_t a = max_of(n->child[0]);
-    uint64_t b = max_of(n->child[1]);
-    uint64_t m = a > b ? a : b;
-
-    return m > n->weight ? m : n->weight;
-}
-
-/* Recompute what n keeps about its subtree; did anything change? */
+/* Recompute n's height; did it change? */
 static bool refresh(struct tree_node *n)
 {
     int height = height_from_children(n);
-    uint64_t max = max_from_children(n);
-    bool changed = height != n->height || max != n->max;
+    bool changed = height != n->height;
 
     n->height = height;
-    n->max = max;
     return changed;
 }
 
@@ -107,22 +98,14 @@ static void fix_upwards(struct tree *t, struct tree_node *n)
     }
 }
 
-void tree_insert(struct tree *t, struct tree_node *node)
+void tree_insert(struct tree *t, struct tree_node *before, struct tree_node *node)
 {
-    struct tree_node *parent = NULL;
-    struct tree_node *at = t->root;
-    int side = 0;
+    struct tree_node *above = before ? before->child[1] : t->root;
+    struct tree_node *parent = above ? outermost(above, 0) : before;
+    int side = !above;
 
-    while (at) {
-        assert(at->key != node->key);
-        parent = at;
-        side = node->key > at->key;
-        at = at->child[side];
-    }
-    node->child[0] = node->child[1] = NULL;
-    node->parent = parent;
-    node->height = 1;
-    node->max = node->weight;
+    assert(!before || before->key < node->key);
+    *node = (struct tree_node){.parent = parent, .key = node->key, .height = 1};
     if (parent)
         parent->child[side] = node;
     else
@@ -142,9 +125,7 @@ static void remove_inner(struct tree *t, struct tree_node *node)
     set_child(heir, 1, node->child[1]);
     replace(t, node, heir);
     heir->height = node->height;
-    heir->max = node->max;
     fix_upwards(t, below);
-    fix_upwards(t, heir);
 }
 
 void tree_remove(struct tree *t, struct tree_node *node)
@@ -156,14 +137,6 @@ void tree_remove(struct tree *t, struct tree_node *node)
     }
     replace(t, node, node->child[0] ? node->child[0] : node->child[1]);
     fix_upwards(t, node->parent);
-}
-
-void tree_set_weight(struct tree *t, struct tree_node *node, uint64_t weight)
-{
-    if (node->weight == weight)
-        return;
-    node->weight = weight;
-    fix_upwards(t, node);
 }
 
 struct tree_node *tree_floor(const struct tree *t, uint64_t key)
@@ -178,13 +151,6 @@ struct tree_node *tree_floor(const struct tree *t, uint64_t key)
         at = at->child[!above];
     }
     return best;
-}
-
-static struct tree_node *outermost(struct tree_node *n, int side)
-{
-    while (n && n->child[side])
-        n = n->child[side];
-    return n;
 }
 
 struct tree_node *tree_first(const struct tree *t)
@@ -227,8 +193,7 @@ static bool node_valid(const struct tree_node *n)
         if (child && (child->parent != n || (child->key > n->key) != side || child->key == n->key))
             return false;
     }
-    return lean >= -1 && lean <= 1 && n->height == height_from_children(n) &&
-           n->max == max_from_children(n);
+    return lean >= -1 && lean <= 1 && n->height == height_from_children(n);
 }
 
 bool tree_valid(const struct tree *t)

@@ -1,7 +1,6 @@
 /*
- * An ordered tree whose nodes live inside the caller's structs: AVL-balanced, keys unique, and the largest
- * `weight` of every subtree kept in its root. It owns no memory and cannot fail. Every
- * operation is O(log n); a walk with tree_next is O(1) per node on average.
+ * An ordered tree whose nodes live inside the caller's structs: AVL-balanced, keys unique. It owns no memory
+ * and cannot fail. Every operation is O(log n); a walk with tree_next is O(1) per node on average.
  */
 #ifndef VM_TREE_H
 #define VM_TREE_H
@@ -14,9 +13,7 @@ struct tree_node {
     struct tree_node *child[2]; /* lower keys, higher keys */
     struct tree_node *parent;
     uint64_t key;
-    uint64_t weight;
-    uint64_t max; /* the largest weight of this subtree */
-    int height;   /* 1 for a leaf */
+    int height; /* 1 for a leaf */
 };
 
 struct tree {
@@ -24,11 +21,12 @@ struct tree {
     size_t count;
 };
 
-/* Insert node by its key, which must not be present; its weight is set, the rest is not. */
-void tree_insert(struct tree *t, struct tree_node *node);
+/*
+ * Insert node, whose key is set, directly behind `before`, the node with the next lower key; NULL: node is the
+ * lowest.
+ */
+void tree_insert(struct tree *t, struct tree_node *before, struct tree_node *node);
 void tree_remove(struct tree *t, struct tree_node *node);
-/* Tell the tree that node's weight is now this. */
-void tree_set_weight(struct tree *t, struct tree_node *node, uint64_t weight);
 
 /* The node with the highest key that is not above key; NULL when all are above. */
 struct tree_node *tree_floor(const struct tree *t, uint64_t key);
@@ -37,7 +35,7 @@ struct tree_node *tree_last(const struct tree *t);
 struct tree_node *tree_next(const struct tree_node *node);
 struct tree_node *tree_prev(const struct tree_node *node);
 
-/* Order, balance, heights, maxima, parents and the count. O(n). */
+/* Order, balance, heights, parents and the count. O(n). */
 bool tree_valid(const struct tree *t);
 
 #endif

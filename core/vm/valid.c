@@ -15,15 +15,15 @@ static bool allocations_valid(const struct vm *vm)
 
     if (!allocs_valid(&vm->allocs))
         return false;
-    for (const struct allocation *a = allocation_of(tree_first(&vm->allocs.tree)); a;
-         a = allocation_next(a)) {
-        struct range all = {allocation_base(a), a->end};
+    for (const struct allocation *a = allocs_above(&vm->allocs, 0); a;
+         a = allocs_above(&vm->allocs, a->base)) {
+        struct range all = {a->base, a->end};
 
         if (!runs_valid(&a->runs, all.start, all.end) || all.start % VM_PAGE_SIZE ||
             all.end % VM_PAGE_SIZE)
             return false;
         reserved += all.end - all.start;
-        committed += space_committed(a, all);
+        committed += space_committed(runs_first(&a->runs), all);
     }
     return reserved == vm->reserved && committed == vm->committed && committed <= vm->commit_limit;
 }
@@ -33,7 +33,10 @@ static bool entry_valid(const struct vm *vm, uint64_t page, pte_t e)
 {
     const struct allocation *a = allocs_find(&vm->allocs, page * VM_PAGE_SIZE);
 
-    return a && runs_find(&a->runs, page * VM_PAGE_SIZE)->protect == pte_protect(e);
+    bool watched = a && a->writes && !writes_has(a->writes, page * VM_PAGE_SIZE);
+
+    return a && runs_find(&a->runs, page * VM_PAGE_SIZE)->protect == pte_protect(e) &&
+           watched == !!(e & PTE_WATCH);
 }
 
 /* Every entry is valid; uses[frame] counts the entries of each frame. */

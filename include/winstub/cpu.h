@@ -1,5 +1,6 @@
 /*
- * The CPU: x86 in ring 3 over a vm, 64-bit or 32-bit compatibility mode. This header names no engine.
+ * The CPU: x86 in ring 3 over a vm, 64-bit or 32-bit compatibility mode. This header names no
+ * engine.
  *
  * Only cpu_stop may be called from another thread. Everything else is called between runs, never
  * from inside one.
@@ -53,11 +54,13 @@ enum cpu_reg {
 };
 
 /*
- * Make a CPU over vm, which must outlive it: ring 3, flat segments (0x33/0x2b/0x53 or 0x23/0x2b/0x53),
- * EFLAGS 0x202, MXCSR 0x1f80, x87 control word 0x27f, everything else 0. Becomes vm's observer.
- * ERR_UNSUPPORTED  the engine is too old or behaves otherwise than we rely on; why says which version
- *                  was found and what to do. The self-probe behind it runs once per process (about 5 ms)
+ * Make a CPU over vm, which must outlive it: ring 3, flat segments (0x33/0x2b/0x53 or
+ * 0x23/0x2b/0x53), EFLAGS 0x202, MXCSR 0x1f80, x87 control word 0x27f, everything else 0. Becomes
+ * vm's observer.
+ * ERR_UNSUPPORTED  the engine is too old or behaves otherwise than we rely on; why says which
+ *                  version was found and what to do
  * ERR_NOMEM, ERR_ENGINE
+ * About 2 ms, most of it the engine's own start; the self-probe is a few instructions.
  */
 MUST_USE enum err cpu_new(struct vm *vm, enum cpu_arch arch, struct cpu **out, struct diag *why);
 void cpu_free(struct cpu *cpu); /* takes NULL */
@@ -86,12 +89,20 @@ void cpu_context_save(const struct cpu *cpu, struct cpu_context *context);
 void cpu_context_load(struct cpu *cpu, const struct cpu_context *context);
 
 /*
- * Where rdtsc and rdtscp read: called from inside a run, on the running thread. Without it they count themselves.
+ * Where rdtsc and rdtscp read: called from inside a run, on the running thread. Without it they
+ * count themselves.
  */
 void cpu_set_tsc(struct cpu *cpu, uint64_t (*read)(void *ctx), void *ctx);
 
 /* ---- Running --------------------------------------------------------------------------------- */
 
+/*
+ * pc is where rip is, in every event. A #DB after an instruction under the guest's own TF is the
+ * one exception whose pc is behind the instruction that caused it. A break comes before a fault or
+ * trap of fetching the same instruction. Accesses to addresses that are not canonical are faults
+ * too (VM_FAULT_KERNEL). A read-modify-write that may not read is a faulting write, as on a
+ * processor.
+ */
 enum cpu_event_kind {
     CPU_EVENT_STOP,      /* cpu_stop was called */
     CPU_EVENT_BREAK,     /* the instruction at pc, not yet executed, has a break */
@@ -127,32 +138,38 @@ struct cpu_event {
 };
 
 /*
- * Run until something happens. With pass_break the break at the current pc, if there is one, does not
- * stop the first instruction. A cpu_stop that came before is honoured at once.
+ * Run until something happens. With pass_break the break at the current pc, if there is one, does
+ * not stop the first instruction. A cpu_stop that came before is honoured at once.
  * ERR_ENGINE  the engine broke a promise; the guest's state is as the engine left it
+ * ERR_NOMEM   for hooks behind breaks; the guest's state is good
  */
 MUST_USE enum err cpu_run(struct cpu *cpu, bool pass_break, struct cpu_event *out);
 
 /*
- * Execute one instruction, breaks ignored. With open, traps do not apply to it. Events as for cpu_run, and
- * CPU_EVENT_STEP. The guest's own TF and a pushed EFLAGS are what they would be without us.
+ * Execute one instruction, breaks ignored. With open, traps do not apply to it. Events as for
+ * cpu_run, and CPU_EVENT_STEP. The guest's own TF and a pushed EFLAGS are what they would be
+ * without us.
  */
 MUST_USE enum err cpu_step(struct cpu *cpu, bool open, struct cpu_event *out);
 
-/* Stop the current or the next run. From any thread, also before the run. Async-signal-safe. */
+/*
+ * Stop the current or the next run; steps are not stopped. From any thread, also before the run.
+ * Async-signal-safe. Returns when the run has ended, microseconds later, or after 20 ms at most.
+ */
 void cpu_stop(struct cpu *cpu);
 
 /*
- * Breaks: stop before the instruction at addr; guest memory is never written. Unlimited; the free-running
- * cost of unrelated breaks is none. Adding one twice is one break. O(1) plus retranslation of its block.
- * ERR_NOMEM
+ * Breaks: stop before the instruction at addr; guest memory is never written. Unlimited; breaks
+ * in code that does not run cost nothing. Adding one twice is one break. O(1) plus retranslation of
+ * its block. ERR_NOMEM
  */
 MUST_USE enum err cpu_break_add(struct cpu *cpu, gva_t addr);
 void cpu_break_remove(struct cpu *cpu, gva_t addr);
 
 /*
- * Traps: accesses of these kinds (vm_access bits) to a page stop with CPU_EVENT_TRAP; 0 removes. Other
- * pages pay nothing. Both bare-mode imports (exec) and watchpoints stand on this. ERR_NOMEM
+ * Traps: accesses of these kinds (vm_access bits) to a page, mapped or not, stop with
+ * CPU_EVENT_TRAP; 0 removes. Other pages pay nothing. Both bare-mode imports (exec) and
+ * watchpoints stand on this. ERR_NOMEM
  */
 MUST_USE enum err cpu_trap_set(struct cpu *cpu, gva_t page, unsigned access);
 /* The accesses that are trapped on a page; 0 for none. */

@@ -22,7 +22,7 @@ struct dis_access {
 struct dis_insn {
     uint8_t length; /* bytes */
     char text[96];  /* "mov rax, qword ptr [rcx]" */
-    bool vex;       /* VEX, EVEX or XOP encoded: the engine would run it wrongly */
+    bool vex;       /* VEX, EVEX, XOP and their kin: stops as #UD; no accesses are listed */
     bool rep;       /* has an effective rep prefix */
     size_t access_count;
     struct dis_access accesses[DIS_MAX_ACCESSES]; /* in the order the CPU performs them */
@@ -33,8 +33,8 @@ struct dis *dis_new(void); /* NULL when memory is short */
 void dis_free(struct dis *dis);
 
 /*
- * Decode the instruction at pc. cpu gives the registers that addresses are computed from and its arch.
- * False when the bytes are no instruction or end before it does.
+ * Decode the instruction at pc. cpu gives the registers that addresses are computed from, and its
+ * cs the width of the code. False when the bytes are no instruction or end before it does.
  */
 bool dis_decode(struct dis *dis, const struct cpu *cpu, gva_t pc, const uint8_t *bytes, size_t len,
                 struct dis_insn *out);

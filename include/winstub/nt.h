@@ -41,6 +41,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_SECTION_TOO_BIG, 0xC0000040, 8)                                                       \
     S(STATUS_INVALID_PAGE_PROTECTION, 0xC0000045, 87)                                              \
     S(STATUS_SECTION_PROTECTION, 0xC000004E, 87)                                                   \
+    S(STATUS_PRIVILEGE_NOT_HELD, 0xC0000061, 1314)                                                 \
     S(STATUS_FREE_VM_NOT_AT_BASE, 0xC000009F, 487)                                                 \
     S(STATUS_MEMORY_NOT_ALLOCATED, 0xC00000A0, 487)                                                \
     S(STATUS_INVALID_PARAMETER_1, 0xC00000EF, 87)                                                  \
@@ -48,6 +49,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_INVALID_PARAMETER_3, 0xC00000F1, 87)                                                  \
     S(STATUS_INVALID_PARAMETER_4, 0xC00000F2, 87)                                                  \
     S(STATUS_INVALID_PARAMETER_5, 0xC00000F3, 87)                                                  \
+    S(STATUS_INVALID_PARAMETER_6, 0xC00000F4, 87)                                                  \
     S(STATUS_INVALID_PARAMETER_9, 0xC00000F7, 87)                                                  \
     S(STATUS_FLOAT_DIVIDE_BY_ZERO, 0xC000008E, 0xC000008E)                                         \
     S(STATUS_FLOAT_INVALID_OPERATION, 0xC0000090, 0xC0000090)                                      \
@@ -81,7 +83,6 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_NO_TOKEN, 0xC000007C, 1008)                                                           \
     S(STATUS_INSUFFICIENT_RESOURCES, 0xC000009A, 1450)                                             \
     S(STATUS_FILE_IS_A_DIRECTORY, 0xC00000BA, 5)                                                   \
-    S(STATUS_INVALID_PARAMETER_6, 0xC00000F4, 87)                                                  \
     S(STATUS_NOT_A_DIRECTORY, 0xC0000103, 267)                                                     \
     S(STATUS_DLL_NOT_FOUND, 0xC0000135, 126)                                                       \
     S(STATUS_INVALID_ADDRESS, 0xC0000141, 487)                                                     \
@@ -115,6 +116,16 @@ enum {
     MEM_IMAGE = 0x1000000,
 };
 #define MEM_LARGE_PAGES 0x20000000u
+
+/* Only with NtAllocateVirtualMemoryEx, NtFreeVirtualMemory. */
+enum {
+    MEM_COALESCE_PLACEHOLDERS = 0x1,
+    MEM_PRESERVE_PLACEHOLDER = 0x2,
+    MEM_REPLACE_PLACEHOLDER = 0x4000,
+    MEM_RESERVE_PLACEHOLDER = 0x40000,
+};
+
+#define WRITE_WATCH_FLAG_RESET 0x1u
 
 /* Page protections (PAGE_*). */
 enum {

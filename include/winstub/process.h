@@ -44,6 +44,7 @@ struct process_options {
  * Load the program and stand at its entry point, as if BaseThreadInitThunk had just called it: the return address is
  * an exit stub in kernel32 (process_is_exit), the argument is the PEB (x64: rcx; i386: on the stack and in ebx), rdx
  * is the entry point. A DLL is entered as DllMain(base, DLL_PROCESS_ATTACH, 1). Raw code is entered like a program.
+ * As on Windows, a 32-bit image that is not marked NX_COMPAT may execute its data.
  * Static TLS data is set up; TLS callbacks and DLL entry points do not run.
  *
  * The clock starts at the host's time and with four hours of uptime. Addresses are the same in every run.

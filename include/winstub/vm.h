@@ -33,7 +33,8 @@ struct buf;
 struct vm;
 
 struct vm_config {
-    gva_t user_limit;      /* one of VM_USER_LIMIT_*; 0 = VM_USER_LIMIT_64 */
+    gva_t
+        user_limit; /* one of VM_USER_LIMIT_*, or any multiple of 64 KiB below; 0 = VM_USER_LIMIT_64 */
     uint64_t arena_size;   /* host address space for frames; 0 = 64 GiB; whole pages */
     uint64_t commit_limit; /* bytes of commit charge; 0 = arena_size */
 };
@@ -49,14 +50,18 @@ void vm_free(struct vm *vm); /* takes NULL */
 
 /* What NtAllocateVirtualMemory(Ex) is asked for. Zero-initialise; 0 members are "not given". */
 struct vm_request {
-    gva_t base;         /* 0: anywhere */
-    uint64_t size;      /* bytes, not 0 */
-    uint32_t type;      /* MEM_COMMIT, MEM_RESERVE, MEM_TOP_DOWN, MEM_RESET, MEM_WRITE_WATCH */
+    gva_t base;    /* 0: anywhere */
+    uint64_t size; /* bytes, not 0 */
+    uint32_t
+        type; /* MEM_COMMIT, MEM_RESERVE, MEM_TOP_DOWN, MEM_RESET, MEM_WRITE_WATCH, MEM_*_PLACEHOLDER */
     uint32_t protect;   /* PAGE_* */
     gva_t lowest;       /* MEM_ADDRESS_REQUIREMENTS */
     gva_t highest;      /* inclusive, as LowestStartingAddress/HighestEndingAddress are */
     uint64_t alignment; /* power of two of at least 64 KiB */
-    const char *label;  /* copied; names a new allocation in maps */
+    uint64_t
+        zero_bits; /* A22..A25: up to 31 a count of leading zeros of 32 bits, above that a mask */
+    const char *label; /* copied; names a new allocation in maps */
+    bool extended;     /* asked by NtAllocateVirtualMemoryEx: placeholders are allowed (A50) */
 };
 
 /*
@@ -68,7 +73,8 @@ MUST_USE nt_status vm_allocate(struct vm *vm, const struct vm_request *req, gva_
                                uint64_t *size);
 
 /*
- * NtFreeVirtualMemory with MEM_DECOMMIT or MEM_RELEASE in type. *base and *size are read and, on
+ * NtFreeVirtualMemory with MEM_DECOMMIT or MEM_RELEASE in type, the latter also with MEM_PRESERVE_PLACEHOLDER
+ * or MEM_COALESCE_PLACEHOLDERS. *base and *size are read and, on
  * success, receive the rounded range; *size 0 means the whole allocation that starts at *base. F01..F24.
  */
 MUST_USE nt_status vm_release(struct vm *vm, gva_t *base, uint64_t *size, uint32_t type);
@@ -76,6 +82,16 @@ MUST_USE nt_status vm_release(struct vm *vm, gva_t *base, uint64_t *size, uint32
 /* NtProtectVirtualMemory. *old receives the first page's protection and must not be NULL (P04). P01..P20. */
 MUST_USE nt_status vm_protect(struct vm *vm, gva_t *base, uint64_t *size, uint32_t protect,
                               uint32_t *old);
+
+/*
+ * NtGetWriteWatch, NtResetWriteWatch. addresses has room for *count; *count becomes how many were written to it,
+ * ascending. flags: 0 or WRITE_WATCH_FLAG_RESET. W01..W11.
+ * STATUS_ACCESS_VIOLATION  a pointer is NULL; STATUS_INVALID_PARAMETER  the rest; STATUS_NO_MEMORY
+ * O(pages in the range).
+ */
+MUST_USE nt_status vm_get_write_watch(struct vm *vm, uint32_t flags, gva_t base, uint64_t size,
+                                      gva_t *addresses, uint64_t *count, uint32_t *granularity);
+MUST_USE nt_status vm_reset_write_watch(struct vm *vm, gva_t base, uint64_t size);
 
 /* MEMORY_BASIC_INFORMATION, and what a debugger wants to know beside it. */
 struct vm_region {
@@ -147,9 +163,23 @@ size_t vm_debug_read(const struct vm *vm, gva_t addr, void *dst, size_t len);
  */
 MUST_USE bool vm_debug_write(struct vm *vm, gva_t addr, const void *src, size_t len);
 
-/* ---- The CPU's path ------------------------------------------------------------------------- */
+/* ---- A system service's path: obeys protection, as the kernel does with its caller's pointers ---- */
 
 enum vm_access { VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4 };
+
+/*
+ * Touch every page of [addr, addr + len) as an access would: demand zero, copy on write, write watch. Nothing for len 0.
+ * STATUS_ACCESS_VIOLATION      some page does not allow it
+ * STATUS_GUARD_PAGE_VIOLATION  a guard page was met, whose guard is off now (G09)
+ * STATUS_NO_MEMORY
+ */
+MUST_USE nt_status vm_probe(struct vm *vm, gva_t addr, uint64_t len, enum vm_access want);
+
+/* Probe, then copy: all or nothing. */
+MUST_USE nt_status vm_read(struct vm *vm, gva_t addr, void *dst, size_t len);
+MUST_USE nt_status vm_write(struct vm *vm, gva_t addr, const void *src, size_t len);
+
+/* ---- The CPU's path ------------------------------------------------------------------------- */
 
 /* Why an access is refused. */
 enum vm_fault {
@@ -204,19 +234,23 @@ struct vm_observer {
 /* At most one observer; NULL removes it. The struct is copied. */
 void vm_set_observer(struct vm *vm, const struct vm_observer *observer);
 
-/* ---- The kernel's path: memory that the caller of a system service named ----------------------- */
+/* ---- Save and restore ------------------------------------------------------------------------ */
+
+/* All that a vm holds at one moment, except frames of vm_frame_new: map, contents, protections, guards, records. */
+struct vm_saved;
 
 /*
- * Copy from or to guest memory, honouring protection as the guest's own access would: pages get frames, WRITECOPY
- * pages become private. The first byte that is refused is *at, and why is the result; the bytes before it were
- * copied. A guard page is not cleared. at may be NULL.
+ * Save. Pages are shared until either side changes them. NULL: memory is short.
+ * O(1) while the map is as at an earlier save or restore, else O(log allocations + runs).
  */
-MUST_USE enum vm_fault vm_copy_in(struct vm *vm, void *dst, gva_t src, size_t len, gva_t *at);
-MUST_USE enum vm_fault vm_copy_out(struct vm *vm, gva_t dst, const void *src, size_t len,
-                                   gva_t *at);
-/* Would an access of that kind to all of [addr, addr + len) be allowed? Nothing is copied. */
-MUST_USE enum vm_fault vm_probe(struct vm *vm, gva_t addr, uint64_t len, enum vm_access want,
-                                gva_t *at);
+struct vm_saved *vm_save(struct vm *vm);
+/*
+ * Make vm what it was; extra allocations vanish. saved stays valid. False, nothing changed: memory is short.
+ * O(pages written since) while the map is the same, and O(runs) for another one.
+ */
+MUST_USE bool vm_restore(struct vm *vm, const struct vm_saved *saved);
+/* Before vm_free of the vm that it was saved from. Takes NULL. */
+void vm_saved_free(struct vm_saved *saved);
 
 /* ---- Reports -------------------------------------------------------------------------------- */
 

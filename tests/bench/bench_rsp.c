@@ -30,6 +30,7 @@ struct client {
     char *data;
     size_t len; /* bytes in data, of which the first `used` were handed out */
     size_t used;
+    bool no_acks;
 };
 
 static void die(const char *what)
@@ -121,6 +122,8 @@ static void ask(struct client *c, const char *body, size_t body_len, const char 
 
     send_packet(c, body, body_len);
     answer = receive_packet(c, &len);
+    if (!c->no_acks)
+        send_all(c->fd, "+", 1);
     if (len < 2 || !strchr(kinds, answer[1])) {
         fprintf(stderr, "bench_rsp: %.32s was answered %.*s\n", body, (int)(len < 64 ? len : 64),
                 answer);
@@ -131,6 +134,12 @@ static void ask(struct client *c, const char *body, size_t body_len, const char 
 static void ask_text(struct client *c, const char *body, const char *kinds)
 {
     ask(c, body, strlen(body), kinds);
+}
+
+static void stop_acks(struct client *c)
+{
+    ask_text(c, "QStartNoAckMode", "O");
+    c->no_acks = true;
 }
 
 static struct client client_on(int fd, pid_t pid)
@@ -205,8 +214,7 @@ static struct client winstub_start(char *file)
                     "0x" CODE_BASE,        file,    NULL};
     struct client c = server_start(argv, "waiting for gdb on 127.0.0.1:");
 
-    ask_text(&c, "QStartNoAckMode", "O");
-    send_all(c.fd, "+", 1);
+    stop_acks(&c);
     ask_text(&c, "vCont?", "v");
     return c;
 }
@@ -220,17 +228,14 @@ static bool gdbserver_start(struct client *out)
         return false;
     *out = server_start(argv, "Listening on port ");
     ask_text(out, "qSupported:swbreak+;hwbreak+;vContSupported+", "PS");
-    ask_text(out, "QStartNoAckMode", "O");
-    send_all(out->fd, "+", 1);
+    stop_acks(out);
     ask_text(out, "?", "T");
     return true;
 }
 
-/* Answer each packet with a stop reply of the usual size, without looking at it. */
-static void echo_serve(int listener)
+/* Answer each packet with the same bytes, without looking at it. */
+static void echo_serve(int listener, const char *answer, size_t answer_len)
 {
-    static const char answer[] =
-        "T0506:0000000000000000;07:0000000000000000;10:0000000000000000;11:00000000;thread:1f4;";
     int on = 1;
     int fd = accept(listener, NULL, NULL);
     struct client c = client_on(fd, 0);
@@ -240,11 +245,11 @@ static void echo_serve(int listener)
         size_t len;
 
         (void)receive_packet(&c, &len);
-        send_packet(&c, answer, sizeof answer - 1);
+        send_packet(&c, answer, answer_len);
     }
 }
 
-static struct client echo_start(void)
+static struct client echo_start(const char *answer, size_t answer_len)
 {
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t len = sizeof at;
@@ -257,7 +262,7 @@ static struct client echo_start(void)
         die("cannot listen");
     pid = spawn();
     if (!pid)
-        echo_serve(listener);
+        echo_serve(listener, answer, answer_len);
     close(listener);
     return client_connect(ntohs(at.sin_port), pid);
 }
@@ -280,11 +285,15 @@ static double best(double a, double b)
 
 static void measure_steps(struct client *winstub, unsigned steps)
 {
-    struct client echo = echo_start();
-    struct client gdbserver;
+    struct client echo, gdbserver;
     bool has_gdbserver = gdbserver_start(&gdbserver);
     double rate[3] = {0, 0, 0};
+    size_t len;
+    const char *stop_reply;
 
+    send_packet(winstub, "?", 1);
+    stop_reply = receive_packet(winstub, &len);
+    echo = echo_start(stop_reply + 1, len - 1);
     for (int i = 0; i < ROUNDS; i++) {
         rate[0] = best(rate[0], step_rate(&echo, steps));
         rate[1] = best(rate[1], step_rate(winstub, steps));
@@ -411,7 +420,7 @@ static void write_code(const char *path)
 
 int main(int argc, char **argv)
 {
-    unsigned steps = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 0) : 5000;
+    unsigned steps = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 0) : 20000;
     char path[] = TEST_BUILD "/bench_rsp.code";
     struct client winstub;
 

@@ -17,7 +17,7 @@ import time
 
 SLOWNESS = float(os.environ.get("TEST_SLOWNESS", "1"))  # instrumented builds run with more
 PATIENCE = 30 * SLOWNESS  # seconds until a prompt or a line is given up
-READY = re.compile(r"waiting for gdb on 127\.0\.0\.1:(\d+)")
+READY = re.compile(r"waiting for gdb on 127\.0\.0\.1:(\d+).*\n")
 
 
 class Failed(Exception):
@@ -187,9 +187,9 @@ class Test:
         self.folder = tempfile.mkdtemp(prefix="winstub-test-")
         self.started = []
 
-    def guest(self, name):
+    def guest(self, name, kind="exe"):
         """The path of a guest program of this test's width."""
-        return os.path.join(self.build, "guests", f"{name}{self.bits}.exe")
+        return os.path.join(self.build, "guests", f"{name}{self.bits}.{kind}")
 
     def serve(self, *arguments):
         server = self.attempt(*arguments)

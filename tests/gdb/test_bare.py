@@ -22,6 +22,24 @@ def a_call_of_a_dll_stops_and_can_be_answered(test):
     gdb.do("continue", r"exited with code 052\]")
 
 
+@with_each_gdb
+def next_does_not_run_through_a_function_that_is_not_there(test):
+    gdb, _ = test.session("hello")
+    gdb.do("break main")
+    gdb.do("continue", r"Breakpoint 1")
+    gdb.do(f"until {marked_line('hello.c', 'get handle')}")
+    gdb.do("next", r"KERNEL32!GetStdHandle called from", r"received signal SIGSYS")
+
+
+@with_each_gdb
+def shellcode_finds_a_function_by_its_hash(test):
+    arch = {64: "x86-64", 32: "x86"}[test.bits]
+    server = test.serve("--raw", "--arch", arch, test.guest("shell_peb", "bin"))
+    gdb = test.debug()
+    gdb.connect(server)
+    gdb.do("continue", r"KERNEL32!WinExec called from 0x[0-9a-f]+ \(shell_peb\d\d\.bin")
+
+
 @with_one_gdb
 def raw_code_runs(test):
     # mov $6, %eax; imul $7, %eax; ret

@@ -15,7 +15,7 @@ static int add_up(int last)
 int main(void)
 {
     int sum = add_up(6);
-    HANDLE out = GetStdHandle(STD_OUTPUT_HANDLE);
+    HANDLE out = GetStdHandle(STD_OUTPUT_HANDLE); /* MARK get handle */
     DWORD written = 0;
 
     WriteFile(out, greetings[0], 32, &written, NULL);

@@ -55,22 +55,33 @@ static void take_packet(struct stub_client *c)
         buf_byte(&c->console, rsp_hex_byte(&text));
 }
 
+/* One event of the stub's output; says whether it was a packet. */
+static bool take_event(struct stub_client *c, enum rsp_event event)
+{
+    c->acks += event == RSP_ACK;
+    c->naks += event == RSP_NAK;
+    if (event == RSP_PACKET)
+        take_packet(c);
+    return event == RSP_PACKET;
+}
+
 void stub_client_receive(struct stub_client *c)
 {
     const uint8_t *out;
     size_t len;
 
     while (out = stub_output(c->stub, &len), len) {
-        enum rsp_event event;
-        size_t taken = rsp_frame_feed(&c->frame, out, len, &event);
+        size_t packets = 0;
 
-        stub_sent(c->stub, taken);
-        c->acks += event == RSP_ACK;
-        c->naks += event == RSP_NAK;
-        if (event != RSP_PACKET)
-            continue;
-        take_packet(c);
-        stub_feed(c->stub, "+", 1);
+        for (size_t at = 0; at < len;) {
+            enum rsp_event event;
+
+            at += rsp_frame_feed(&c->frame, out + at, len - at, &event);
+            packets += take_event(c, event);
+        }
+        stub_sent(c->stub, len);
+        while (packets--)
+            stub_feed(c->stub, "+", 1);
     }
 }
 

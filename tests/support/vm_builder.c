@@ -136,11 +136,15 @@ bool unchanged(struct memory_of *before, const struct vm *vm)
         (void)fprintf(stderr, "before, version %llu:\n%snow, version %llu:\n%s",
                       (unsigned long long)before->version, buf_str(&before->text),
                       (unsigned long long)now->version, buf_str(&now->text));
-    buf_fini(&before->text);
-    buf_fini(&now->text);
-    free(before);
-    free(now);
+    forget_memory(before);
+    forget_memory(now);
     return same;
+}
+
+void forget_memory(struct memory_of *m)
+{
+    buf_fini(&m->text);
+    free(m);
 }
 
 nt_status build_image(struct vm *vm, gva_t base)

@@ -11,6 +11,16 @@ struct buf;
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
+/* For programs that include check.h: a status by name, and a refusal that leaves no trace. */
+#define ck_status(call, status) ck_assert_str_eq(nt_text(call), nt_text(status))
+#define ck_succeeds(call)       ck_status(call, STATUS_SUCCESS)
+#define ck_refused(call, status)                                                                   \
+    do {                                                                                           \
+        struct memory_of *ck_before = remember(vm);                                                \
+        ck_status(call, status);                                                                   \
+        ck_assert(unchanged(ck_before, vm));                                                       \
+    } while (0)
+
 /* A vm with a 64-bit user range and an arena of that many frames (0: the default size). Ends the test when it cannot. */
 struct vm *build_vm(uint32_t frames);
 
@@ -32,12 +42,13 @@ struct vm_region region_at(const struct vm *vm, gva_t addr);
 void picture(const struct vm *vm, struct buf *out);
 
 /*
- * Remember the address space and then say whether it still looks the same: map, contents, statistics, layout version.
- * unchanged() frees the memory; call it once per remember().
+ * Remember the address space and then say whether it still looks the same: map, contents, statistics, layout
+ * version; what differs goes to stderr. unchanged() and forget_memory() free what remember() made.
  */
 struct memory_of;
 struct memory_of *remember(const struct vm *vm);
 bool unchanged(struct memory_of *before, const struct vm *vm);
+void forget_memory(struct memory_of *m);
 
 /* An image view of four pages at base: header READONLY, .text EXECUTE_READ, .data WRITECOPY, .bss WRITECOPY (zero). */
 nt_status build_image(struct vm *vm, gva_t base);

@@ -146,6 +146,56 @@ START_TEST(a_library_list_for_lldb)
 }
 END_TEST
 
+/* A document without end is refused, not cut; the next one works. */
+static enum err endless_libraries(void *ctx, size_t i, struct target_library *out)
+{
+    (void)ctx, (void)i;
+    *out = (struct target_library){.path = "C:\\a.dll"};
+    return i < 1u << 20 ? ERR_OK : ERR_RANGE;
+}
+
+START_TEST(a_document_over_the_limit)
+{
+    client->target->ops.library = endless_libraries;
+    ck_assert_str_eq(stub_client_ask(client, "qXfer:libraries:read::0,10"), "E0c");
+    ck_assert_int_eq(stub_client_ask(client, "qXfer:threads:read::0,10")[0], 'm');
+}
+END_TEST
+
+static enum err long_label(void *ctx, gva_t addr, struct target_region *out)
+{
+    static char label[1000];
+
+    (void)many_regions(ctx, addr, out);
+    memset(label, 'x', sizeof label - 1);
+    out->label = out->state == MEM_FREE ? "" : label;
+    return addr >= 200000ull * RUN ? ERR_RANGE : ERR_OK;
+}
+
+START_TEST(text_over_the_limit)
+{
+    client->target->ops.region = long_label;
+    ck_assert_str_eq(stub_client_ask(client, "qRcmd,6d6170"), "OK");
+    ck_assert(strstr(buf_str(&client->console), "\n(cut here: the text is too long)\n") != NULL);
+    ck_assert_str_eq(stub_client_ask(client, "qRcmd,68656c70"), "OK");
+    ck_assert(!strstr(buf_str(&client->console), "cut here"));
+}
+END_TEST
+
+START_TEST(long_questions)
+{
+    char packet[5000];
+
+    memset(packet, '6', sizeof packet);
+    packet[sizeof packet - 1] = 0;
+    memcpy(packet, "qRcmd,", 6);
+    ck_assert_str_eq(stub_client_ask(client, packet), "E07");
+    memcpy(packet, "qFileLoadAddress:", 17);
+    ck_assert_str_eq(stub_client_ask(client, packet), "E07");
+    ck_assert_str_eq(stub_client_ask(client, "qC"), "QC4c");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("documents");
@@ -159,6 +209,9 @@ int main(void)
     tcase_add_test(tc, a_huge_memory_map);
     tcase_add_test(tc, a_huge_monitor_map);
     tcase_add_test(tc, a_library_list_for_lldb);
+    tcase_add_test(tc, a_document_over_the_limit);
+    tcase_add_test(tc, text_over_the_limit);
+    tcase_add_test(tc, long_questions);
     suite_add_tcase(suite, tc);
     return suite_main(suite);
 }

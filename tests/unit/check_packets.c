@@ -63,6 +63,7 @@ static const struct {
     {"vCont;c", "vCont;"},
     {"vCont", NULL},
     {"", NULL},
+    {"qHostInfo", "qHostInfo"},
     {"x0,0", NULL},
     {"\xff", NULL},
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alloc_fail.h"
 #include "process_builder.h"
 #include "suite.h"
 
@@ -154,6 +155,21 @@ START_TEST(small_programs_get_two_gigabytes)
 }
 END_TEST
 
+START_TEST(old_32_bit_programs_may_execute_data)
+{
+    bool says_so = _i & 2;
+    enum vm_fault fault;
+    struct vm_fill fill;
+    struct pe_builder b;
+
+    builder(&b, _i & 1);
+    b.dll_characteristics = (uint16_t)(says_so ? 0x100 : 0);
+    p = build_program(&b, NULL);
+    fault = vm_fill(process_vm(p), process_thread(p, 0)->stack_limit, VM_EXEC, &fill);
+    ck_assert_int_eq(fault, _i & 1 || says_so ? VM_FAULT_NOEXEC : VM_FAULT_NONE);
+}
+END_TEST
+
 /* ---- Raw code --------------------------------------------------------------------------------- */
 
 static const uint8_t code[] = {0x90, 0x90, 0xc3};
@@ -220,7 +236,7 @@ END_TEST
 
 START_TEST(bad_options_are_named)
 {
-    const char *argv[] = {"a\"b"}, *env[] = {"nothing"};
+    const char *argv[] = {"a\"b"}, *folder[] = {"C:\\dir\\"}, *env[] = {"nothing"};
     const struct {
         struct process_options options;
         const char *text;
@@ -229,6 +245,7 @@ START_TEST(bad_options_are_named)
         {{.env = env, .env_count = 1}, "'nothing'"},
         {{.cwd = "/home"}, "'/home'"},
         {{.cwd = ""}, "''"},
+        {{.argv = folder, .argc = 1}, "names a folder"},
     };
     struct diag why = {{0}};
     struct pe_builder b;
@@ -375,6 +392,26 @@ START_TEST(damaged_programs_start_or_are_refused)
 }
 END_TEST
 
+START_TEST(running_out_of_host_memory_is_an_error)
+{
+    struct guest_file on_disk;
+    struct process_options options = {.path = on_disk.path, .raw = _i};
+    struct diag why = {{0}};
+    struct pe_builder b;
+    struct buf file;
+    enum err e;
+
+    builder(&b, 0);
+    buf_init(&file, 1 << 20);
+    pe_builder_write(&b, &file);
+    guest_file_make(&on_disk, "test.exe", file.data, file.len);
+    ALLOC_FAIL_EACH(e, process_new(&options, &p, &why), ERR_NOMEM, ERR_OK);
+    ck_assert_msg(strncmp(why.text, on_disk.path, strlen(on_disk.path)) == 0, "%s", why.text);
+    guest_file_remove(&on_disk);
+    buf_fini(&file);
+}
+END_TEST
+
 /* ---- Names of DLLs ---------------------------------------------------------------------------- */
 
 static const struct {
@@ -439,15 +476,17 @@ int main(void)
     tcase_add_loop_test(tc, an_impossible_base_is_an_error, 0, COUNT_OF(bad_bases));
     tcase_add_loop_test(tc, an_image_without_relocations_cannot_move, 0, 2);
     tcase_add_loop_test(tc, small_programs_get_two_gigabytes, 0, 2);
+    tcase_add_loop_test(tc, old_32_bit_programs_may_execute_data, 0, 4);
     tcase_add_loop_test(tc, raw_code_lies_where_it_is_wanted, 0, 4);
     tcase_add_test(tc, raw_code_is_checked);
     tcase_add_loop_test(tc, a_file_that_is_no_program_is_named, 0, 3);
-    tcase_add_loop_test(tc, bad_options_are_named, 0, 4);
+    tcase_add_loop_test(tc, bad_options_are_named, 0, 5);
     tcase_add_test(tc, texts_that_are_too_long_are_refused);
     tcase_add_loop_test(tc, an_image_without_entry_point_has_nothing_to_run, 0, 2);
     tcase_add_loop_test(tc, hostile_stacks_are_refused_or_served, 0, 8);
     tcase_add_loop_test(tc, a_tls_directory_outside_the_image_is_refused, 0, 8);
     tcase_add_loop_test(tc, damaged_programs_start_or_are_refused, 0, 2);
+    tcase_add_loop_test(tc, running_out_of_host_memory_is_an_error, 0, 2);
     tcase_add_loop_test(tc, dll_names_are_normalized, 0, 2 * COUNT_OF(dll_names));
     tcase_add_loop_test(tc, api_sets_lead_to_their_hosts, 0, 2);
     suite_add_tcase(suite, tc);

@@ -11,20 +11,21 @@
 
 static const struct {
     uint32_t protect;
-    const char *text;
+    const char *text, *permissions;
 } protections[] = {
-    {0, ""},
-    {PAGE_NOACCESS, "NOACCESS"},
-    {PAGE_READONLY, "READONLY"},
-    {PAGE_READWRITE, "READWRITE"},
-    {PAGE_WRITECOPY, "WRITECOPY"},
-    {PAGE_EXECUTE, "EXECUTE"},
-    {PAGE_EXECUTE_READ, "EXECUTE_READ"},
-    {PAGE_EXECUTE_READWRITE, "EXECUTE_READWRITE"},
-    {PAGE_EXECUTE_WRITECOPY, "EXECUTE_WRITECOPY"},
-    {PAGE_READWRITE | PAGE_GUARD, "READWRITE|GUARD"},
+    {0, "", ""},
+    {PAGE_NOACCESS, "NOACCESS", ""},
+    {PAGE_READONLY, "READONLY", "r"},
+    {PAGE_READWRITE, "READWRITE", "rw"},
+    {PAGE_WRITECOPY, "WRITECOPY", "rw"},
+    {PAGE_EXECUTE, "EXECUTE", "x"},
+    {PAGE_EXECUTE_READ, "EXECUTE_READ", "rx"},
+    {PAGE_EXECUTE_READWRITE, "EXECUTE_READWRITE", "rwx"},
+    {PAGE_EXECUTE_WRITECOPY, "EXECUTE_WRITECOPY", "rwx"},
+    {PAGE_READWRITE | PAGE_GUARD, "READWRITE|GUARD", ""},
     {PAGE_EXECUTE_READWRITE | PAGE_GUARD | PAGE_NOCACHE | PAGE_WRITECOMBINE,
-     "EXECUTE_READWRITE|GUARD|NOCACHE|WRITECOMBINE"},
+     "EXECUTE_READWRITE|GUARD|NOCACHE|WRITECOMBINE", ""},
+    {PAGE_READWRITE | PAGE_NOCACHE, "READWRITE|NOCACHE", "rw"},
 };
 
 START_TEST(protection)
@@ -33,6 +34,7 @@ START_TEST(protection)
 
     region_protect(protections[_i].protect, text, sizeof text);
     ck_assert_str_eq(text, protections[_i].text);
+    ck_assert_str_eq(region_permissions(protections[_i].protect), protections[_i].permissions);
 }
 END_TEST
 

@@ -332,6 +332,16 @@ START_TEST(wild_jump_stops_at_its_target)
 }
 END_TEST
 
+START_TEST(wild_call_names_its_caller)
+{
+    START("\xb8\x78\x56\x34\x12\xff\xd0"); /* mov eax, 0x12345678; call eax */
+    go_on();
+    ck_assert_uint_eq(pc(), 0x12345678);
+    ck_assert_msg(strstr(stop.note, "the top of the stack is the code address 0x10000007"), "%s",
+                  stop.note);
+}
+END_TEST
+
 START_TEST(a_handled_int3_is_passed)
 {
     START("\xcc\xb8\x07\x00\x00\x00\xc3");
@@ -587,6 +597,7 @@ int main(void)
     tcase_add_loop_test(tc, kill_ends_the_process, 0, 2);
     tcase_add_loop_test(tc, resume_refuses_what_does_not_exist, 0, 2);
     tcase_add_loop_test(tc, wild_jump_stops_at_its_target, 0, 2);
+    tcase_add_loop_test(tc, wild_call_names_its_caller, 0, 2);
     tcase_add_loop_test(tc, a_handled_int3_is_passed, 0, 2);
     tcase_add_loop_test(tc, a_handled_fault_is_tried_again, 0, 2);
     tcase_add_loop_test(tc, an_exception_passed_to_the_guest_ends_it, 0, 2);

@@ -100,7 +100,7 @@ START_TEST(kinds)
          "T02thread:p1234.4c;reason:signal;"},
         {STOP_LIBRARY, "T05library:;thread:4c;", "T05library:;thread:p1234.4c;",
          "T05library:;thread:p1234.4c;reason:signal;"},
-        {STOP_IMPORT, "T05thread:4c;", "T05thread:p1234.4c;", "T05thread:p1234.4c;reason:signal;"},
+        {STOP_IMPORT, "T0cthread:4c;", "T0cthread:p1234.4c;", "T0cthread:p1234.4c;reason:signal;"},
         {STOP_ENGINE, "T06thread:4c;", "T06thread:p1234.4c;", "T06thread:p1234.4c;reason:signal;"},
         {STOP_EXIT, "Wc0000005", "Wc0000005;process:1234", "W05;process:1234"},
     };

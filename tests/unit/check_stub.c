@@ -97,6 +97,7 @@ START_TEST(ends)
     ck_assert_str_eq(ask("?"), "W01");
     ck_assert_str_eq(ask("vKill;1"), "OK");
     ck_assert_int_eq(stub_state(client->stub), STUB_KILLED);
+    ck_assert_str_eq(buf_str(&client->target->log), "set 0 0x1002 1\nclear 0 0x1002 1\nkill\n");
 }
 END_TEST
 

@@ -1,4 +1,4 @@
-/* Guest text: UTF-16, command lines against a reader written after Microsoft's rules, environment blocks. */
+/* Guest text: command lines against a reader written after Microsoft's rules, environment blocks. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,38 +8,6 @@
 #include "winstub/bytes.h"
 
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
-
-static const struct {
-    const char *utf8;
-    uint16_t units[8];
-    size_t count;
-} conversions[] = {
-    {"", {0}, 0},
-    {"aB\\", {'a', 'B', '\\'}, 3},
-    {"\xc3\xa9\xe2\x82\xac", {0xe9, 0x20ac}, 2},
-    {"\xf0\x9f\x98\x80!", {0xd83d, 0xde00, '!'}, 3},
-    {"\xff"
-     "a",
-     {0xfffd, 'a'},
-     2},
-    {"\xc0\xaf", {0xfffd, 0xfffd}, 2},                         /* overlong '/' */
-    {"\xed\xa0\x80", {0xfffd, 0xfffd, 0xfffd}, 3},             /* a surrogate */
-    {"\xf4\x90\x80\x80", {0xfffd, 0xfffd, 0xfffd, 0xfffd}, 4}, /* above U+10FFFF */
-    {"\xe2\x82", {0xfffd, 0xfffd}, 2},                         /* cut short */
-};
-
-START_TEST(utf8_becomes_utf16)
-{
-    struct buf out;
-
-    buf_init(&out, 100);
-    ck_assert(text_utf16(&out, conversions[_i].utf8));
-    ck_assert_msg(out.len == 2 * conversions[_i].count, "case %d: %zu bytes", _i, out.len);
-    for (size_t i = 0; i < conversions[_i].count; i++)
-        ck_assert_uint_eq(get_u16(out.data + 2 * i), conversions[_i].units[i]);
-    buf_fini(&out);
-}
-END_TEST
 
 static const struct {
     const char *argv[4];
@@ -229,7 +197,6 @@ int main(void)
     Suite *suite = suite_create("text");
     TCase *tc = tcase_create("text");
 
-    tcase_add_loop_test(tc, utf8_becomes_utf16, 0, COUNT_OF(conversions));
     tcase_add_loop_test(tc, arguments_become_a_command_line, 0, COUNT_OF(lines));
     tcase_add_test(tc, any_arguments_survive_the_command_line);
     tcase_add_test(tc, a_program_name_cannot_hold_a_quotation_mark);

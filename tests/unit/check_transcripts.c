@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fake_target.h"
+#include "handlers.h"
 #include "packets.h"
 #include "rsp_frame.h"
 #include "rsp_log.h"
@@ -188,8 +189,39 @@ START_TEST(transcript)
 }
 END_TEST
 
-/* Mark the rows that the "w" lines of a file call for. */
-static void mark_rows(const char *path, bool *seen)
+struct coverage {
+    bool rows[256];    /* of the packet table */
+    bool commands[64]; /* of `monitor` */
+};
+
+/* The command of a qRcmd body, in hex. */
+static void mark_command(struct coverage *seen, struct bytes hex)
+{
+    char text[100] = "";
+    struct rsp_reader in;
+    const char *name;
+
+    rsp_reader_init(&in, hex.data, hex.len);
+    rsp_hex_bytes(&in, text, hex.len / 2 < sizeof text ? hex.len / 2 : sizeof text - 1);
+    text[strcspn(text, " ")] = 0;
+    for (size_t i = 0; (name = monitor_name(i)); i++)
+        seen->commands[i] |= strcmp(name, text) == 0;
+}
+
+static void mark_packet(struct coverage *seen, const struct rsp_frame *f)
+{
+    const struct packet *p = packets_find(f->body, f->len);
+    size_t name_len = p ? strlen(p->name) : 0;
+
+    if (!p)
+        return;
+    seen->rows[p - packets_row(0)] = true;
+    if (p->handler == cmd_monitor)
+        mark_command(seen, (struct bytes){f->body + name_len, f->len - name_len});
+}
+
+/* Mark what the "w" lines of a file call for. */
+static void mark_file(struct coverage *seen, const char *path)
 {
     struct rsp_frame *frame = malloc(sizeof *frame);
     struct buf file, bytes;
@@ -207,27 +239,28 @@ static void mark_rows(const char *path, bool *seen)
     rsp_frame_init(frame);
     for (size_t at = 0; at < bytes.len;) {
         enum rsp_event event;
-        const struct packet *p;
 
         at += rsp_frame_feed(frame, bytes.data + at, bytes.len - at, &event);
-        p = event == RSP_PACKET ? packets_find(frame->body, frame->len) : NULL;
-        if (p)
-            seen[p - packets_row(0)] = true;
+        if (event == RSP_PACKET)
+            mark_packet(seen, frame);
     }
     buf_fini(&file);
     buf_fini(&bytes);
     free(frame);
 }
 
-START_TEST(every_row_has_a_transcript)
+START_TEST(all_packets_and_commands_are_there)
 {
-    bool seen[256] = {false};
+    struct coverage seen = {0};
     const struct packet *p;
+    const char *name;
 
     for (size_t i = 0; i < files.gl_pathc; i++)
-        mark_rows(files.gl_pathv[i], seen);
+        mark_file(&seen, files.gl_pathv[i]);
     for (size_t i = 0; (p = packets_row(i)); i++)
-        ck_assert_msg(seen[i], "no transcript sends the packet %s", p->name);
+        ck_assert_msg(seen.rows[i], "no transcript sends the packet %s", p->name);
+    for (size_t i = 0; (name = monitor_name(i)); i++)
+        ck_assert_msg(seen.commands[i], "no transcript sends monitor %s", name);
 }
 END_TEST
 
@@ -242,7 +275,7 @@ int main(void)
         return EXIT_FAILURE;
     }
     tcase_add_loop_test(tc, transcript, 0, (int)files.gl_pathc);
-    tcase_add_test(tc, every_row_has_a_transcript);
+    tcase_add_test(tc, all_packets_and_commands_are_there);
     suite_add_tcase(suite, tc);
     result = suite_main(suite);
     globfree(&files);

@@ -1,0 +1,248 @@
+/*
+ * Save and restore in memory. Pages are shared by sharing the page table's root; what allocations and runs say is
+ * written down in a flat copy, which later saves share while nothing changes it. DESIGN.md sections 3 and 5.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "vm/save.h"
+#include "vm/space.h"
+
+struct saved_run {
+    gva_t start;
+    gva_t end;
+    uint32_t protect;
+    bool written;
+    struct label *label;
+};
+
+struct saved_allocation {
+    gva_t base;
+    gva_t end;
+    uint32_t type;
+    uint16_t protect;
+    bool placeholder;
+    struct writes *writes; /* a copy */
+    struct label *label;
+    struct label *path;
+    size_t run_count;
+};
+
+/* All allocations, ascending, and their runs one after the other. Never changes. */
+struct layout {
+    unsigned refs;
+    size_t allocation_count;
+    size_t run_count;
+    struct saved_allocation *allocations;
+    struct saved_run *runs;
+};
+
+struct vm_saved {
+    struct pagetable pages;
+    struct layout *layout;
+    bool dep;
+};
+
+void layout_unref(struct layout *l)
+{
+    if (!l || --l->refs)
+        return;
+    for (size_t i = 0; i < l->allocation_count; i++) {
+        writes_unref(l->allocations[i].writes);
+        label_unref(l->allocations[i].label);
+        label_unref(l->allocations[i].path);
+    }
+    for (size_t i = 0; i < l->run_count; i++)
+        label_unref(l->runs[i].label);
+    free(l->allocations);
+    free(l->runs);
+    free(l);
+}
+
+static size_t count_runs(const struct vm *vm)
+{
+    size_t count = 0;
+
+    for (const struct allocation *a = allocs_above(&vm->allocs, 0); a;
+         a = allocs_above(&vm->allocs, a->base))
+        count += a->runs.tree.count;
+    return count;
+}
+
+/* Write one allocation down behind those that l has; false when memory is short. */
+static bool add_allocation(struct layout *l, const struct allocation *a)
+{
+    struct saved_allocation *to = &l->allocations[l->allocation_count];
+    struct writes *writes = NULL;
+
+    if (a->writes && !(writes = writes_copy(a->writes)))
+        return false;
+    *to = (struct saved_allocation){.base = a->base,
+                                    .end = a->end,
+                                    .type = a->type,
+                                    .protect = a->protect,
+                                    .placeholder = a->placeholder,
+                                    .writes = writes,
+                                    .label = label_ref(a->label),
+                                    .path = label_ref(a->path),
+                                    .run_count = a->runs.tree.count};
+    l->allocation_count++;
+    for (const struct run *r = runs_first(&a->runs); r; r = run_next(r))
+        l->runs[l->run_count++] =
+            (struct saved_run){run_start(r), r->end, r->protect, r->written, label_ref(r->label)};
+    return true;
+}
+
+static struct layout *layout_new(const struct vm *vm)
+{
+    struct layout *l = calloc(1, sizeof *l);
+
+    if (!l)
+        return NULL;
+    l->refs = 1;
+    l->allocations = calloc(vm->allocs.tree.count + 1, sizeof *l->allocations);
+    l->runs = calloc(count_runs(vm) + 1, sizeof *l->runs);
+    if (!l->allocations || !l->runs)
+        goto fail;
+    for (const struct allocation *a = allocs_above(&vm->allocs, 0); a;
+         a = allocs_above(&vm->allocs, a->base)) {
+        if (!add_allocation(l, a))
+            goto fail;
+    }
+    return l;
+fail:
+    layout_unref(l);
+    return NULL;
+}
+
+struct vm_saved *vm_save(struct vm *vm)
+{
+    struct vm_saved *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return NULL;
+    if (!vm->known)
+        vm->known = layout_new(vm);
+    if (!vm->known) {
+        free(s);
+        return NULL;
+    }
+    s->layout = vm->known;
+    s->layout->refs++;
+    s->dep = vm->dep;
+    pt_share(&vm->pages, &s->pages);
+    space_revoke(vm, (struct range){0, vm->allocs.limit});
+    return s;
+}
+
+void vm_saved_free(struct vm_saved *saved)
+{
+    if (!saved)
+        return;
+    pt_fini(&saved->pages);
+    layout_unref(saved->layout);
+    free(saved);
+}
+
+/* The runs that follow the first one, which is made already. */
+static void make_runs(struct vm *vm, struct allocation *a, const struct saved_run *from, size_t n)
+{
+    struct run *last = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        struct run *r = i ? pool_take(&vm->run_pool) : runs_first(&a->runs);
+
+        if (i)
+            *r = (struct run){.node.key = from[i].start};
+        r->end = from[i].end;
+        r->protect = from[i].protect;
+        r->written = from[i].written;
+        r->label = label_ref(from[i].label);
+        if (i)
+            tree_insert(&a->runs.tree, &last->node, &r->node);
+        last = r;
+    }
+}
+
+/* One allocation as it was, not yet entered; NULL when memory is short. Its runs were reserved. */
+static struct allocation *make_allocation(struct vm *vm, const struct saved_allocation *from,
+                                          const struct saved_run *runs)
+{
+    struct allocation *a =
+        space_new_allocation(vm, (struct range){from->base, from->end}, NULL, NULL);
+
+    if (!a)
+        return NULL;
+    if (from->writes && !(a->writes = writes_copy(from->writes))) {
+        space_discard(vm, a);
+        return NULL;
+    }
+    a->type = from->type;
+    a->protect = from->protect;
+    a->placeholder = from->placeholder;
+    a->label = label_ref(from->label);
+    a->path = label_ref(from->path);
+    make_runs(vm, a, runs, from->run_count);
+    return a;
+}
+
+/* Make every allocation of l, in order; false when memory is short, and none is left. */
+static bool make_all(struct vm *vm, const struct layout *l, struct allocation **made)
+{
+    const struct saved_run *runs = l->runs;
+
+    for (size_t i = 0; i < l->allocation_count; i++) {
+        made[i] = make_allocation(vm, &l->allocations[i], runs);
+        runs += l->allocations[i].run_count;
+        if (made[i])
+            continue;
+        while (i-- > 0)
+            space_discard(vm, made[i]);
+        return false;
+    }
+    return true;
+}
+
+/* Put the allocations that were made in the place of all that there are. */
+static void exchange(struct vm *vm, struct allocation **made, size_t count)
+{
+    for (struct allocation *a; (a = allocs_above(&vm->allocs, 0)) != NULL;) {
+        space_leave(vm, a);
+        space_discard(vm, a);
+    }
+    for (size_t i = 0; i < count; i++)
+        space_enter(vm, made[i]);
+}
+
+static bool restore_layout(struct vm *vm, struct layout *l)
+{
+    struct allocation **made;
+    bool ok;
+
+    if (vm->known == l)
+        return true;
+    made = calloc(l->allocation_count + 1, sizeof *made);
+    ok = made && pool_reserve(&vm->run_pool, l->run_count) &&
+         allocs_reserve_ascending(&vm->allocs, l->allocation_count) && make_all(vm, l, made);
+    if (ok) {
+        exchange(vm, made, l->allocation_count);
+        layout_unref(vm->known);
+        vm->known = l;
+        l->refs++;
+        vm->layout++;
+    }
+    free(made);
+    return ok;
+}
+
+bool vm_restore(struct vm *vm, const struct vm_saved *saved)
+{
+    if (!restore_layout(vm, saved->layout))
+        return false;
+    vm->dep = saved->dep;
+    space_revoke(vm, (struct range){0, vm->allocs.limit});
+    pt_fini(&vm->pages);
+    pt_share(&saved->pages, &vm->pages);
+    assert(vm_valid(vm));
+    return true;
+}
