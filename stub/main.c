@@ -13,6 +13,7 @@
 #include "serve.h"
 #include "stop_reply.h"
 #include "winstub/buf.h"
+#include "winstub/nt.h"
 #include "winstub/process.h"
 #include "winstub/run.h"
 #include "winstub/stub.h"
@@ -189,9 +190,20 @@ static int debug_from_entry(const struct options *o, struct process *process, st
     return debug(o, process, target);
 }
 
+/* An exit code that is an NTSTATUS of an error: the program died of it. */
+static bool is_fatal(const struct target_stop *stop)
+{
+    return stop->kind == STOP_EXIT && stop->exit_code >= 0xc0000000u &&
+           stop->exit_code < 0xd0000000u;
+}
+
 /* Exit status of --run, from why the guest stopped. */
 static int run_status(const struct target_stop *stop)
 {
+    struct target_stop fault = {.kind = STOP_EXCEPTION, .code = stop->exit_code};
+
+    if (is_fatal(stop))
+        return EXIT_SIGNAL + (int)stop_signal(&fault);
     if (stop->kind == STOP_EXIT)
         return (int)(stop->exit_code & 0xff);
     if (stop->kind == STOP_EXCEPTION)
@@ -222,6 +234,9 @@ static int run(const struct target *target)
     } while (goes_on(&stop));
     if (stop.note[0])
         (void)fprintf(stderr, "winstub: %s\n", stop.note);
+    if (is_fatal(&stop))
+        (void)fprintf(stderr, "winstub: the program ended with 0x%08" PRIx32 " (%s)\n",
+                      stop.exit_code, nt_text(stop.exit_code));
     return run_status(&stop);
 }
 
