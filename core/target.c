@@ -28,6 +28,7 @@ static void op_info(void *ctx, struct target_info *out)
         .pid = process_pid(run->process),
         .exec_path = program ? program->path : "",
         .exec_base = program ? program->base : 0,
+        .exec_size = program ? program->size : 0,
         .exec_first_section = program ? program->first_section : 0,
     };
 }
@@ -127,6 +128,19 @@ static enum err op_point(void *ctx, enum point_kind kind, gva_t addr, size_t len
     return run_point(run_of(ctx), kind, addr, len, on);
 }
 
+static enum err op_point_agent(void *ctx, enum point_kind kind, gva_t addr,
+                               const struct target_agent *agent, struct diag *why)
+{
+    return run_point_agent(run_of(ctx), kind, addr, agent, why);
+}
+
+static void op_set_console(void *ctx, void (*write)(void *arg, const char *text, size_t len),
+                           void *arg)
+{
+    run_of(ctx)->console = write;
+    run_of(ctx)->console_ctx = arg;
+}
+
 static enum err op_resume(void *ctx, const struct target_action *acts, size_t n)
 {
     return run_resume(run_of(ctx), acts, n);
@@ -164,6 +178,8 @@ static const struct target_ops process_ops = {
     .library = op_library,
     .points = op_points,
     .point = op_point,
+    .point_agent = op_point_agent,
+    .set_console = op_set_console,
     .resume = op_resume,
     .run = op_run,
     .interrupt = op_interrupt,

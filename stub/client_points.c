@@ -73,25 +73,59 @@ static enum err point_tell(const struct target *t, const struct point *point, bo
     return t->ops->point(t->ctx, point->kind, point->addr, point->len, on);
 }
 
+/* Tell the target what a point that is set does when hit, unless that is, and was, nothing. */
+static enum err point_tell_agent(const struct target *t, struct point *point,
+                                 const struct target_agent *agent, struct diag *why)
+{
+    bool some = agent->condition_count || agent->command_count;
+    enum err e;
+
+    if (!some && !point->agent)
+        return ERR_OK;
+    e = t->ops->point_agent(t->ctx, point->kind, point->addr, agent, why);
+    if (!e)
+        point->agent = some;
+    return e;
+}
+
+static enum err client_points_add(struct client_points *p, const struct target *t, size_t at,
+                                  const struct point *point, const struct target_agent *agent,
+                                  struct diag *why)
+{
+    struct point fresh = *point;
+    enum err e = client_points_grow(p);
+
+    if (e)
+        return e;
+    e = point_tell(t, &fresh, true);
+    if (e)
+        return e;
+    fresh.agent = false;
+    e = point_tell_agent(t, &fresh, agent, why);
+    if (e) {
+        (void)point_tell(t, &fresh, false);
+        return e;
+    }
+    memmove(p->list + at + 1, p->list + at, (p->count - at) * sizeof *p->list);
+    p->list[at] = fresh;
+    p->count++;
+    return ERR_OK;
+}
+
 enum err client_points_set(struct client_points *p, const struct target *t,
-                           const struct point *point)
+                           const struct point *point, const struct target_agent *agent,
+                           struct diag *why)
 {
     bool found;
     size_t at = point_index(p, point, &found);
     enum err e;
 
-    if (found)
-        return ERR_OK;
-    e = client_points_grow(p);
-    if (e)
-        return e;
-    e = point_tell(t, point, true);
-    if (e)
-        return e;
-    memmove(p->list + at + 1, p->list + at, (p->count - at) * sizeof *p->list);
-    p->list[at] = *point;
-    p->count++;
-    return ERR_OK;
+    if (!found)
+        return client_points_add(p, t, at, point, agent, why);
+    e = point_tell_agent(t, &p->list[at], agent, why);
+    if (!e)
+        p->list[at].persist = point->persist;
+    return e;
 }
 
 enum err client_points_clear(struct client_points *p, const struct target *t,
@@ -111,13 +145,20 @@ enum err client_points_clear(struct client_points *p, const struct target *t,
     return ERR_OK;
 }
 
-void client_points_clear_all(struct client_points *p, const struct target *t)
+void client_points_clear_all(struct client_points *p, const struct target *t, bool keep)
 {
-    for (size_t i = 0; i < p->count; i++) {
-        enum err e = point_tell(t, &p->list[i], false);
+    size_t kept = 0;
 
+    for (size_t i = 0; i < p->count; i++) {
+        enum err e;
+
+        if (keep && p->list[i].persist) {
+            p->list[kept++] = p->list[i];
+            continue;
+        }
+        e = point_tell(t, &p->list[i], false);
         if (e)
             LOG(bp, "the point at 0x%" PRIx64 " stays: %s", p->list[i].addr, err_text(e));
     }
-    p->count = 0;
+    p->count = kept;
 }

@@ -1,5 +1,5 @@
 /*
- * Memory: m, M, X. The debugger's own access path of the target, without side effects on the guest. A read
+ * Memory: m, x, M, X. The debugger's own access path of the target, without side effects on the guest. A read
  * may come back short; a write is all or nothing. Follows the GDB manual, "Packets".
  */
 #include <stdio.h>
@@ -26,22 +26,53 @@ static enum verdict fault(struct stub *s, struct reply *out, gva_t addr)
     return reply_error_text(out, RSP_EFAULT, text);
 }
 
+/* Read into scratch at most room bytes, an answer may be short. 0: not even the first byte is there. */
+static size_t mem_read(struct stub *s, gva_t addr, uint64_t len, size_t room)
+{
+    size_t got = 0;
+
+    if (wraps(addr, len))
+        len = 0 - addr; /* up to the end of the address space */
+    if (len > room)
+        len = room;
+    return s->target.ops->read(s->target.ctx, addr, s->scratch, (size_t)len, &got) ? 0 : got;
+}
+
 enum verdict cmd_mem_read(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
     gva_t addr = rsp_hex_u64(in);
     rsp_expect(in, ',');
     uint64_t len = rsp_hex_u64(in);
-    size_t got = 0;
+    size_t got;
 
     if (!rsp_end(in) || !len) /* the answer to a read of nothing would look like "unsupported" */
         return reply_error(out, RSP_EINVAL);
-    if (wraps(addr, len))
-        len = 0 - addr; /* up to the end of the address space */
-    if (len > reply_hex_room(out))
-        len = reply_hex_room(out); /* an 'm' answer may be short */
-    if (s->target.ops->read(s->target.ctx, addr, s->scratch, (size_t)len, &got) || !got)
+    got = mem_read(s, addr, len, reply_hex_room(out));
+    return got ? reply_hex(out, s->scratch, got) : fault(s, out, addr);
+}
+
+/*
+ * x has two dialects. GDB (16 and later) wants a 'b' before the bytes, LLDB the bytes alone, and it asks for
+ * none of them to hear whether x is known.
+ */
+enum verdict cmd_mem_read_binary(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    gva_t addr = rsp_hex_u64(in);
+    rsp_expect(in, ',');
+    uint64_t len = rsp_hex_u64(in);
+    size_t got;
+
+    if (!rsp_end(in))
+        return reply_error(out, RSP_EINVAL);
+    if (!len)
+        return reply_text(out, s->features.lldb ? "OK" : "b");
+    got = mem_read(s, addr, len, sizeof s->scratch);
+    if (!got)
         return fault(s, out, addr);
-    return reply_hex(out, s->scratch, got);
+    if (!s->features.lldb)
+        reply_byte(out, 'b');
+    (void)reply_binary(out, (struct bytes){s->scratch, got}); /* what does not fit is left out */
+    return ANSWER;
 }
 
 static enum verdict mem_write(struct stub *s, struct reply *out, gva_t addr, struct bytes data)

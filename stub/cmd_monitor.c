@@ -7,25 +7,31 @@
 #include <string.h>
 
 #include "handlers.h"
-#include "region_text.h"
-#include "winstub/nt.h"
+#include "monitor.h"
+#include "tables.h"
 
-#define COMMAND_MAX 256u /* bytes of one command line */
+#define COMMAND_MAX 256u        /* bytes of one command line */
+#define TABLE_MAX   (16u << 20) /* bytes of one table */
 
 struct monitor_command {
     const char *name;
     const char *args; /* for the help */
+    size_t min, max;  /* words behind the name */
     const char *help;
-    void (*run)(struct stub *s, struct bytes args);
+    void (*run)(struct stub *s, const struct monitor_line *line);
 };
 
-static void monitor_help(struct stub *s, struct bytes args);
-static void monitor_map(struct stub *s, struct bytes args);
+static MONITOR(monitor_help);
 
 static const struct monitor_command commands[] = {
-    {"help", "", "this list", monitor_help},
-    {"map", "[ADDRESS]", "the memory map, or the allocation that holds ADDRESS (hexadecimal)",
+    {"help", "", 0, 0, "this list; every command but this one also takes --json", monitor_help},
+    {"map", "[ADDRESS]", 0, 1, "the memory map, or the allocation that holds ADDRESS (hexadecimal)",
      monitor_map},
+    {"modules", "", 0, 0, "the program and its DLLs", monitor_modules},
+    {"threads", "", 0, 0, "the threads", monitor_threads},
+    {"why", "", 0, 0, "why the program stands still", monitor_why},
+    {"exception", "", 0, 0, "the exception that it is stopped at, with its parameters",
+     monitor_exception},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
@@ -35,110 +41,109 @@ const char *monitor_name(size_t i)
     return i < COMMAND_COUNT ? commands[i].name : NULL;
 }
 
-static void monitor_help(struct stub *s, struct bytes args)
+static MONITOR(monitor_help)
 {
-    (void)args;
+    (void)line;
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        session_sayf(s, "%-6s %-10s %s\n", commands[i].name, commands[i].args, commands[i].help);
+        session_sayf(s, "%-9s %-20s %s\n", commands[i].name, commands[i].args, commands[i].help);
 }
 
-static void map_line(struct stub *s, const struct target_region *run, int digits)
+void monitor_word(const struct monitor_line *line, size_t i, char *out, size_t size)
 {
-    char protect[96];
+    size_t len = i < line->count ? line->words[i].len : 0;
 
-    session_sayf(s, "%0*" PRIx64 "-%0*" PRIx64 " %12" PRIx64 " %s", digits, run->base, digits,
-                 run->base + run->size, run->size, region_state(run->state));
-    if (run->state != MEM_FREE) {
-        region_protect(run->protect, protect, sizeof protect);
-        session_sayf(s, "%*s %-7s %-20s %0*" PRIx64, (int)(7 - strlen(region_state(run->state))),
-                     "", region_type(run->type), protect, digits, run->allocation_base);
-        session_sayf(s, "%s%s%s%s", run->label[0] ? " " : "", run->label, run->path[0] ? " " : "",
-                     run->path);
-    }
-    session_say(s, "\n");
+    if (len >= size)
+        len = size - 1;
+    if (len)
+        memcpy(out, line->words[i].data, len);
+    out[len] = 0;
 }
 
-/* Every run of the user range, or those of one allocation. */
-static void map_lines(struct stub *s, const struct target_region *only)
+bool monitor_address(struct stub *s, const struct monitor_line *line, size_t i, uint64_t *out)
+{
+    struct rsp_reader in;
+
+    rsp_reader_init(&in, line->words[i].data, line->words[i].len);
+    (void)(rsp_accept_text(&in, "0x") || rsp_accept_text(&in, "0X"));
+    *out = rsp_hex_u64(&in);
+    if (rsp_end(&in))
+        return true;
+    session_sayf(s, "%.*s: '%.*s' is no hexadecimal number, such as 0x140000000\n",
+                 (int)line->words[0].len, (const char *)line->words[0].data,
+                 (int)line->words[i].len, (const char *)line->words[i].data);
+    return false;
+}
+
+int monitor_digits(const struct stub *s)
 {
     struct target_info info;
-    struct target_region run;
-    int digits;
 
     s->target.ops->info(s->target.ctx, &info);
-    digits = info.arch == TARGET_AMD64 ? 16 : 8;
-    session_sayf(s, "%-*s-%-*s %12s %-7s %-7s %-20s %-*s Label\n", digits, "Start", digits, "End",
-                 "Size", "State", "Type", "Protect", digits, "Allocation");
-    if (s->target.ops->region(s->target.ctx, only ? only->allocation_base : 0, &run))
-        return;
-    do {
-        if (only && (run.state == MEM_FREE || run.allocation_base != only->allocation_base))
-            break;
-        map_line(s, &run, digits);
-    } while (session_next_region(s, &run));
+    return info.arch == TARGET_AMD64 ? 16 : 8;
 }
 
-static void monitor_map(struct stub *s, struct bytes args)
+struct table *monitor_table(struct table *t, struct buf *text, const struct monitor_line *line,
+                            enum table_form form)
 {
-    struct target_region region;
-    struct rsp_reader in;
-    gva_t addr;
-
-    if (!s->target.ops->region) {
-        session_say(s, "this target has no memory map\n");
-        return;
-    }
-    if (!args.len) {
-        map_lines(s, NULL);
-        return;
-    }
-    rsp_reader_init(&in, args.data, args.len);
-    (void)(rsp_accept_text(&in, "0x") || rsp_accept_text(&in, "0X"));
-    addr = rsp_hex_u64(&in);
-    if (!rsp_end(&in))
-        session_say(s, "map: ADDRESS is a hexadecimal number, such as 0x140000000\n");
-    else if (s->target.ops->region(s->target.ctx, addr, &region))
-        session_sayf(s, "map: 0x%" PRIx64 " is above the user range\n", addr);
-    else if (region.state == MEM_FREE)
-        session_sayf(s, "0x%" PRIx64 " is free: 0x%" PRIx64 "-0x%" PRIx64 "\n", addr, region.base,
-                     region.base + region.size);
-    else
-        map_lines(s, &region);
+    if (line->json)
+        form = form == TABLE_RECORD ? TABLE_OBJECT : TABLE_JSON;
+    buf_init(text, TABLE_MAX);
+    table_begin(t, text, form, "");
+    return t;
 }
 
-/* The next word, without the spaces around it. */
-static struct bytes next_word(struct rsp_reader *in)
+void monitor_table_say(struct stub *s, struct table *t, struct buf *text)
 {
-    struct bytes word = {0};
-
-    while (!word.len && rsp_left(in))
-        word = rsp_until(in, ' ');
-    return word;
+    table_end(t);
+    session_say(s, buf_str(text));
+    if (text->failed)
+        session_say(s, "\n(cut here: the table is too long)\n");
+    buf_fini(text);
 }
 
-static void run_command(struct stub *s, struct bytes line)
+/* The words of a command; false when there are too many. */
+static bool split_line(struct bytes text, struct monitor_line *out)
 {
     struct rsp_reader in;
-    struct bytes name, args;
 
-    rsp_reader_init(&in, line.data, line.len);
-    name = next_word(&in);
-    args = next_word(&in);
-    if (next_word(&in).len) {
-        session_say(s, "too many words; 'monitor help' lists the commands\n");
+    *out = (struct monitor_line){0};
+    rsp_reader_init(&in, text.data, text.len);
+    while (rsp_left(&in)) {
+        struct bytes word = rsp_until(&in, ' ');
+
+        if (bytes_is_text(word, "--json")) {
+            out->json = true;
+        } else if (word.len) {
+            if (out->count == MONITOR_WORDS)
+                return false;
+            out->words[out->count++] = word;
+        }
+    }
+    return true;
+}
+
+static void run_command(struct stub *s, struct bytes text)
+{
+    struct monitor_line line;
+    bool fits = split_line(text, &line);
+
+    if (!line.count) { /* nothing at all asks for help */
+        monitor_help(s, &line);
         return;
     }
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (!bytes_is_text(name, name.len ? commands[i].name : ""))
-            continue; /* nothing at all is the first command, help */
-        if (args.len && !commands[i].args[0])
-            session_sayf(s, "%s takes no argument\n", commands[i].name);
+        const struct monitor_command *c = &commands[i];
+
+        if (!bytes_is_text(line.words[0], c->name))
+            continue;
+        if (!fits || line.count - 1 < c->min || line.count - 1 > c->max)
+            session_sayf(s, "usage: monitor %s%s%s\n", c->name, c->args[0] ? " " : "", c->args);
         else
-            commands[i].run(s, args);
+            c->run(s, &line);
         return;
     }
-    session_sayf(s, "unknown command '%.*s'; 'monitor help' lists the commands\n", (int)name.len,
-                 (const char *)name.data);
+    session_sayf(s, "unknown command '%.*s'; 'monitor help' lists the commands\n",
+                 (int)line.words[0].len, (const char *)line.words[0].data);
 }
 
 enum verdict cmd_monitor(struct stub *s, struct rsp_reader *in, struct reply *out)

@@ -1,5 +1,5 @@
 /*
- * Why it stopped, and letting it run: ?, c, C, s, S, vCont. A signal means that the pending exception is the
+ * Why it stopped, and letting it run: ?, c, C, s, S, vCont, QPassSignals. A signal means that the pending exception is the
  * guest's, to be given to its handlers; which signal does not matter. Follows the GDB manual, "Packets".
  */
 #include <string.h>
@@ -7,8 +7,6 @@
 #include "handlers.h"
 #include "stop_reply.h"
 #include "thread_id.h"
-
-#define ACTIONS_MAX 256 /* of one vCont; GDB sends one or two */
 
 enum verdict cmd_why(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
@@ -21,7 +19,29 @@ static enum verdict resume(struct stub *s, struct reply *out, const struct targe
 {
     enum err e = s->target.ops->resume(s->target.ctx, acts, count);
 
-    return e ? reply_result(out, e) : RESUMED;
+    if (e)
+        return reply_result(out, e);
+    memcpy(s->actions, acts, count * sizeof *acts);
+    s->action_count = count;
+    return RESUMED;
+}
+
+/* The list replaces the one before. */
+enum verdict cmd_pass_signals(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    bool passed[SESSION_SIGNALS] = {false};
+
+    while (rsp_left(in)) {
+        uint32_t signal = rsp_hex_u32(in);
+
+        if (rsp_left(in))
+            rsp_expect(in, ';');
+        if (in->bad || signal >= SESSION_SIGNALS)
+            return reply_error(out, RSP_EINVAL);
+        passed[signal] = true;
+    }
+    memcpy(s->passed, passed, sizeof s->passed);
+    return reply_ok(out);
 }
 
 /* The old packets say "go on at this address"; write it to the program counter. */
@@ -157,13 +177,13 @@ static bool nothing_moves(const struct target_action *acts, size_t count)
 
 enum verdict cmd_vcont(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
-    struct target_action acts[ACTIONS_MAX];
+    struct target_action acts[SESSION_ACTIONS_MAX];
     size_t count = 0;
 
     do {
         enum err e;
 
-        if (count == ACTIONS_MAX)
+        if (count == SESSION_ACTIONS_MAX)
             return reply_error(out, RSP_E2BIG);
         acts[count] = (struct target_action){0};
         read_action(in, &acts[count]);

@@ -62,6 +62,8 @@ enum verdict cmd_supported(struct stub *s, struct rsp_reader *in, struct reply *
         if (p->supported && packets_has(s, p))
             reply_printf(out, ";%s", p->supported);
     }
+    if (session_has_agent(s))
+        reply_text(out, ";ConditionalBreakpoints+;BreakpointCommands+");
     return ANSWER;
 }
 
@@ -90,11 +92,11 @@ enum verdict cmd_attached(struct stub *s, struct rsp_reader *in, struct reply *o
     return ours ? reply_text(out, "1") : reply_error(out, RSP_ESRCH);
 }
 
-/* The points go; resuming the guest is left to the server, which has to run it anyway. */
+/* The points go but for those that persist; resuming the guest is left to the server, which has to run it anyway. */
 enum verdict cmd_detach(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
     (void)in;
-    client_points_clear_all(&s->points, &s->target);
+    client_points_clear_all(&s->points, &s->target, true);
     s->end = STUB_DETACHED;
     return reply_ok(out);
 }
@@ -110,7 +112,7 @@ enum verdict cmd_detach_pid(struct stub *s, struct rsp_reader *in, struct reply 
 
 static void end_process(struct stub *s)
 {
-    client_points_clear_all(&s->points, &s->target);
+    client_points_clear_all(&s->points, &s->target, false);
     if (!session_exited(s)) /* else its own exit code stands */
         s->target.ops->kill(s->target.ctx);
     s->target.ops->last_stop(s->target.ctx, &s->stop);

@@ -7,6 +7,7 @@
 
 #include "documents.h"
 #include "handlers.h"
+#include "siginfo.h"
 
 /* Is it the document that is being read? */
 static bool is_current(const struct stub *s, document_make make, struct bytes annex)
@@ -96,4 +97,9 @@ enum verdict xfer_exec_file(struct stub *s, struct rsp_reader *in, struct reply 
 enum verdict xfer_memory_map(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
     return xfer(s, in, out, document_memory_map);
+}
+
+enum verdict xfer_siginfo(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    return xfer(s, in, out, document_siginfo);
 }

@@ -23,8 +23,13 @@ HANDLER(cmd_reg_write);
 
 /* cmd_mem.c */
 HANDLER(cmd_mem_read);
+HANDLER(cmd_mem_read_binary);
 HANDLER(cmd_mem_write_hex);
 HANDLER(cmd_mem_write_binary);
+
+/* cmd_search.c */
+HANDLER(cmd_search);
+HANDLER(cmd_crc);
 
 /* cmd_run.c */
 HANDLER(cmd_why);
@@ -32,6 +37,7 @@ HANDLER(cmd_continue);
 HANDLER(cmd_continue_signal);
 HANDLER(cmd_step);
 HANDLER(cmd_step_signal);
+HANDLER(cmd_pass_signals);
 HANDLER(cmd_vcont_ask);
 HANDLER(cmd_vcont);
 
@@ -63,6 +69,7 @@ HANDLER(xfer_threads);
 HANDLER(xfer_libraries);
 HANDLER(xfer_exec_file);
 HANDLER(xfer_memory_map);
+HANDLER(xfer_siginfo);
 
 /* cmd_monitor.c */
 HANDLER(cmd_monitor);

@@ -161,6 +161,14 @@ bool net_readable(int fd)
     return poll(&p, 1, 0) > 0;
 }
 
+/* A pipe that is writable takes PIPE_BUF bytes, which is NET_LITTLE on Linux; a socket takes more. */
+bool net_writable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+    return poll(&p, 1, 0) > 0;
+}
+
 unsigned net_wait(int fd, int other)
 {
     struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = other, .events = POLLIN}};

@@ -29,6 +29,9 @@ void net_refuse(const struct net_listener *listener);
 
 /* Is there something to read (or an end of stream) on fd right now? */
 bool net_readable(int fd);
+/* Would sending a little on fd (up to NET_LITTLE bytes) not have to wait? */
+#define NET_LITTLE 4096
+bool net_writable(int fd);
 /* Wait until fd or, when it is not -1, other is readable: 1 for fd, 2 for other, 3 for both. */
 unsigned net_wait(int fd, int other);
 

@@ -93,6 +93,9 @@ static const struct packet packets[] = {
     {"P", P_PREFIX, cmd_reg_write, WHEN_STOPPED, has_reg_write, NULL},
 
     {"m", P_PREFIX, cmd_mem_read, WHEN_STOPPED, has_read, NULL},
+    {"x", P_PREFIX, cmd_mem_read_binary, WHEN_STOPPED, has_read, "binary-upload+"},
+    {"qSearch:memory:", P_PREFIX, cmd_search, WHEN_STOPPED, has_read, NULL},
+    {"qCRC:", P_PREFIX, cmd_crc, WHEN_STOPPED, has_read, NULL},
     {"M", P_PREFIX, cmd_mem_write_hex, WHEN_STOPPED, has_write, NULL},
     {"X", P_PREFIX, cmd_mem_write_binary, WHEN_STOPPED, has_write, NULL},
 
@@ -101,6 +104,7 @@ static const struct packet packets[] = {
     {"C", P_PREFIX, cmd_continue_signal, WHEN_STOPPED, has_resume, NULL},
     {"s", P_PREFIX, cmd_step, WHEN_STOPPED, has_resume, NULL},
     {"S", P_PREFIX, cmd_step_signal, WHEN_STOPPED, has_resume, NULL},
+    {"QPassSignals:", P_PREFIX, cmd_pass_signals, WHEN_ANY, has_resume, "QPassSignals+"},
     {"vCont?", P_EXACT, cmd_vcont_ask, WHEN_ANY, has_resume, "vContSupported+"},
     {"vCont;", P_PREFIX, cmd_vcont, WHEN_STOPPED, has_resume, NULL},
 
@@ -130,6 +134,8 @@ static const struct packet packets[] = {
      "qXfer:exec-file:read+"},
     {"qXfer:memory-map:read:", P_PREFIX, xfer_memory_map, WHEN_ANY, has_regions,
      "qXfer:memory-map:read+"},
+    {"qXfer:siginfo:read:", P_PREFIX, xfer_siginfo, WHEN_STOPPED, has_resume,
+     "qXfer:siginfo:read+"},
 
     {"qRcmd,", P_PREFIX, cmd_monitor, WHEN_ANY, NULL, NULL},
 };
@@ -195,8 +201,7 @@ static void send_console(struct stub *s, const void *text, size_t len)
     rsp_link_send(&s->link, out.data, out.len);
 }
 
-/* What there is to say goes first, as O packets. */
-static void flush_console(struct stub *s)
+void packets_say(struct stub *s)
 {
     static const char cut[] = "\n(cut here: the text is too long)\n";
 
@@ -219,7 +224,7 @@ static void packets_close(struct stub *s, enum verdict verdict, struct reply *ou
     }
     switch (verdict) {
     case ANSWER:
-        flush_console(s);
+        packets_say(s); /* goes first */
         rsp_link_send(&s->link, out->data, out->len);
         break;
     case UNSUPPORTED:

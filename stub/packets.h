@@ -33,6 +33,8 @@ const struct packet *packets_find(const uint8_t *body, size_t len);
 /* Can the target do what the row needs? */
 bool packets_has(const struct stub *s, const struct packet *p);
 
+/* Queue what there is to say, as O packets. */
+void packets_say(struct stub *s);
 /* Handle one packet and queue its answer. */
 void packets_answer(struct stub *s, const uint8_t *body, size_t len);
 /* The answer to a packet that cannot be read. */

@@ -49,6 +49,16 @@ static bool link_busy(const struct rsp_link *l)
     return l->last.len > 0 && !l->lax && !l->no_ack;
 }
 
+static bool link_waits(const struct rsp_link *l)
+{
+    return l->waiting_at < l->waiting.len;
+}
+
+bool rsp_link_idle(const struct rsp_link *l)
+{
+    return !link_busy(l) && !link_waits(l);
+}
+
 /* A frame goes out; it is kept while it may be asked for again. */
 static void link_go(struct rsp_link *l, const uint8_t *frame, size_t len)
 {
@@ -56,11 +66,6 @@ static void link_go(struct rsp_link *l, const uint8_t *frame, size_t len)
     buf_clear(&l->last);
     if (!l->no_ack)
         buf_append(&l->last, frame, len);
-}
-
-static bool link_waits(const struct rsp_link *l)
-{
-    return l->waiting_at < l->waiting.len;
 }
 
 /* The first of the waiting frames goes out; all of them when nobody acknowledges. */

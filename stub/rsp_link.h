@@ -36,6 +36,8 @@ void rsp_link_nakked(struct rsp_link *l);
 /* After the next frame has arrived, acknowledge no more (QStartNoAckMode). */
 void rsp_link_start_no_ack(struct rsp_link *l);
 
+/* Would a frame that is queued now go out at once? */
+bool rsp_link_idle(const struct rsp_link *l);
 /* Queue one frame. Without host memory it is lost, which is logged. */
 void rsp_link_send(struct rsp_link *l, const uint8_t *body, size_t len);
 

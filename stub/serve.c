@@ -4,6 +4,8 @@
  */
 #include "serve.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -17,7 +19,8 @@ struct server {
     struct watch *watch;
     int in; /* -1: no client */
     int out;
-    bool lost; /* the client went away; under the watch's lock while the guest runs */
+    atomic_bool lost;        /* the client went away */
+    pthread_mutex_t sending; /* while the guest runs, by its thread or the watch's */
 };
 
 /* Take what has arrived; notes when the client is gone. */
@@ -30,6 +33,40 @@ static void take_input(struct server *s)
         stub_feed(s->stub, data, got);
     else
         s->lost = true;
+}
+
+/* Send a piece of what waits; false when there is nothing left, or nobody to send it to. */
+static bool send_piece(struct server *s)
+{
+    uint8_t data[NET_LITTLE];
+    size_t len = s->lost ? 0 : stub_take(s->stub, data, sizeof data);
+
+    if (len && !net_send(s->out, data, len)) {
+        s->lost = true;
+        s->target->ops->interrupt(s->target->ctx);
+    }
+    return len > 0;
+}
+
+/* In the guest's thread: it prints much, and waits until the client has taken it. */
+static void send_all(void *ctx)
+{
+    struct server *s = ctx;
+
+    (void)pthread_mutex_lock(&s->sending);
+    while (send_piece(s))
+        continue;
+    (void)pthread_mutex_unlock(&s->sending);
+}
+
+/* In the watch's thread: it has to listen too, and must not wait. */
+static void send_little(struct server *s)
+{
+    if (pthread_mutex_trylock(&s->sending))
+        return;
+    while (net_writable(s->out) && send_piece(s))
+        continue;
+    (void)pthread_mutex_unlock(&s->sending);
 }
 
 /* While the guest runs. With no client (detached) a new one stops it. */
@@ -51,6 +88,7 @@ static void tick(void *ctx)
     } else if (s->listener) {
         net_refuse(s->listener);
     }
+    send_little(s);
 }
 
 static void flush(struct server *s)
@@ -97,6 +135,19 @@ static enum stub_end converse(struct server *s)
     return STUB_GOES_ON;
 }
 
+/* What breakpoints print that a client has left behind. */
+static void print_detached(void *arg, const char *text, size_t len)
+{
+    (void)arg;
+    (void)fwrite(text, 1, len, stderr);
+}
+
+static void listen_to_guest(const struct server *s, bool on)
+{
+    if (s->target->ops->set_console)
+        s->target->ops->set_console(s->target->ctx, on ? print_detached : NULL, NULL);
+}
+
 /* Run on without a client until the guest stops by itself or somebody connects. */
 static void run_detached(struct server *s)
 {
@@ -105,10 +156,12 @@ static void run_detached(struct server *s)
 
     if (s->target->ops->resume(s->target->ctx, &on, 1))
         return;
+    listen_to_guest(s, true);
     watch_begin(s->watch);
     if (!s->target->ops->run(s->target->ctx, &why) && why.note[0])
         (void)fprintf(stderr, "winstub: %s\n", why.note);
     watch_end(s->watch);
+    listen_to_guest(s, false);
 }
 
 static bool connect_client(struct server *s)
@@ -161,7 +214,11 @@ enum err serve(struct stub *stub, const struct target *target, const struct net_
 
     if (e)
         return e;
+    (void)pthread_mutex_init(&s.sending, NULL);
+    stub_set_flush(stub, send_all, &s);
     e = serve_clients(&s, last);
+    stub_set_flush(stub, NULL, NULL);
     watch_free(s.watch);
+    (void)pthread_mutex_destroy(&s.sending);
     return e;
 }

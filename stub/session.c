@@ -9,6 +9,13 @@ bool session_exited(const struct stub *s)
     return s->stop.kind == STOP_EXIT;
 }
 
+bool session_has_agent(const struct stub *s)
+{
+    const struct target_ops *ops = s->target.ops;
+
+    return ops->points && ops->point && ops->point_agent && ops->set_console;
+}
+
 uint32_t session_current_thread(const struct stub *s)
 {
     struct target_thread first;

@@ -20,6 +20,9 @@
 #include "winstub/stub.h"
 #include "winstub/target.h"
 
+#define SESSION_ACTIONS_MAX 256 /* of one vCont; GDB sends one or two */
+#define SESSION_SIGNALS     256 /* GDB's signal numbers are below */
+
 /* What client and stub have agreed on in qSupported. */
 struct features {
     bool multiprocess;  /* thread ids are pPID.TID */
@@ -57,7 +60,10 @@ struct stub {
 
     /* of the guest */
     enum guest_state guest;
-    struct target_stop stop; /* why it is stopped */
+    struct target_stop stop;                           /* why it is stopped */
+    struct target_action actions[SESSION_ACTIONS_MAX]; /* by which it was last resumed */
+    size_t action_count;
+    bool interrupted; /* 0x03 came while it ran */
 
     /* of the client */
     enum stub_end end;
@@ -65,9 +71,15 @@ struct stub {
     uint32_t general_tid;  /* Hg; 0 any */
     uint32_t continue_tid; /* Hc; 0 all */
     size_t next_thread;    /* where qsThreadInfo goes on */
+    bool passed
+        [SESSION_SIGNALS]; /* QPassSignals: the guest gets these, the client does not see them */
     struct client_points points;
     struct document document;
-    struct buf console; /* text to show before the next answer */
+    struct buf console; /* text to show: before the next answer, or while the guest runs */
+
+    /* of the server */
+    void (*flush)(void *ctx); /* may be NULL */
+    void *flush_ctx;
 
     /* bytes */
     struct rsp_frame frame;
@@ -79,6 +91,8 @@ struct stub {
 
 /* Has the process ended? */
 bool session_exited(const struct stub *s);
+/* Can breakpoints have conditions and commands? */
+bool session_has_agent(const struct stub *s);
 /* The thread that the last stop was about, or the first one; 0 when there is none. */
 uint32_t session_current_thread(const struct stub *s);
 /* The thread that g, p and the like mean: Hg, else the current one. */

@@ -13,12 +13,14 @@
 #include "packets.h"
 #include "rsp_log.h"
 #include "session.h"
+#include "stop_reply.h"
 #include "winstub/log.h"
 
-#define INBOX_MAX    (4u * STUB_PACKET_MAX) /* packets that came too early */
-#define OUT_ENOUGH   (8u * STUB_PACKET_MAX) /* that much waits for the client: handle nothing more */
-#define DOCUMENT_MAX (16u * 1024 * 1024)    /* one qXfer document */
-#define CONSOLE_MAX  (16u * 1024 * 1024)    /* text before one answer */
+#define INBOX_MAX      (4u * STUB_PACKET_MAX) /* packets that came too early */
+#define OUT_ENOUGH     (8u * STUB_PACKET_MAX) /* that much waits for the client: handle nothing more */
+#define DOCUMENT_MAX   (16u * 1024 * 1024)    /* one qXfer document */
+#define CONSOLE_MAX    (16u * 1024 * 1024)    /* text before one answer */
+#define CONSOLE_ENOUGH 4096u /* that much text of a running guest is worth sending at once */
 
 /* What stands before each packet in the inbox. */
 struct inbox_head {
@@ -87,7 +89,7 @@ void stub_connect(struct stub *s)
 {
     struct target_info info;
 
-    client_points_clear_all(&s->points, &s->target);
+    client_points_clear_all(&s->points, &s->target, false);
     s->target.ops->info(s->target.ctx, &info);
     s->target.ops->last_stop(s->target.ctx, &s->stop);
     s->pid = info.pid;
@@ -97,6 +99,7 @@ void stub_connect(struct stub *s)
     s->general_tid = 0;
     s->continue_tid = 0;
     s->next_thread = 0;
+    memset(s->passed, 0, sizeof s->passed);
     session_drop_document(s);
     buf_clear(&s->console);
     buf_clear(&s->inbox);
@@ -107,7 +110,7 @@ void stub_connect(struct stub *s)
 void stub_disconnect(struct stub *s)
 {
     assert(s->guest != GUEST_RUNNING);
-    client_points_clear_all(&s->points, &s->target);
+    client_points_clear_all(&s->points, &s->target, true);
     s->guest = GUEST_STOPPED;
 }
 
@@ -180,8 +183,10 @@ static void packet_arrived(struct stub *s, const struct rsp_frame *f)
 /* 0x03 stops a guest that runs; a stopped one has nothing to stop. */
 static void interrupt_arrived(struct stub *s)
 {
-    if (s->guest != GUEST_STOPPED)
-        s->target.ops->interrupt(s->target.ctx);
+    if (s->guest == GUEST_STOPPED)
+        return;
+    s->interrupted = true;
+    s->target.ops->interrupt(s->target.ctx);
 }
 
 static void handle_event(struct stub *s, enum rsp_event event)
@@ -232,6 +237,50 @@ void stub_sent(struct stub *s, size_t n)
     drain_inbox(s);
 }
 
+/* Text of a running guest becomes packets only as fast as the client takes them. */
+size_t stub_take(struct stub *s, void *dst, size_t cap)
+{
+    size_t len;
+
+    pthread_mutex_lock(&s->lock);
+    if (s->guest == GUEST_RUNNING && s->console.len && rsp_link_idle(&s->link))
+        packets_say(s);
+    len = s->link.out.len < cap ? s->link.out.len : cap;
+    if (len)
+        memcpy(dst, s->link.out.data, len);
+    buf_consume(&s->link.out, len);
+    pthread_mutex_unlock(&s->lock);
+    return len;
+}
+
+void stub_set_flush(struct stub *s, void (*flush)(void *ctx), void *ctx)
+{
+    s->flush = flush;
+    s->flush_ctx = ctx;
+}
+
+/* A breakpoint of the running guest prints. */
+static void text_arrived(void *arg, const char *text, size_t len)
+{
+    struct stub *s = arg;
+    bool much;
+
+    pthread_mutex_lock(&s->lock);
+    (void)buf_append(&s->console, text,
+                     len); /* past its limit the client is told that text is missing */
+    much = s->console.len >= CONSOLE_ENOUGH;
+    pthread_mutex_unlock(&s->lock);
+    if (much && s->flush)
+        s->flush(s->flush_ctx);
+}
+
+/* Who gets the text that the guest's breakpoints print. */
+static void listen_to_guest(struct stub *s, bool on)
+{
+    if (s->target.ops->set_console)
+        s->target.ops->set_console(s->target.ctx, on ? text_arrived : NULL, s);
+}
+
 bool stub_wants_run(const struct stub *s)
 {
     return s->guest == GUEST_RESUMED;
@@ -247,6 +296,23 @@ static void run_failed(struct stub *s, enum err e)
     (void)snprintf(s->stop.note, sizeof s->stop.note, "the guest cannot run: %s", err_text(e));
 }
 
+/*
+ * Is it an exception that the client wants the guest to have without being told (QPassSignals)? Then the guest is
+ * resumed with it, as it was before. An interrupt that came meanwhile must not be forgotten by that.
+ */
+static bool passed_on(struct stub *s, const struct target_stop *why)
+{
+    if (why->kind != STOP_EXCEPTION || !s->passed[stop_signal(why)])
+        return false;
+    for (size_t i = 0; i < s->action_count; i++)
+        s->actions[i].pass = true;
+    if (s->target.ops->resume(s->target.ctx, s->actions, s->action_count))
+        return false;
+    if (s->interrupted)
+        s->target.ops->interrupt(s->target.ctx);
+    return true;
+}
+
 void stub_run(struct stub *s)
 {
     struct target_stop why;
@@ -254,12 +320,15 @@ void stub_run(struct stub *s)
 
     pthread_mutex_lock(&s->lock);
     s->guest = GUEST_RUNNING;
-    pthread_mutex_unlock(&s->lock);
-
-    e = s->target.ops->run(s->target.ctx, &why);
-
-    pthread_mutex_lock(&s->lock);
+    do {
+        pthread_mutex_unlock(&s->lock);
+        listen_to_guest(s, true);
+        e = s->target.ops->run(s->target.ctx, &why);
+        listen_to_guest(s, false);
+        pthread_mutex_lock(&s->lock);
+    } while (!e && passed_on(s, &why));
     s->guest = GUEST_STOPPED;
+    s->interrupted = false;
     s->general_tid = 0; /* GDB takes the thread of the stop reply for its current one */
     if (e)
         run_failed(s, e);

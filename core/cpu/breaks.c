@@ -337,7 +337,13 @@ void cpu_break_remove(struct cpu *cpu, gva_t addr)
 /* What the engine must not run, for this engine. */
 static unsigned forbidden(const struct cpu *cpu)
 {
-    return SCAN_ILLEGAL | SCAN_PRIVILEGED | (engine_traps_tsc(cpu->engine) ? 0 : SCAN_TSC);
+    unsigned traits = SCAN_ILLEGAL | SCAN_PRIVILEGED | SCAN_SYSENTER | SCAN_ROTATES_CARRY;
+
+    if (!engine_traps_tsc(cpu->engine))
+        traits |= SCAN_TSC;
+    if (cpu->data_traps)
+        traits |= SCAN_STORES_CONDITION; /* too common to pay for while nothing is watched */
+    return traits;
 }
 
 bool breaks_marked_at(struct cpu *cpu, gva_t pc, struct scan_insn *insn)
@@ -372,7 +378,7 @@ static void mark_block(struct cpu *cpu, gva_t address, uint32_t size)
         page = page_make(cpu, address + at);
         if (page)
             bit_set(page->marked, address + at, true);
-        if (!(insn.traits & SCAN_TSC))
+        if (!(insn.traits & (SCAN_TSC | SCAN_ALONE)))
             return;
     }
 }

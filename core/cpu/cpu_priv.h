@@ -56,7 +56,7 @@ enum refusal {
 enum note_kind {
     NOTE_NONE,
     NOTE_INTERRUPT, /* vector */
-    NOTE_SYSCALL,   /* address; sysenter in vector */
+    NOTE_SYSCALL,   /* at address */
     NOTE_CODE,      /* a hook at address */
     NOTE_WALK,      /* a block [address, end) holds something to stop at */
     NOTE_ARM        /* a block [address, end) was translated that holds something new */
@@ -90,6 +90,7 @@ struct cpu {
     uint64_t arena_size;
     uint8_t *frame_states;   /* one enum frame_state for each frame */
     struct pagemap traps;    /* page -> vm_access bits */
+    size_t data_traps;       /* pages whose trap has more than VM_EXEC */
     struct pagemap executed; /* page -> frame last executed there; bit 0: not the only one */
     bool executed_all;       /* memory was short: any page may have been executed anywhere */
     enum fill_mode fill_mode;
@@ -214,7 +215,7 @@ bool fault_scan(const struct cpu *cpu, gva_t pc, struct scan_insn *insn);
 /* ---- exec.c, cpuid.c, probe.c ---------------------------------------------------------------- */
 
 void exec_on_interrupt(void *ctx, uint32_t vector);
-void exec_on_syscall(void *ctx, bool sysenter);
+void exec_on_syscall(void *ctx);
 void exec_on_tsc(void *ctx, bool with_aux);
 /* Leave a note and stop the engine; a callback's way out. */
 void exec_note(struct cpu *cpu, enum note_kind kind, gva_t address, gva_t end);

@@ -137,15 +137,7 @@ static void on_syscall(uc_engine *uc, void *user)
     struct engine *e = user;
 
     (void)uc;
-    e->hooks.syscall(e->hooks.ctx, false);
-}
-
-static void on_sysenter(uc_engine *uc, void *user)
-{
-    struct engine *e = user;
-
-    (void)uc;
-    e->hooks.syscall(e->hooks.ctx, true);
+    e->hooks.syscall(e->hooks.ctx);
 }
 
 /* The hooks of cpuid, rdtsc and rdtscp answer "do not execute it, all is done". */
@@ -237,8 +229,6 @@ static uc_err add_hooks(struct engine *e)
         u = add_hook(e, UC_HOOK_EDGE_GENERATED, (union callback){.translated = on_translated});
     if (!u)
         u = add_insn_hook(e, UC_X86_INS_SYSCALL, (union callback){.syscall = on_syscall});
-    if (!u)
-        u = add_insn_hook(e, UC_X86_INS_SYSENTER, (union callback){.syscall = on_sysenter});
     if (!u)
         u = add_insn_hook(e, UC_X86_INS_CPUID, (union callback){.replace = on_cpuid});
     if (u)

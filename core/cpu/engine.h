@@ -46,8 +46,7 @@ struct engine_hooks {
      * instruction.
      */
     void (*interrupt)(void *ctx, uint32_t vector);
-    /* syscall or sysenter; rip is at it. */
-    void (*syscall)(void *ctx, bool sysenter);
+    void (*syscall)(void *ctx);            /* rip is at it */
     void (*cpuid)(void *ctx);              /* sets eax ebx ecx edx */
     void (*tsc)(void *ctx, bool with_aux); /* sets eax edx, with_aux (rdtscp) also ecx */
     /* A block was translated and is about to run; engine_stop stops before it. */

@@ -30,7 +30,7 @@ enum outcome {
 void exec_note(struct cpu *cpu, enum note_kind kind, gva_t address, gva_t end)
 {
     if (cpu->note.kind == NOTE_NONE)
-        cpu->note = (struct note){.kind = kind, .address = address, .end = end};
+        cpu->note = (struct note){kind, cpu->note.vector, address, end};
     engine_stop(cpu->engine);
 }
 
@@ -53,16 +53,16 @@ void exec_on_interrupt(void *ctx, uint32_t vector)
         run_has_started(cpu);
         return;
     }
+    if (cpu->note.kind == NOTE_NONE)
+        cpu->note.vector = vector;
     exec_note(cpu, NOTE_INTERRUPT, 0, 0);
-    cpu->note.vector = vector;
 }
 
-void exec_on_syscall(void *ctx, bool sysenter)
+void exec_on_syscall(void *ctx)
 {
     struct cpu *cpu = ctx;
 
     exec_note(cpu, NOTE_SYSCALL, engine_get(cpu->engine, CPU_RIP), 0);
-    cpu->note.vector = sysenter;
 }
 
 void exec_on_tsc(void *ctx, bool with_aux)
@@ -159,7 +159,7 @@ static enum outcome after_syscall(struct cpu *cpu, struct cpu_event *out)
     gva_t at = cpu->note.address;
 
     (void)fault_scan(cpu, at, &insn);
-    engine_set(cpu->engine, CPU_RIP, cpu->note.vector ? at : at + insn.length);
+    engine_set(cpu->engine, CPU_RIP, at + insn.length);
     return event_at(cpu, CPU_EVENT_SYSCALL, out);
 }
 
@@ -234,6 +234,8 @@ static enum outcome step_marked(struct cpu *cpu, const struct scan_insn *insn, b
         engine_set(cpu->engine, CPU_RIP, pc + insn->length);
         return stepped(cpu, own_tf, out);
     }
+    if (insn->traits & SCAN_SYSENTER)
+        return event_at(cpu, CPU_EVENT_SYSCALL, out);
     (void)event_at(cpu, CPU_EVENT_EXCEPTION, out);
     out->vector = insn->traits & SCAN_ILLEGAL ? CPU_VEC_UD : CPU_VEC_GP;
     return OUTCOME_EVENT;
@@ -277,7 +279,7 @@ static enum outcome step_once(struct cpu *cpu, struct cpu_event *out)
     struct scan_insn insn = {0};
     enum outcome outcome;
 
-    if (breaks_marked_at(cpu, pc, &insn)) {
+    if (breaks_marked_at(cpu, pc, &insn) && !(insn.traits & SCAN_ALONE)) {
         outcome = step_marked(cpu, &insn, flags & CPU_TF, out);
     } else {
         (void)fault_scan(cpu, pc, &insn);

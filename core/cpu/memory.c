@@ -140,7 +140,7 @@ static void note_executed(struct cpu *cpu, gva_t page, uint64_t offset)
 /* The engine's TLB doubles when it is flushed while well filled, and only then. */
 static bool wants_growth(struct cpu *cpu)
 {
-    return ++cpu->fills >= 2 * cpu->tlb_size && cpu->tlb_size < TLB_GROW_LIMIT;
+    return cpu->fills >= 2 * cpu->tlb_size && cpu->tlb_size < TLB_GROW_LIMIT;
 }
 
 /*
@@ -170,9 +170,10 @@ static bool fill_guest(struct cpu *cpu, gva_t page, enum vm_access want, struct 
         *out = (struct vm_fill){cpu->private_offset, VM_READ};
         return want == VM_READ || refuse(cpu, REFUSED_FAULT, page, want);
     }
+    cpu->fills++;
     if (!cpu->open && (trapped & want))
         return refuse(cpu, REFUSED_TRAP, page, want);
-    if (wants_growth(cpu))
+    if (want == VM_READ && wants_growth(cpu)) /* a store may be a setcc: see SCAN_ALONE */
         return refuse(cpu, REFUSED_AGAIN, page, want);
     fault = vm_fill(cpu->vm, page, want, out);
     if (fault != VM_FAULT_NONE) {
@@ -298,10 +299,18 @@ void memory_close_both(struct cpu *cpu)
 
 enum err cpu_trap_set(struct cpu *cpu, gva_t page, unsigned access)
 {
+    bool was = cpu_trap_get(cpu, page) & ~(unsigned)VM_EXEC;
+    bool is = access & ~(unsigned)VM_EXEC;
+
     cpu->flush = true;
-    if (access)
-        return pagemap_put(&cpu->traps, PAGE_OF(page), access) ? ERR_OK : ERR_NOMEM;
-    pagemap_remove(&cpu->traps, PAGE_OF(page));
+    if (!access)
+        pagemap_remove(&cpu->traps, PAGE_OF(page));
+    else if (!pagemap_put(&cpu->traps, PAGE_OF(page), access))
+        return ERR_NOMEM;
+    if (is && !was && cpu->data_traps++ == 0)
+        memory_flush_code(cpu); /* more is marked from now on: SCAN_ALONE */
+    if (was && !is)
+        cpu->data_traps--;
     return ERR_OK;
 }
 

@@ -150,6 +150,13 @@ static unsigned traits_of_group5(uint8_t modrm)
     return reg == 3 || reg == 5 ? SCAN_LOADS_SEGMENT : 0; /* far call, far jmp */
 }
 
+static unsigned traits_of_group2(uint8_t modrm)
+{
+    bool through_carry = (modrm & 0x30) == 0x10;
+
+    return through_carry && modrm < 0xc0 ? SCAN_ROTATES_CARRY : 0;
+}
+
 /* Traits of a one-byte opcode; c is behind it. */
 static unsigned traits_of_map1(const struct cursor *c, uint8_t opcode)
 {
@@ -190,6 +197,13 @@ static unsigned traits_of_map1(const struct cursor *c, uint8_t opcode)
         return SCAN_LOADS_SEGMENT;
     case 0xff:
         return traits_of_group5(peek(c, 0));
+    case 0xc0:
+    case 0xc1:
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3:
+        return traits_of_group2(peek(c, 0));
     default:
         return 0;
     }
@@ -198,7 +212,11 @@ static unsigned traits_of_map1(const struct cursor *c, uint8_t opcode)
 /* Traits of an opcode behind 0f; c is behind it. */
 static unsigned traits_of_map2(const struct cursor *c, uint8_t opcode)
 {
+    if ((opcode & 0xf0) == 0x90)
+        return peek(c, 0) < 0xc0 ? SCAN_STORES_CONDITION : 0;
     switch (opcode) {
+    case 0x34:
+        return SCAN_SYSENTER;
     case 0x31:
         return SCAN_TSC;
     case 0x01:
@@ -262,6 +280,6 @@ bool scan_insn(const uint8_t *bytes, size_t len, bool code64, struct scan_insn *
     c.at += immediate_length(&c, follows);
     if (c.at > len || c.at > MAX_LENGTH)
         return false;
-    *out = (struct scan_insn){(uint8_t)c.at, (uint8_t)traits};
+    *out = (struct scan_insn){(uint8_t)c.at, (uint16_t)traits};
     return true;
 }

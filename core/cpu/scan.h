@@ -17,13 +17,22 @@ enum {
     SCAN_PUSHES_FLAGS = 8,   /* pushf */
     SCAN_LOADS_FLAGS = 16,   /* popf, iret */
     SCAN_LOADS_SEGMENT = 32, /* reads a descriptor */
-    SCAN_INT1 = 64           /* int 1 in its two-byte form */
+    SCAN_INT1 = 64,          /* int 1 in its two-byte form */
+    SCAN_SYSENTER = 128,
+    SCAN_ROTATES_CARRY = 256,   /* rcl, rcr in memory */
+    SCAN_STORES_CONDITION = 512 /* setcc in memory */
 };
+
+/*
+ * When these are refused their access in the middle of a block, the engine has destroyed the flags that
+ * they read. Alone, right after the flags were set, they are fine.
+ */
+#define SCAN_ALONE (SCAN_ROTATES_CARRY | SCAN_STORES_CONDITION)
 
 /* An illegal instruction is not decoded further: its length is 1 and no other trait is set. */
 struct scan_insn {
-    uint8_t length; /* bytes */
-    uint8_t traits; /* SCAN_* bits */
+    uint8_t length;  /* bytes */
+    uint16_t traits; /* SCAN_* bits */
 };
 
 /*

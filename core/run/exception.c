@@ -10,6 +10,9 @@
 #include "winstub/buf.h"
 #include "winstub/nt.h"
 
+_Static_assert(sizeof((struct target_stop *)0)->info == sizeof((struct process_exception *)0)->info,
+               "a stop shows every parameter of an exception");
+
 #define NOTE_MAX 511
 
 /* The bytes at pc, as far as they are there. */
@@ -119,6 +122,26 @@ static nt_status vector_status(struct process *process, const struct cpu_event *
     }
 }
 
+/* The parameters that NT gives to exceptions which are no page faults. */
+static void vector_parameters(struct process *process, struct target_stop *stop)
+{
+    switch (stop->code) {
+    case STATUS_ACCESS_VIOLATION:
+        stop->info[1] = UINT64_MAX; /* a #GP has no address */
+        stop->info_count = 2;
+        break;
+    case STATUS_BREAKPOINT: /* BREAKPOINT_BREAK */
+        stop->info_count = 1;
+        break;
+    case STATUS_STACK_BUFFER_OVERRUN: /* the code of __fastfail */
+        stop->info[0] = cpu_get(process_cpu(process), CPU_RCX) & UINT32_MAX;
+        stop->info_count = 1;
+        break;
+    default:
+        break;
+    }
+}
+
 static uint64_t access_parameter(enum vm_access access)
 {
     return access == VM_EXEC ? 8 : access == VM_WRITE ? 1 : 0;
@@ -208,10 +231,10 @@ void exception_describe(struct process *process, struct dis *dis, const struct c
             event->fault == VM_FAULT_GUARD ? STATUS_GUARD_PAGE_VIOLATION : STATUS_ACCESS_VIOLATION;
         stop->info[0] = access_parameter(event->access);
         stop->info[1] = event->address;
+        stop->info_count = 2;
     } else {
         stop->code = vector_status(process, event, &insn);
-        if (stop->code == STATUS_ACCESS_VIOLATION)
-            stop->info[1] = UINT64_MAX; /* what NT reports for a #GP without an address */
+        vector_parameters(process, stop);
     }
     write_note(process, event, decoded ? &insn : NULL, stop);
 }
@@ -224,8 +247,8 @@ void exception_describe_raised(struct process *process, const struct process_exc
     stop->kind = STOP_EXCEPTION;
     stop->code = raised->code;
     stop->addr = raised->address;
-    stop->info[0] = raised->info[0];
-    stop->info[1] = raised->info[1];
+    stop->info_count = raised->count;
+    memcpy(stop->info, raised->info, sizeof stop->info);
     stop->first_chance = !raised->last_chance;
     buf_init(&text, NOTE_MAX);
     note_who(process, stop, &text);
@@ -236,16 +259,13 @@ void exception_describe_raised(struct process *process, const struct process_exc
     buf_fini(&text);
 }
 
-/* Only access violations and guard pages have parameters. */
 struct process_exception exception_of(const struct target_stop *stop)
 {
-    bool access =
-        stop->code == STATUS_ACCESS_VIOLATION || stop->code == STATUS_GUARD_PAGE_VIOLATION;
+    struct process_exception raised = {
+        .code = stop->code, .address = stop->addr, .count = stop->info_count};
 
-    return (struct process_exception){.code = stop->code,
-                                      .address = stop->addr,
-                                      .count = access ? 2 : stop->code == STATUS_BREAKPOINT,
-                                      .info = {stop->info[0], stop->info[1]}};
+    memcpy(raised.info, stop->info, sizeof raised.info);
+    return raised;
 }
 
 void exception_rename(struct target_stop *stop, uint32_t code)

@@ -29,11 +29,40 @@ static bool found(const struct points *points, size_t i, gva_t addr)
     return i < points->count && points->list[i].addr == addr;
 }
 
-unsigned points_at(const struct points *points, gva_t addr)
+const struct point *points_find(const struct points *points, gva_t addr)
 {
     size_t i = lower_bound(points, addr);
 
-    return found(points, i, addr) ? points->list[i].kinds : 0;
+    return found(points, i, addr) ? &points->list[i] : NULL;
+}
+
+unsigned points_at(const struct points *points, gva_t addr)
+{
+    const struct point *point = points_find(points, addr);
+
+    return point ? point->kinds : 0;
+}
+
+/* Replace the agents of these kinds. */
+static void replace_agents(struct point *point, unsigned kinds, struct hit_agent *agent)
+{
+    for (unsigned kind = 0; kind < POINT_BREAK_KINDS; kind++) {
+        if (!(kinds & POINT_BIT(kind)))
+            continue;
+        hit_agent_free(point->agents[kind]);
+        point->agents[kind] = agent;
+    }
+}
+
+enum err points_set_agent(struct points *points, gva_t addr, enum point_kind kind,
+                          struct hit_agent *agent)
+{
+    size_t i = lower_bound(points, addr);
+
+    if (!found(points, i, addr) || !(points->list[i].kinds & POINT_BIT(kind)))
+        return ERR_NOT_FOUND;
+    replace_agents(&points->list[i], POINT_BIT(kind), agent);
+    return ERR_OK;
 }
 
 enum err points_add(struct points *points, gva_t addr, unsigned kinds, bool *fresh)
@@ -55,7 +84,7 @@ enum err points_add(struct points *points, gva_t addr, unsigned kinds, bool *fre
         points->cap = cap;
     }
     memmove(points->list + i + 1, points->list + i, (points->count - i) * sizeof *points->list);
-    points->list[i] = (struct point){addr, kinds};
+    points->list[i] = (struct point){.addr = addr, .kinds = kinds};
     points->count++;
     return ERR_OK;
 }
@@ -66,6 +95,7 @@ bool points_remove(struct points *points, gva_t addr, unsigned kinds)
 
     if (!found(points, i, addr))
         return false;
+    replace_agents(&points->list[i], kinds, NULL);
     points->list[i].kinds &= ~kinds;
     if (points->list[i].kinds)
         return false;
@@ -76,6 +106,8 @@ bool points_remove(struct points *points, gva_t addr, unsigned kinds)
 
 void points_fini(struct points *points)
 {
+    for (size_t i = 0; i < points->count; i++)
+        replace_agents(&points->list[i], points->list[i].kinds, NULL);
     free(points->list);
     *points = (struct points){0};
 }

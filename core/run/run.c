@@ -147,12 +147,6 @@ static void stop_as(struct run *run, enum target_stop_kind kind)
     run->stop.kind = kind;
 }
 
-static void stop_at_break(struct run *run, gva_t pc)
-{
-    stop_as(run, points_at(&run->points, pc) & POINT_BIT(POINT_BREAK_SW) ? STOP_BREAK_SW
-                                                                         : STOP_BREAK_HW);
-}
-
 /* Bare mode has no services. */
 static void stop_without_services(struct run *run, const struct cpu_event *event)
 {
@@ -253,8 +247,7 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
         stop_as(run, STOP_INTERRUPT);
         return true;
     case CPU_EVENT_BREAK:
-        stop_at_break(run, event->pc);
-        return true;
+        return run_hit(run, event->pc);
     case CPU_EVENT_STEP:
         return false;
     case CPU_EVENT_TRAP:
@@ -338,10 +331,8 @@ static enum err go_range(struct run *run)
             stop_as(run, STOP_STEP);
             return ERR_OK;
         }
-        if (points_at(&run->points, pc)) {
-            stop_at_break(run, pc);
+        if (points_at(&run->points, pc) && run_hit(run, pc))
             return ERR_OK;
-        }
         if (atomic_load(&run->interrupted)) {
             stop_as(run, STOP_INTERRUPT);
             return ERR_OK;
@@ -374,7 +365,9 @@ static enum err go_continue(struct run *run, bool leave_import)
             if (e || stopped)
                 return e;
         }
-        pass_break = pass_break && cpu_get(run->cpu, CPU_RIP) == before;
+        /* A hit that does not stop is passed like the break where the run began. */
+        pass_break =
+            event.kind == CPU_EVENT_BREAK || (pass_break && cpu_get(run->cpu, CPU_RIP) == before);
     }
 }
 

@@ -26,6 +26,8 @@ struct run {
     struct process_exception raised; /* and what the guest's handlers would be given */
     bool starting;                   /* on the way to the program's entry point */
     atomic_bool interrupted;
+    void (*console)(void *ctx, const char *text, size_t len); /* NULL: nobody listens */
+    void *console_ctx;
 };
 
 MUST_USE enum err run_init(struct run *run, struct process *process);
@@ -45,5 +47,13 @@ void run_end(struct run *run, uint32_t exit_code);
 
 MUST_USE enum err run_point(struct run *run, enum point_kind kind, gva_t addr, uint64_t len,
                             bool on);
+/* target_ops.point_agent, see winstub/target.h. */
+MUST_USE enum err run_point_agent(struct run *run, enum point_kind kind, gva_t addr,
+                                  const struct target_agent *agent, struct diag *why);
+
+/* The machine as conditions and commands see it. */
+struct agent_env run_agent_env(struct run *run);
+/* The break at pc is hit. True: that is a stop, and run->stop says which; false: the guest goes on. */
+bool run_hit(struct run *run, gva_t pc);
 
 #endif

@@ -4,8 +4,8 @@
  * Life of a connection: stub_connect, then stub_feed what arrives and send what stub_output holds. When
  * stub_wants_run says so, call stub_run: it blocks in the target until the guest stops, and queues the stop
  * reply. While one thread is in stub_run, one other may call stub_feed: it only frames packets, queues
- * them, and interrupts the target on 0x03. That stub_feed must have returned before anything else is
- * called; everything else belongs to the thread that calls stub_run.
+ * them, and interrupts the target on 0x03; that other thread may also call stub_take. These calls must have
+ * returned before anything else is called; everything else belongs to the thread that calls stub_run.
  */
 #ifndef WINSTUB_STUB_H
 #define WINSTUB_STUB_H
@@ -45,6 +45,17 @@ void stub_feed(struct stub *stub, const void *data, size_t len);
  */
 const uint8_t *stub_output(const struct stub *stub, size_t *len);
 void stub_sent(struct stub *stub, size_t n);
+
+/*
+ * Move up to cap bytes of output to dst and return how many. Also while the guest runs: then output is what its
+ * breakpoints print, and acknowledgements.
+ */
+size_t stub_take(struct stub *stub, void *dst, size_t cap);
+/*
+ * flush (NULL: nobody) is called inside stub_run when much text waits; it should send what stub_take gives,
+ * and may block. What nobody takes during a run comes before its stop reply, the surplus cut.
+ */
+void stub_set_flush(struct stub *stub, void (*flush)(void *ctx), void *ctx);
 
 /* Has a packet resumed the guest? Then stub_run must be called. */
 bool stub_wants_run(const struct stub *stub);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "winstub/bytes.h"
 #include "winstub/err.h"
 #include "winstub/gva.h"
 #include "winstub/reg.h"
@@ -25,6 +26,7 @@ struct target_info {
     uint32_t pid;
     const char *exec_path; /* guest path of the program, "" when it has none (raw code) */
     gva_t exec_base;       /* load base; 0 when there is no image */
+    uint64_t exec_size;    /* bytes */
     gva_t
         exec_first_section; /* base + RVA of the first section: GDB's TextSeg; 0 when there is no image */
 };
@@ -66,6 +68,18 @@ enum point_kind {
 };
 #define POINT_BIT(kind) (1u << (kind))
 
+/*
+ * What a breakpoint decides and does by itself when it is hit, as GDB's bytecode (the GDB manual, "The GDB Agent
+ * Expression Mechanism"; registers have the numbers of regs()). A hit counts when there is no condition or one of
+ * them is not 0. One that counts runs the commands and goes on, or, without commands, stops.
+ */
+struct target_agent {
+    const struct bytes *conditions;
+    size_t condition_count;
+    const struct bytes *commands;
+    size_t command_count;
+};
+
 enum target_action_kind {
     ACTION_CONTINUE,
     ACTION_STEP,
@@ -94,15 +108,18 @@ enum target_stop_kind {
     STOP_ENGINE,    /* the engine cannot go on; note says why */
 };
 
+#define TARGET_INFO_MAX 15 /* EXCEPTION_MAXIMUM_PARAMETERS */
+
 struct target_stop {
     enum target_stop_kind kind;
     uint32_t tid;
     uint32_t exit_code; /* STOP_EXIT */
     uint32_t code;      /* STOP_EXCEPTION: an NTSTATUS such as STATUS_ACCESS_VIOLATION */
-    uint64_t
-        info[2]; /* STOP_EXCEPTION: ExceptionInformation (0 read, 1 write, 8 execute; address) */
+    /* STOP_EXCEPTION: ExceptionInformation; of an access violation 0 read, 1 write, 8 execute; address. */
+    uint64_t info[TARGET_INFO_MAX];
+    uint32_t info_count; /* how many of them the exception has: NumberParameters */
     bool
-        first_chance; /* STOP_EXCEPTION: the guest's handlers have not seen it; `pass` shows it to them */
+        first_chance; /* STOP_EXCEPTION: `pass` shows it to handlers of the guest that have not seen it */
     gva_t addr;       /* STOP_WATCH: the accessed address; STOP_EXCEPTION: ExceptionAddress */
     enum point_kind watch; /* STOP_WATCH */
     char note
@@ -135,6 +152,22 @@ struct target_ops {
     unsigned (*points)(void *ctx);
     /* Set or clear a point of len bytes. Setting twice is setting once; clearing an absent one succeeds. ERR_NOMEM, ERR_UNSUPPORTED. */
     enum err (*point)(void *ctx, enum point_kind kind, gva_t addr, size_t len, bool on);
+
+    /*
+     * Give the POINT_BREAK_SW or _HW at addr these expressions in place of those it had; without any it is a
+     * plain breakpoint. They are copied, and go with the point. A condition that cannot be evaluated
+     * (memory that is not there, division by 0) counts as true, and the stop's note says so.
+     * ERR_NOT_FOUND: there is no such point. ERR_FORMAT, ERR_UNSUPPORTED, ERR_LIMIT: an expression is
+     * refused; why says where and what for. ERR_NOMEM. A failure changes nothing.
+     */
+    enum err (*point_agent)(void *ctx, enum point_kind kind, gva_t addr,
+                            const struct target_agent *agent, struct diag *why);
+    /*
+     * Where the text of commands goes: write is called from inside run. Without it (NULL) the text is dropped.
+     * Control characters that come from the guest's memory are replaced. Comes together with point_agent.
+     */
+    void (*set_console)(void *ctx, void (*write)(void *arg, const char *text, size_t len),
+                        void *arg);
 
     /*
      * Note what the next run shall do; nothing moves yet. An interrupt from before is forgotten: it was meant

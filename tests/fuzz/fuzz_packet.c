@@ -88,6 +88,7 @@ static void take_ops_away(struct fake_target *f)
     f->ops.regs = NULL;
     f->ops.library = NULL;
     f->ops.points = NULL;
+    f->ops.point_agent = NULL;
     f->ops.kill = NULL;
     f->program_path = "";
 }

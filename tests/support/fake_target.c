@@ -105,6 +105,7 @@ static void fake_info(void *ctx, struct target_info *out)
                                 .pid = FAKE_PID,
                                 .exec_path = f->program_path,
                                 .exec_base = 0x400000,
+                                .exec_size = 0x3000,
                                 .exec_first_section = f->program_path[0] ? 0x401000 : 0};
 }
 
@@ -262,12 +263,80 @@ static enum err fake_point(void *ctx, enum point_kind kind, gva_t addr, size_t l
     if (on && i == FAKE_POINTS_MAX)
         return ERR_NOMEM;
     if (on) {
-        f->points[i] = (struct fake_point){kind, addr, len};
+        f->points[i] = (struct fake_point){.kind = kind, .addr = addr, .len = len};
         f->point_count += i == f->point_count;
     } else if (i < f->point_count) {
         f->points[i] = f->points[--f->point_count];
     }
     return ERR_OK;
+}
+
+static bool holds(struct bytes condition)
+{
+    for (size_t i = 0; i < condition.len; i++) {
+        if (condition.data[i])
+            return true;
+    }
+    return false;
+}
+
+static enum err refuse(struct bytes code, struct diag *why)
+{
+    if (!code.len || code.data[0] == 0xff)
+        return diag_set(why, ERR_FORMAT, "the expression of %zu bytes is refused", code.len);
+    return code.len > FAKE_TEXT_MAX ? ERR_LIMIT : ERR_OK;
+}
+
+static enum err set_agent(struct fake_point *p, const struct target_agent *agent, struct diag *why)
+{
+    struct fake_point with = *p;
+    enum err e = ERR_OK;
+
+    with.conditions = agent->condition_count;
+    with.commands = agent->command_count;
+    with.holds = false;
+    with.text_len = 0;
+    for (size_t i = 0; !e && i < agent->condition_count; i++) {
+        e = refuse(agent->conditions[i], why);
+        with.holds |= holds(agent->conditions[i]);
+    }
+    for (size_t i = 0; !e && i < agent->command_count; i++) {
+        struct bytes text = agent->commands[i];
+
+        e = refuse(text, why);
+        if (!e && text.len > sizeof with.text - with.text_len)
+            e = ERR_LIMIT;
+        if (e)
+            break;
+        memcpy(with.text + with.text_len, text.data, text.len);
+        with.text_len += text.len;
+    }
+    if (!e)
+        *p = with;
+    return e;
+}
+
+static enum err fake_point_agent(void *ctx, enum point_kind kind, gva_t addr,
+                                 const struct target_agent *agent, struct diag *why)
+{
+    struct fake_target *f = ctx;
+
+    buf_printf(&f->log, "agent %d 0x%" PRIx64 " %zu %zu\n", (int)kind, addr, agent->condition_count,
+               agent->command_count);
+    for (size_t i = 0; i < f->point_count; i++) {
+        if (f->points[i].kind == kind && f->points[i].addr == addr)
+            return set_agent(&f->points[i], agent, why);
+    }
+    return ERR_NOT_FOUND;
+}
+
+static void fake_set_console(void *ctx, void (*write)(void *arg, const char *text, size_t len),
+                             void *arg)
+{
+    struct fake_target *f = ctx;
+
+    f->console = write;
+    f->console_arg = arg;
 }
 
 /* ---- running ---- */
@@ -336,6 +405,7 @@ static bool store(struct fake_target *f, struct fake_thread *t, struct target_st
         reg_set(f, t, "rip", pc);
         stop->info[0] = 1;
         stop->info[1] = to;
+        stop->info_count = 2;
         note(stop, "write of free memory");
         return raise_exception(stop, STATUS_ACCESS_VIOLATION, pc);
     }
@@ -365,6 +435,7 @@ static bool execute_fault(struct fake_target *f, struct fake_thread *t, struct t
         reg_set(f, t, "rip", pc);
         if (op == 0xa0) {
             stop->info[1] = reg_get(f, t, "rcx");
+            stop->info_count = 2;
             note(stop, "main at 0x1000 reads free memory");
         }
         return raise_exception(stop, faults[i].code, pc);
@@ -381,6 +452,7 @@ static bool execute(struct fake_target *f, struct fake_thread *t, struct target_
     if (!op) {
         stop->info[0] = 8;
         stop->info[1] = pc;
+        stop->info_count = 2;
         return raise_exception(stop, STATUS_ACCESS_VIOLATION, pc);
     }
     reg_set(f, t, "rip", pc + 1);
@@ -423,6 +495,13 @@ static bool at_breakpoint(struct fake_target *f, struct target_stop *stop, gva_t
 
         if (p->addr != pc || (p->kind != POINT_BREAK_SW && p->kind != POINT_BREAK_HW))
             continue;
+        if (p->conditions && !p->holds)
+            continue;
+        if (p->commands) {
+            if (f->console)
+                f->console(f->console_arg, p->text, p->text_len);
+            continue;
+        }
         stop->kind = p->kind == POINT_BREAK_SW ? STOP_BREAK_SW : STOP_BREAK_HW;
         return true;
     }
@@ -540,6 +619,8 @@ static const struct target_ops fake_ops = {
     .library = fake_library,
     .points = fake_points,
     .point = fake_point,
+    .point_agent = fake_point_agent,
+    .set_console = fake_set_console,
     .resume = fake_resume,
     .run = fake_run,
     .interrupt = fake_interrupt,

@@ -8,7 +8,8 @@
  *   a0 read of [rcx] faults               e8 a library is loaded
  *   ff call of a missing import           06 the engine gives up
  *
- * Any other byte is a nop. `pass` of a pending exception ends the process, for it has no handlers.
+ * Any other byte is a nop. A breakpoint's condition is true when one of its bytes is not 0, a command prints its
+ * bytes; an expression that begins with ff is refused. `pass` of a pending exception ends the process, for it has no handlers.
  */
 #ifndef SUPPORT_FAKE_TARGET_H
 #define SUPPORT_FAKE_TARGET_H
@@ -27,6 +28,7 @@
 #define FAKE_REGS_MAX     12
 #define FAKE_REGION_BYTES 0x2000u
 #define FAKE_POINTS_MAX   64
+#define FAKE_TEXT_MAX     256
 
 struct fake_region {
     struct target_region r;
@@ -42,6 +44,10 @@ struct fake_point {
     enum point_kind kind;
     gva_t addr;
     size_t len;
+    size_t conditions, commands;
+    bool holds; /* one of the conditions is true */
+    char text[FAKE_TEXT_MAX];
+    size_t text_len;
 };
 
 struct fake_target {
@@ -55,6 +61,8 @@ struct fake_target {
     bool resumed;
     struct target_stop stop;
     size_t library_count;
+    void (*console)(void *arg, const char *text, size_t len);
+    void *console_arg;
     atomic_bool interrupted;
     atomic_bool running;
 
@@ -63,7 +71,7 @@ struct fake_target {
     uint64_t budget;       /* instructions of one run, then it stops as if interrupted; 0 endless */
     enum err run_result;   /* run fails with this */
     struct target_ops ops; /* the stub's; set one to NULL to take it away */
-    struct buf log;        /* calls of resume, point and kill, one line each */
+    struct buf log;        /* calls of resume, point, point_agent and kill, one line each */
     const char *program_path; /* exec_path */
 };
 

@@ -121,7 +121,7 @@ END_TEST
 
 struct trait_case {
     uint8_t code[6];
-    uint8_t traits64, traits32;
+    uint16_t traits64, traits32;
 };
 
 static const struct trait_case trait_cases[] = {
@@ -147,6 +147,13 @@ static const struct trait_case trait_cases[] = {
     {{0xff, 0x23}, 0, 0},
     {{0xcd, 0x01}, SCAN_INT1, SCAN_INT1},
     {{0xcd, 0x2d}, 0, 0},
+    {{0x0f, 0x34}, SCAN_SYSENTER, SCAN_SYSENTER},
+    {{0x0f, 0x94, 0x03}, SCAN_STORES_CONDITION, SCAN_STORES_CONDITION},
+    {{0x0f, 0x94, 0xc0}, 0, 0},                                   /* sete al */
+    {{0xd1, 0x13}, SCAN_ROTATES_CARRY, SCAN_ROTATES_CARRY},       /* rcl [rbx], 1 */
+    {{0xc0, 0x1b, 0x02}, SCAN_ROTATES_CARRY, SCAN_ROTATES_CARRY}, /* rcr byte [rbx], 2 */
+    {{0xd1, 0xd3}, 0, 0},                                         /* rcl ebx, 1 */
+    {{0xd1, 0x03}, 0, 0},                                         /* rol [rbx], 1 */
 };
 
 START_TEST(traits_are_those_of_the_instruction)

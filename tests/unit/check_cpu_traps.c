@@ -484,70 +484,6 @@ START_TEST(a_stop_from_another_thread_is_exact)
 }
 END_TEST
 
-/* ---- Counting and flags ---------------------------------------------------------------------- */
-
-/* Without TF's own rules for rep, a step would do all iterations, or one more than there are. */
-START_TEST(a_step_does_one_iteration_of_rep)
-{
-    GUEST_CODE_AT(&g, GUEST_CODE, 0xf3, 0xaa, 0x90); /* rep stosb */
-    cpu_set(g.cpu, CPU_RCX, 3);
-    cpu_set(g.cpu, CPU_RDI, GUEST_DATA);
-    cpu_set(g.cpu, CPU_RAX, 0x41);
-    guest_step(&g, CPU_EVENT_STEP, GUEST_CODE);
-    ck_assert_uint_eq(cpu_get(g.cpu, CPU_RCX), 2);
-    guest_step(&g, CPU_EVENT_STEP, GUEST_CODE);
-    guest_step(&g, CPU_EVENT_STEP, GUEST_CODE + 2);
-    ck_assert_uint_eq(cpu_get(g.cpu, CPU_RCX), 0);
-    ck_assert_uint_eq(guest_read(&g, GUEST_DATA, 4), 0x414141);
-}
-END_TEST
-
-/*
- * Without the clean-up the pushed image has TF set, by a step and by the first instruction of a
- * run.
- */
-START_TEST(pushed_flags_never_show_our_tf)
-{
-    /* pushf; pop eax; pushf; pop ecx; int3 */
-    GUEST_CODE_AT(&g, GUEST_CODE, 0x9c, 0x58, 0x66, 0x9c, 0x66, 0x59, 0xcc);
-    guest_step(&g, CPU_EVENT_STEP, GUEST_CODE + 1);
-    guest_step(&g, CPU_EVENT_STEP, GUEST_CODE + 2);
-    ck_assert_uint_eq(cpu_get(g.cpu, CPU_RAX) & TF, 0);
-    guest_run(&g, CPU_EVENT_EXCEPTION, GUEST_CODE + 6);
-    ck_assert_uint_eq(cpu_get(g.cpu, CPU_RCX) & TF, 0);
-    ck_assert_uint_eq(cpu_get(g.cpu, CPU_RCX) & 0x202, 0x202);
-    cpu_set(g.cpu, CPU_RIP, GUEST_CODE);
-    guest_run(&g, CPU_EVENT_EXCEPTION, GUEST_CODE + 6);
-    ck_assert_uint_eq(cpu_get(g.cpu, CPU_RAX) & TF, 0);
-}
-END_TEST
-
-/* Without telling our TF from the guest's, its trap is lost or comes after every step. */
-START_TEST(the_guests_own_tf_traps)
-{
-    /* 0: pushf; 1: or dword [esp], 0x100; 8: popf; 9: nop; a: nop; b: int3 */
-    GUEST_CODE_AT(&g, GUEST_CODE, 0x9c, 0x81, 0x0c, 0x24, 0x00, 0x01, 0x00, 0x00, 0x9d, 0x90, 0x90,
-                  0xcc);
-    for (int stepping = 0; stepping < 2; stepping++) {
-        cpu_set(g.cpu, CPU_EFLAGS, 0x202);
-        cpu_set(g.cpu, CPU_RIP, GUEST_CODE);
-        if (stepping) {
-            guest_step(&g, CPU_EVENT_STEP, GUEST_CODE + 1);
-            guest_step(&g, CPU_EVENT_STEP, GUEST_CODE + 8);
-            guest_step(&g, CPU_EVENT_STEP, GUEST_CODE + 9);
-            guest_step(&g, CPU_EVENT_EXCEPTION, GUEST_CODE + 10);
-        } else {
-            guest_run(&g, CPU_EVENT_EXCEPTION, GUEST_CODE + 10);
-        }
-        ck_assert_uint_eq(g.event.vector, CPU_VEC_DB);
-        ck_assert_uint_eq(g.event.length, 0);
-        ck_assert_uint_eq(cpu_get(g.cpu, CPU_EFLAGS) & TF, TF);
-        guest_run(&g, CPU_EVENT_EXCEPTION, GUEST_CODE + 11);
-        ck_assert_uint_eq(g.event.vector, CPU_VEC_DB);
-    }
-}
-END_TEST
-
 /* ---- The TLB --------------------------------------------------------------------------------- */
 
 /*
@@ -600,9 +536,6 @@ static void add_shared_tests(TCase *tc)
     tcase_add_test(tc, a_stop_before_the_run_is_honoured);
     tcase_add_test(tc, a_stop_before_a_step_is_left_to_the_next_run);
     tcase_add_test(tc, a_stop_from_another_thread_is_exact);
-    tcase_add_test(tc, a_step_does_one_iteration_of_rep);
-    tcase_add_test(tc, pushed_flags_never_show_our_tf);
-    tcase_add_test(tc, the_guests_own_tf_traps);
     tcase_add_test(tc, the_tlb_grows_with_the_working_set);
 }
 

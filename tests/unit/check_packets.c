@@ -53,7 +53,7 @@ static const struct {
     {"D;1", "D;"},
     {"D1", NULL},
     {"qC", "qC"},
-    {"qCRC:0,1", NULL},
+    {"qCRC:0,1", "qCRC:"},
     {"qSupported", "qSupported"},
     {"qSupported:", "qSupported:"},
     {"qSupportedX", NULL},
@@ -64,7 +64,8 @@ static const struct {
     {"vCont", NULL},
     {"", NULL},
     {"qHostInfo", "qHostInfo"},
-    {"x0,0", NULL},
+    {"x0,0", "x"},
+    {"y0,0", NULL},
     {"\xff", NULL},
 };
 

@@ -1,4 +1,7 @@
-/* core/vm/allocate.c against rules A01..A66 of NT-MEMORY-RULES, each test named by its row. */
+/*
+ * core/vm/allocate.c against rules A01..A66 of NT-MEMORY-RULES, each test named by its row; those about
+ * special kinds of requests are in check_vm_special.c.
+ */
 #include <check.h>
 #include <string.h>
 
@@ -451,148 +454,16 @@ START_TEST(A39_write_watch_without_reserve)
 }
 END_TEST
 
-/* ---- MEM_ADDRESS_REQUIREMENTS ---------------------------------------------------------------- */
-
-static struct vm_request within(gva_t lowest, gva_t highest, uint64_t alignment)
-{
-    return (struct vm_request){.size = 0x10000,
-                               .type = MEM_RESERVE,
-                               .protect = RW,
-                               .lowest = lowest,
-                               .highest = highest,
-                               .alignment = alignment};
-}
-
-START_TEST(A53_all_zero)
-{
-    gva_t base;
-
-    ck_succeeds(allocate(within(0, 0, 0), &base, NULL));
-    ck_assert_uint_eq(base, VM_LOWEST);
-}
-END_TEST
-
-START_TEST(A55_highest_not_at_a_page_end)
-{
-    static const gva_t bad[] = {0x20001001, 0x20000FFE, 0x200007FF};
-
-    ck_refused(allocate(within(0, bad[_i], 0), NULL, NULL), STATUS_INVALID_PARAMETER);
-}
-END_TEST
-
-START_TEST(A56_highest_above_the_user_range)
-{
-    ck_refused(allocate(within(0, VM_USER_LIMIT_64 + 0xFFF, 0), NULL, NULL),
-               STATUS_INVALID_PARAMETER);
-    ck_succeeds(allocate(within(0, VM_USER_LIMIT_64 - 1, 0), NULL, NULL));
-}
-END_TEST
-
-START_TEST(A57_highest)
-{
-    struct vm_request req = within(0, 0x20000FFF, 0);
-    gva_t base;
-
-    req.size = 0x40000;
-    req.type |= MEM_TOP_DOWN;
-    ck_succeeds(allocate(req, &base, NULL));
-    ck_assert_uint_eq(base % VM_GRANULARITY, 0);
-    ck_assert_uint_le(base + 0x40000, 0x20001000);
-    ck_assert_uint_eq(base, 0x1FFC0000);
-}
-END_TEST
-
-START_TEST(A58_with_a_base)
-{
-    struct vm_request req = within(0, 0x20000FFF, 0);
-
-    req.base = A;
-    ck_refused(allocate(req, NULL, NULL), STATUS_INVALID_PARAMETER);
-    req.highest = 0;
-    ck_succeeds(allocate(req, NULL, NULL));
-}
-END_TEST
-
-START_TEST(A59_with_commit_only)
-{
-    struct vm_request req = within(0, 0x20000FFF, 0);
-
-    req.type = MEM_COMMIT;
-    ck_refused(allocate(req, NULL, NULL), STATUS_INVALID_PARAMETER);
-}
-END_TEST
-
-START_TEST(A60_bad_alignment)
-{
-    ck_refused(allocate(within(0, 0, 0x8000), NULL, NULL), STATUS_INVALID_PARAMETER);
-    ck_refused(allocate(within(0, 0, 0x30000), NULL, NULL), STATUS_INVALID_PARAMETER);
-}
-END_TEST
-
-START_TEST(A61_alignment)
-{
-    gva_t base;
-
-    for (int i = 0; i < 4; i++) {
-        ck_succeeds(allocate(within(0, 0, 0x40000), &base, NULL));
-        ck_assert_uint_eq(base % 0x40000, 0);
-    }
-}
-END_TEST
-
-START_TEST(A62_no_aligned_place)
-{
-    ck_refused(allocate(within(0, 0x20000FFF, 0x20000000), NULL, NULL), STATUS_NO_MEMORY);
-}
-END_TEST
-
-START_TEST(lowest)
-{
-    gva_t base;
-
-    ck_succeeds(allocate(within(0x30000000, 0, 0), &base, NULL));
-    ck_assert_uint_eq(base, 0x30000000);
-    ck_succeeds(allocate(within(0x30000000, 0x3001FFFF, 0), &base, NULL));
-    ck_assert_uint_eq(base, 0x30010000);
-    ck_refused(allocate(within(0x30000000, 0x3001FFFF, 0), NULL, NULL), STATUS_NO_MEMORY);
-    ck_refused(allocate(within(0x30001000, 0, 0), NULL, NULL), STATUS_INVALID_PARAMETER);
-    ck_refused(allocate(within(0x30000000, 0x2FFFFFFF, 0), NULL, NULL), STATUS_INVALID_PARAMETER);
-    ck_refused(allocate(within(VM_USER_LIMIT_64, 0, 0), NULL, NULL), STATUS_INVALID_PARAMETER);
-}
-END_TEST
-
-START_TEST(find_free_says_where)
-{
-    struct vm_request req = within(0, 0, 0);
-    gva_t where;
-    gva_t base;
-
-    build_committed(vm, VM_LOWEST, 0x5000);
-    for (int i = 0; i < 2; i++) {
-        ck_succeeds(vm_find_free(vm, &req, &where));
-        ck_succeeds(allocate(req, &base, NULL));
-        ck_assert_uint_eq(where, base);
-        req.type |= MEM_TOP_DOWN;
-    }
-    req.size = 0;
-    ck_status(vm_find_free(vm, &req, &where), STATUS_INVALID_PARAMETER_4);
-    req.size = VM_USER_LIMIT_64 - VM_LOWEST;
-    ck_status(vm_find_free(vm, &req, &where), STATUS_NO_MEMORY);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("vm_allocate");
     TCase *place = tcase_create("place");
     TCase *commit = tcase_create("commit");
     TCase *values = tcase_create("types and protections");
-    TCase *where = tcase_create("address requirements");
 
     tcase_add_checked_fixture(place, setup, teardown);
     tcase_add_checked_fixture(commit, setup, teardown);
     tcase_add_checked_fixture(values, setup, teardown);
-    tcase_add_checked_fixture(where, setup, teardown);
     tcase_add_test(place, A01_anywhere);
     tcase_add_test(place, A02_reserved_has_no_protection);
     tcase_add_test(place, A03_reserve_rounds_to_granularity);
@@ -633,20 +504,8 @@ int main(void)
     tcase_add_test(values, A37_targets_invalid_with_execute);
     tcase_add_test(values, A38_targets_invalid_without_execute);
     tcase_add_test(values, A39_write_watch_without_reserve);
-    tcase_add_test(where, A53_all_zero);
-    tcase_add_loop_test(where, A55_highest_not_at_a_page_end, 0, 3);
-    tcase_add_test(where, A56_highest_above_the_user_range);
-    tcase_add_test(where, A57_highest);
-    tcase_add_test(where, A58_with_a_base);
-    tcase_add_test(where, A59_with_commit_only);
-    tcase_add_test(where, A60_bad_alignment);
-    tcase_add_test(where, A61_alignment);
-    tcase_add_test(where, A62_no_aligned_place);
-    tcase_add_test(where, lowest);
-    tcase_add_test(where, find_free_says_where);
     suite_add_tcase(s, place);
     suite_add_tcase(s, commit);
     suite_add_tcase(s, values);
-    suite_add_tcase(s, where);
     return suite_main(s);
 }

@@ -1,0 +1,38 @@
+/* The commands of `monitor`, by the file that holds them, and what they share. */
+#ifndef STUB_MONITOR_H
+#define STUB_MONITOR_H
+
+#include "session.h"
+#include "table.h"
+
+#define MONITOR_WORDS 8u /* of one command, its name included */
+
+/* One command line. */
+struct monitor_line {
+    struct bytes words[MONITOR_WORDS]; /* words[0] is the command's name */
+    size_t count;
+    bool json; /* --json was among the words, which it is not counted as */
+};
+
+#define MONITOR(name) void name(struct stub *s, const struct monitor_line *line)
+
+/* cmd_monitor.c */
+/* Word i as text, cut at size; "" when there is none. */
+void monitor_word(const struct monitor_line *line, size_t i, char *out, size_t size);
+/* Word i as a number in hexadecimal; false after telling the user. */
+bool monitor_address(struct stub *s, const struct monitor_line *line, size_t i, uint64_t *out);
+/* Digits of an address of this target. */
+int monitor_digits(const struct stub *s);
+/* Say a table that is made for this line: JSON when it asks for that, else in the form given. */
+struct table *monitor_table(struct table *t, struct buf *text, const struct monitor_line *line,
+                            enum table_form form);
+void monitor_table_say(struct stub *s, struct table *t, struct buf *text);
+
+/* monitor_memory.c */
+MONITOR(monitor_map);
+
+/* monitor_stop.c */
+MONITOR(monitor_exception);
+MONITOR(monitor_why);
+
+#endif

@@ -1,0 +1,96 @@
+/* `monitor` commands about the present stop: why, exception. */
+#include <stdio.h>
+
+#include "monitor.h"
+#include "stop_reply.h"
+#include "winstub/nt.h"
+
+static const char *stop_word(enum target_stop_kind kind)
+{
+    switch (kind) {
+    case STOP_STEP:
+        return "step";
+    case STOP_BREAK_SW:
+    case STOP_BREAK_HW:
+        return "breakpoint";
+    case STOP_WATCH:
+        return "watchpoint";
+    case STOP_EXCEPTION:
+        return "exception";
+    case STOP_INTERRUPT:
+        return "interrupt";
+    case STOP_LIBRARY:
+        return "library";
+    case STOP_IMPORT:
+        return "missing function";
+    case STOP_EXIT:
+        return "exit";
+    case STOP_ENGINE:
+        return "engine";
+    }
+    return "?";
+}
+
+MONITOR(monitor_why)
+{
+    const struct target_stop *stop = &s->stop;
+    struct table t;
+    struct buf text;
+
+    monitor_table(&t, &text, line, TABLE_RECORD);
+    table_row(&t);
+    table_text(&t, "reason", stop_word(stop->kind), 0);
+    if (stop->kind == STOP_EXIT)
+        table_hex(&t, "exit code", stop->exit_code, 0);
+    else
+        table_hex(&t, "thread", session_current_thread(s), 0);
+    if (stop->kind == STOP_WATCH)
+        table_hex(&t, "address", stop->addr, 0);
+    if (stop->kind == STOP_EXCEPTION)
+        table_text(&t, "exception", nt_text(stop->code), 0);
+    if (stop->note[0])
+        table_text(&t, "note", stop->note, 0);
+    monitor_table_say(s, &t, &text);
+}
+
+/* What an access violation's first parameter says. */
+static const char *access_word(const struct target_stop *stop)
+{
+    bool access = stop->code == STATUS_ACCESS_VIOLATION ||
+                  stop->code == STATUS_GUARD_PAGE_VIOLATION || stop->code == STATUS_STACK_OVERFLOW;
+
+    if (!access || stop->info_count != 2)
+        return NULL;
+    return stop->info[0] == 8 ? "execute" : stop->info[0] == 1 ? "write" : "read";
+}
+
+MONITOR(monitor_exception)
+{
+    const struct target_stop *stop = &s->stop;
+    const char *access = access_word(stop);
+    struct table t;
+    struct buf text;
+
+    if (stop->kind != STOP_EXCEPTION) {
+        session_say(s, line->json ? "null\n" : "the program is not stopped at an exception\n");
+        return;
+    }
+    monitor_table(&t, &text, line, TABLE_RECORD);
+    table_row(&t);
+    table_hex(&t, "code", stop->code, 0);
+    table_text(&t, "name", nt_text(stop->code), 0);
+    table_hex(&t, "address", stop->addr, 0);
+    table_hex(&t, "thread", stop->tid, 0);
+    table_number(&t, "signal", stop_signal(stop), 0);
+    if (access)
+        table_text(&t, "access", access, 0);
+    for (uint32_t i = 0; i < stop->info_count; i++) {
+        char name[24];
+
+        (void)snprintf(name, sizeof name, "parameter %u", (unsigned)i);
+        table_hex(&t, name, stop->info[i], 0);
+    }
+    if (stop->note[0])
+        table_text(&t, "note", stop->note, 0);
+    monitor_table_say(s, &t, &text);
+}

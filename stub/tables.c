@@ -1,0 +1,103 @@
+/* What is in each table. */
+#include "tables.h"
+
+#include "region_text.h"
+#include "winstub/nt.h"
+
+static void vad_row(struct table *t, const struct target_region *run, int digits)
+{
+    char protect[96];
+
+    region_protect(run->protect, protect, sizeof protect);
+    table_row(t);
+    table_hex(t, "Start", run->base, digits);
+    table_hex(t, "End", run->base + run->size, digits);
+    table_text(t, "State", region_state(run->state), 7);
+    table_text(t, "Type", region_type(run->type), 7);
+    table_text(t, "Protect", protect, 20);
+    table_hex(t, "Allocation", run->allocation_base, digits);
+    table_text(t, "Label", run->label, 20);
+    table_text(t, "Path", run->path, 0);
+}
+
+void table_vads(const struct stub *s, struct table *t)
+{
+    int digits = monitor_digits(s);
+    struct target_region run;
+
+    if (!s->target.ops->region || s->target.ops->region(s->target.ctx, 0, &run))
+        return;
+    do {
+        if (run.state != MEM_FREE)
+            vad_row(t, &run, digits);
+    } while (session_next_region(s, &run));
+}
+
+void table_threads(const struct stub *s, struct table *t)
+{
+    struct target_thread thread;
+
+    for (size_t i = 0; !s->target.ops->thread(s->target.ctx, i, &thread); i++) {
+        table_row(t);
+        table_number(t, "Id", thread.tid, 8);
+        table_text(t, "Name", thread.name, 20);
+        table_text(t, "State", thread.state, 24);
+        table_hex(t, "TEB", thread.teb, monitor_digits(s));
+    }
+}
+
+void table_modules(const struct stub *s, struct table *t)
+{
+    int digits = monitor_digits(s);
+    struct target_info info;
+    struct target_library lib;
+
+    s->target.ops->info(s->target.ctx, &info);
+    if (info.exec_path[0]) {
+        table_row(t);
+        table_hex(t, "Base", info.exec_base, digits);
+        table_hex(t, "Size", info.exec_size, 8);
+        table_text(t, "Path", info.exec_path, 0);
+    }
+    for (size_t i = 0; s->target.ops->library && !s->target.ops->library(s->target.ctx, i, &lib);
+         i++) {
+        table_row(t);
+        table_hex(t, "Base", lib.base, digits);
+        table_hex(t, "Size", lib.size, 8);
+        table_text(t, "Path", lib.path, 0);
+    }
+}
+
+void table_processes(const struct stub *s, struct table *t)
+{
+    struct target_info info;
+
+    s->target.ops->info(s->target.ctx, &info);
+    table_row(t);
+    table_number(t, "pid", info.pid, 8);
+    table_text(t, "command", info.exec_path, 0);
+}
+
+static void say_table(struct stub *s, const struct monitor_line *line, table_fill *fill)
+{
+    struct table t;
+    struct buf text;
+
+    fill(s, monitor_table(&t, &text, line, TABLE_TEXT));
+    monitor_table_say(s, &t, &text);
+}
+
+MONITOR(monitor_vads)
+{
+    say_table(s, line, table_vads);
+}
+
+MONITOR(monitor_threads)
+{
+    say_table(s, line, table_threads);
+}
+
+MONITOR(monitor_modules)
+{
+    say_table(s, line, table_modules);
+}

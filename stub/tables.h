@@ -1,0 +1,22 @@
+/* The tables that `monitor` and `info os` show. */
+#ifndef STUB_TABLES_H
+#define STUB_TABLES_H
+
+#include "monitor.h"
+
+/* Fill one table with its rows. */
+typedef void table_fill(const struct stub *s, struct table *t);
+
+/* Runs of pages in Windows' words, free ones left out. */
+table_fill table_vads;
+table_fill table_threads;
+/* The program first. */
+table_fill table_modules;
+table_fill table_processes;
+
+/* As monitor commands. */
+MONITOR(monitor_vads);
+MONITOR(monitor_threads);
+MONITOR(monitor_modules);
+
+#endif
