@@ -16,6 +16,7 @@
 #include "rsp_frame.h"
 #include "rsp_link.h"
 #include "rsp_reader.h"
+#include "vfile.h"
 #include "winstub/buf.h"
 #include "winstub/stub.h"
 #include "winstub/target.h"
@@ -75,6 +76,7 @@ struct stub {
         [SESSION_SIGNALS]; /* QPassSignals: the guest gets these, the client does not see them */
     struct client_points points;
     struct document document;
+    struct vfiles files;
     struct buf console; /* text to show: before the next answer, or while the guest runs */
 
     /* of the server */

@@ -73,6 +73,13 @@ const struct process_module *process_module(const struct process *process, size_
 /* Is module 0 the program itself? Not for raw code. */
 bool process_has_image(const struct process *process);
 
+/*
+ * Read the file of the module with that guest path (either separator, any case): up to len bytes from offset, *got says how
+ * many; *size is the file's. ERR_NOT_FOUND: no module has it, or its file is gone; ERR_IO.
+ */
+MUST_USE enum err process_file(const struct process *process, const char *path, uint64_t offset,
+                               void *dst, size_t len, size_t *got, uint64_t *size);
+
 struct process_thread {
     uint32_t tid;
     gva_t teb;
