@@ -102,6 +102,7 @@ HEADERS     := $(wildcard include/winstub/*.h)
 UNIT_TESTS  := $(patsubst tests/unit/%.c,$O/tests/%,$(wildcard tests/unit/check_*.c))
 FUZZ_NAMES  := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS     := $(FUZZ_NAMES:%=$O/tests/replay_%)
+EXAMPLES    := $(patsubst tests/examples/%.c,$O/tests/example_%,$(wildcard tests/examples/*.c))
 BENCHES     := $(patsubst tests/bench/%.c,$O/tests/%,$(wildcard tests/bench/bench_*.c))
 
 all: $O/winstub $O/libwinstub.a $O/libwinstub.so $O/winstub.pc
@@ -133,9 +134,10 @@ $O/winstub: $(call objects,stub/main.c) $O/libwinstub.a
 $(UNIT_TESTS): $O/tests/check_%: $O/tests/unit/check_%.o $O/tests/libsupport.a $O/libwinstub.a
 $(REPLAYS): $O/tests/replay_%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $O/tests/libsupport.a $O/libwinstub.a
 $(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/libwinstub.a
+$(EXAMPLES): $O/tests/example_%: $O/tests/examples/%.o $O/libwinstub.a
 # tests/support/alloc_fail.c stands between the library and the allocator.
 $(UNIT_TESTS): private LIBS := $(CHECK_LIBS) $(LIBS) -Wl,-u,__wrap_malloc,--wrap=malloc,--wrap=calloc,--wrap=realloc
-$O/winstub $(UNIT_TESTS) $(REPLAYS) $(BENCHES):
+$O/winstub $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES):
 	$(say) LINK $@
 	@mkdir -p $(@D)
 	$Q$(LINK) -o $@ $^ $(UNICORN_RPATH) $(LIBS)
@@ -183,13 +185,14 @@ $O/guests/%.bin: tests/guests/%.s
 # --- tests ----------------------------------------------------------------------------------------
 
 RUN_TESTS := TEST_SLOWNESS=$(if $(filter release debug,$(MODE)),1,4) $(PYTHON) tests/run.py
-UNITS     := $(UNIT_TESTS) $(foreach n,$(FUZZ_NAMES),"$O/tests/replay_$n tests/fuzz/corpus/$n")
-check: all $(UNIT_TESTS) $(REPLAYS) $(GUESTS) ## every test; ends with "N passed, N failed, N skipped"
+UNITS     := $(UNIT_TESTS) $(foreach n,$(FUZZ_NAMES),"$O/tests/replay_$n tests/fuzz/corpus/$n") \
+             "$(PYTHON) tests/examples/run.py $(EXAMPLES)"
+check: all $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(GUESTS) ## every test; ends with "N passed, N failed, N skipped"
 	@$(RUN_TESTS) $(UNITS) "$(PYTHON) tests/gdb/run.py $O"
-check-units: $(UNIT_TESTS) $(REPLAYS) $(GUESTS) ## the unit tests and the fuzz corpora only
+check-units: $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(GUESTS) ## the unit tests, the fuzz corpora and the examples only
 	@$(RUN_TESTS) $(UNITS)
 
-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) ## compile everything, tests and benches too, and run nothing
+programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES) ## compile everything, tests and benches too, and run nothing
 
 # One fuzz target by hand: make fuzz FUZZ_NAMES=rsp_frame FUZZ_SECONDS=60
 ifeq ($(MODE),fuzz)

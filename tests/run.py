@@ -4,8 +4,8 @@
 A command is one argument; it says how it went in Check's words ("87%: Checks: 16, Failures: 1,
 Errors: 1") or in ours ("15 passed, 1 failed, 0 skipped"). One that says neither, is killed, takes
 too long, or fails without naming a failure counts as one failure. What a failing command printed is
-shown; the last line is the sum, in our words. Exit status 0 means that something passed and
-nothing failed.
+shown; then comes what the tests say about the rules of Windows (nt_rules.py); the last line is the sum,
+in our words. Exit status 0 means that something passed and nothing failed.
 """
 import concurrent.futures
 import os
@@ -13,7 +13,10 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
+
+import nt_rules
 
 TIMEOUT = 1800  # seconds for one command; those that run many cases have their own, smaller ones
 CHECK = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.M)
@@ -21,8 +24,9 @@ OURS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 
 
 class Result:
-    def __init__(self, command, status, output, seconds):
+    def __init__(self, command, status, output, tap, seconds):
         self.command, self.status, self.output, self.seconds = command, status, output, seconds
+        self.tap = tap  # Check's log of each test, "" if the command is no Check program
         self.passed = self.failed = self.skipped = 0
         for checks, failures, errors in CHECK.findall(output):
             bad = int(failures) + int(errors)
@@ -51,7 +55,8 @@ class Result:
 
 def run(command):
     start = time.monotonic()
-    env = dict(os.environ, CK_VERBOSITY="normal", CK_DEFAULT_TIMEOUT="120")
+    tap = tempfile.NamedTemporaryFile(prefix="winstub-tap-")
+    env = dict(os.environ, CK_VERBOSITY="normal", CK_DEFAULT_TIMEOUT="120", CK_TAP_LOG_FILE_NAME=tap.name)
     try:
         done = subprocess.run(shlex.split(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, env=env, timeout=TIMEOUT, check=False)
@@ -60,17 +65,22 @@ def run(command):
         status, output = None, late.stdout or b""
     except OSError as error:
         status, output = 127, str(error).encode()
-    return Result(command, status, output.decode(errors="replace"), time.monotonic() - start)
+    with tap:
+        log = tap.read().decode(errors="replace")
+    return Result(command, status, output.decode(errors="replace"), log, time.monotonic() - start)
 
 
 def main(commands):
     sums = [0, 0, 0]
+    rules = nt_rules.Rules()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for done in concurrent.futures.as_completed([pool.submit(run, c) for c in commands]):
             result = done.result()
             result.report()
+            rules.note(result.tap)
             for i, n in enumerate((result.passed, result.failed, result.skipped)):
                 sums[i] += n
+    print(rules.report())
     print(f"{sums[0]} passed, {sums[1]} failed, {sums[2]} skipped")
     return 0 if sums[0] and not sums[1] else 1
 

@@ -52,8 +52,8 @@ struct agent_env {
 
 /*
  * Evaluate. *value is what lies on top of the stack at the end, 0 when that is empty.
- * ERR_INVALID  division by zero; ERR_FAULT  memory or a register cannot be read; ERR_LIMIT
- * AGENT_STEPS_MAX or AGENT_TEXT_MAX (or no host memory for it). why says which, without a place. *value is untouched then.
+ * ERR_INVALID  division by zero; ERR_FAULT  memory or a register cannot be read; ERR_LIMIT  over AGENT_STEPS_MAX or
+ * AGENT_TEXT_MAX, or the text found no host memory. why says which, without a place. *value is untouched then.
  */
 MUST_USE enum err agent_eval(const struct agent *agent, const struct agent_env *env, int64_t *value,
                              struct diag *why);

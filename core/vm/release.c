@@ -210,3 +210,12 @@ nt_status vm_unmap_view(struct vm *vm, gva_t addr)
         space_changed(vm);
     return st;
 }
+
+void vm_unmap_all(struct vm *vm)
+{
+    LOG(vm, "unmap all %zu allocations", vm->allocs.tree.count);
+    space_revoke(vm, (struct range){0, vm->allocs.limit});
+    space_discard_all(vm);
+    pt_fini(&vm->pages);
+    space_changed(vm);
+}

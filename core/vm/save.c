@@ -206,10 +206,7 @@ static bool make_all(struct vm *vm, const struct layout *l, struct allocation **
 /* Put the allocations that were made in the place of all that there are. */
 static void exchange(struct vm *vm, struct allocation **made, size_t count)
 {
-    for (struct allocation *a; (a = allocs_above(&vm->allocs, 0)) != NULL;) {
-        space_leave(vm, a);
-        space_discard(vm, a);
-    }
+    space_discard_all(vm);
     for (size_t i = 0; i < count; i++)
         space_enter(vm, made[i]);
 }

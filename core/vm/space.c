@@ -49,10 +49,7 @@ void vm_free(struct vm *vm)
         return;
     vm_set_observer(vm, NULL);
     space_forget_saved(vm);
-    for (struct allocation *a; (a = allocs_above(&vm->allocs, 0)) != NULL;) {
-        space_leave(vm, a);
-        space_discard(vm, a);
-    }
+    space_discard_all(vm);
     pt_fini(&vm->pages);
     pt_space_fini(&vm->pt_space);
     pool_fini(&vm->index_pool);
@@ -228,4 +225,12 @@ void space_leave(struct vm *vm, struct allocation *a)
     vm->committed -= space_committed(runs_first(&a->runs), all);
     vm->reserved -= all.end - all.start;
     allocs_remove(&vm->allocs, a);
+}
+
+void space_discard_all(struct vm *vm)
+{
+    for (struct allocation *a; (a = allocs_above(&vm->allocs, 0)) != NULL;) {
+        space_leave(vm, a);
+        space_discard(vm, a);
+    }
 }

@@ -95,5 +95,7 @@ void space_discard(struct vm *vm, struct allocation *a);
 /* Enter a, count it, and the reverse. */
 void space_enter(struct vm *vm, struct allocation *a);
 void space_leave(struct vm *vm, struct allocation *a);
+/* Every allocation leaves and is discarded; the entries of their pages are the caller's business. */
+void space_discard_all(struct vm *vm);
 
 #endif

@@ -146,6 +146,9 @@ MUST_USE nt_status vm_map_image(struct vm *vm, const struct vm_image *image);
 /* NtUnmapViewOfSection: addr anywhere inside the view. STATUS_NOT_MAPPED_VIEW (M16, M17). */
 MUST_USE nt_status vm_unmap_view(struct vm *vm, gva_t addr);
 
+/* Free the whole user range, views too. Frames of vm_frame_new and what was saved stay. O(everything). */
+void vm_unmap_all(struct vm *vm);
+
 /* Where vm_allocate would put req (base 0) now. STATUS_NO_MEMORY when nothing fits. O(log allocations). */
 MUST_USE nt_status vm_find_free(const struct vm *vm, const struct vm_request *req, gva_t *base);
 

@@ -331,10 +331,17 @@ static void do_save(struct state *s)
     *m->model = *s->model;
 }
 
+/* Back to a moment; rarely to none at all. */
 static void do_restore(struct state *s)
 {
-    const struct moment *m = &s->moments[next_u8(s) % MOMENTS];
+    uint8_t which = next_u8(s);
+    const struct moment *m = &s->moments[which % MOMENTS];
 
+    if (which >= 0xf8) {
+        vm_unmap_all(s->vm);
+        model_unmap_all(s->model);
+        return;
+    }
     if (!m->vm)
         return;
     check(vm_restore(s->vm, m->vm), "restore");

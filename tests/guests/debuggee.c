@@ -72,7 +72,7 @@ int spin(void)
 void forever(void)
 {
     for (;;)
-        ++*clock;
+        ++*clock; /* MARK tick */
 }
 
 int fault(enum scenario which)

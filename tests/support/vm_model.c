@@ -430,6 +430,11 @@ nt_status model_unmap(struct model *m, gva_t addr)
     return STATUS_SUCCESS;
 }
 
+void model_unmap_all(struct model *m)
+{
+    wipe(m, 0, MODEL_PAGES, 0);
+}
+
 /* ---- Protect --------------------------------------------------------------------------------- */
 
 static nt_status check_protect(const struct model *m, gva_t base, uint64_t size, uint32_t protect)

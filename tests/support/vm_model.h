@@ -49,6 +49,7 @@ nt_status model_protect(struct model *m, gva_t *base, uint64_t *size, uint32_t p
 nt_status model_query(const struct model *m, gva_t addr, struct vm_region *out);
 nt_status model_map_image(struct model *m, const struct vm_image *image);
 nt_status model_unmap(struct model *m, gva_t addr);
+void model_unmap_all(struct model *m);
 bool model_clear_guard(struct model *m, gva_t addr);
 bool model_write(struct model *m, gva_t addr, const uint8_t *src, size_t len);
 size_t model_read(const struct model *m, gva_t addr, uint8_t *dst, size_t len);

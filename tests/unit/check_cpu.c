@@ -2,25 +2,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "guest.h"
-#include "suite.h"
-
-static struct guest g;
-
-static void setup64(void)
-{
-    guest_init(&g, CPU_AMD64);
-}
-
-static void setup32(void)
-{
-    guest_init(&g, CPU_I386);
-}
-
-static void teardown(void)
-{
-    guest_fini(&g);
-}
+#include "guest_suite.h"
 
 START_TEST(a_new_cpu_looks_as_windows_starts_a_thread)
 {
@@ -141,15 +123,5 @@ static void add_tests(TCase *tc)
 
 int main(void)
 {
-    Suite *suite = suite_create("cpu");
-    TCase *amd64 = tcase_create("amd64");
-    TCase *i386 = tcase_create("i386");
-
-    tcase_add_checked_fixture(amd64, setup64, teardown);
-    add_tests(amd64);
-    suite_add_tcase(suite, amd64);
-    tcase_add_checked_fixture(i386, setup32, teardown);
-    add_tests(i386);
-    suite_add_tcase(suite, i386);
-    return suite_main(suite);
+    return guest_suite("cpu", add_tests, add_tests);
 }

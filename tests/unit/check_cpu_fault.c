@@ -5,8 +5,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "guest.h"
-#include "suite.h"
+#include "guest_suite.h"
 #include "winstub/dis.h"
 
 #define FREE        (GUEST_DATA + 2 * VM_PAGE_SIZE) /* the first byte that is not there */
@@ -142,23 +141,6 @@ static const struct form aligned_forms[] = {
     {"lock cmpxchg16b [rbx]", {0xf0, 0x48, 0x0f, 0xc7, 0x0b}, W64, W, 16},
     {"maskmovdqu xmm0, xmm1", {0x66, 0x0f, 0xf7, 0xc1}, BOTH, W, 16},
 };
-
-static struct guest g;
-
-static void setup64(void)
-{
-    guest_init(&g, CPU_AMD64);
-}
-
-static void setup32(void)
-{
-    guest_init(&g, CPU_I386);
-}
-
-static void teardown(void)
-{
-    guest_fini(&g);
-}
 
 /* xmm1 is what maskmovdqu selects its bytes by. */
 static void set_every_mask_byte(void)
@@ -413,18 +395,13 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, the_reason_is_the_vms);
 }
 
+static void add_tests64(TCase *tc)
+{
+    add_tests(tc);
+    tcase_add_test(tc, addresses_above_the_user_range_fault);
+}
+
 int main(void)
 {
-    Suite *suite = suite_create("cpu faults");
-    TCase *amd64 = tcase_create("amd64");
-    TCase *i386 = tcase_create("i386");
-
-    tcase_add_checked_fixture(amd64, setup64, teardown);
-    add_tests(amd64);
-    tcase_add_test(amd64, addresses_above_the_user_range_fault);
-    suite_add_tcase(suite, amd64);
-    tcase_add_checked_fixture(i386, setup32, teardown);
-    add_tests(i386);
-    suite_add_tcase(suite, i386);
-    return suite_main(suite);
+    return guest_suite("cpu faults", add_tests64, add_tests);
 }

@@ -5,28 +5,10 @@
  */
 #include <check.h>
 
-#include "guest.h"
-#include "suite.h"
+#include "guest_suite.h"
 
 #define TF          0x100u
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
-
-static struct guest g;
-
-static void setup64(void)
-{
-    guest_init(&g, CPU_AMD64);
-}
-
-static void setup32(void)
-{
-    guest_init(&g, CPU_I386);
-}
-
-static void teardown(void)
-{
-    guest_fini(&g);
-}
 
 /* Without TF's own rules for rep, a step would do all iterations, or one more than there are. */
 START_TEST(a_step_does_one_iteration_of_rep)
@@ -158,15 +140,5 @@ static void add_tests(TCase *tc)
 
 int main(void)
 {
-    Suite *suite = suite_create("cpu flags");
-    TCase *amd64 = tcase_create("amd64");
-    TCase *i386 = tcase_create("i386");
-
-    tcase_add_checked_fixture(amd64, setup64, teardown);
-    add_tests(amd64);
-    suite_add_tcase(suite, amd64);
-    tcase_add_checked_fixture(i386, setup32, teardown);
-    add_tests(i386);
-    suite_add_tcase(suite, i386);
-    return suite_main(suite);
+    return guest_suite("cpu flags", add_tests, add_tests);
 }

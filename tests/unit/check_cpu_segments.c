@@ -2,25 +2,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "guest.h"
-#include "suite.h"
-
-static struct guest g;
-
-static void setup64(void)
-{
-    guest_init(&g, CPU_AMD64);
-}
-
-static void setup32(void)
-{
-    guest_init(&g, CPU_I386);
-}
-
-static void teardown(void)
-{
-    guest_fini(&g);
-}
+#include "guest_suite.h"
 
 /* As WOW64 does: far jump to 32-bit code, far return to 64-bit code. */
 START_TEST(code_changes_width_and_back)
@@ -197,27 +179,27 @@ START_TEST(flags_that_ring_3_cannot_set_stay)
 }
 END_TEST
 
+static void add_tests64(TCase *tc)
+{
+    tcase_add_test(tc, code_changes_width_and_back);
+    tcase_add_test(tc, a_debugger_changes_the_width);
+    tcase_add_test(tc, selectors_that_windows_lacks_are_refused);
+    tcase_add_test(tc, the_guest_loads_segments);
+    tcase_add_test(tc, the_descriptor_table_stays_hidden);
+    tcase_add_test(tc, the_register_table_reads_and_writes_every_row);
+    tcase_add_test(tc, flags_that_ring_3_cannot_set_stay);
+}
+
+static void add_tests32(TCase *tc)
+{
+    tcase_add_test(tc, a_debugger_changes_the_width);
+    tcase_add_test(tc, the_guest_loads_segments);
+    tcase_add_test(tc, reloading_fs_keeps_the_teb);
+    tcase_add_test(tc, the_register_table_reads_and_writes_every_row);
+    tcase_add_test(tc, i386_has_no_segments_feature);
+}
+
 int main(void)
 {
-    Suite *suite = suite_create("cpu segments");
-    TCase *amd64 = tcase_create("amd64");
-    TCase *i386 = tcase_create("i386");
-
-    tcase_add_checked_fixture(amd64, setup64, teardown);
-    tcase_add_test(amd64, code_changes_width_and_back);
-    tcase_add_test(amd64, a_debugger_changes_the_width);
-    tcase_add_test(amd64, selectors_that_windows_lacks_are_refused);
-    tcase_add_test(amd64, the_guest_loads_segments);
-    tcase_add_test(amd64, the_descriptor_table_stays_hidden);
-    tcase_add_test(amd64, the_register_table_reads_and_writes_every_row);
-    tcase_add_test(amd64, flags_that_ring_3_cannot_set_stay);
-    suite_add_tcase(suite, amd64);
-    tcase_add_checked_fixture(i386, setup32, teardown);
-    tcase_add_test(i386, a_debugger_changes_the_width);
-    tcase_add_test(i386, the_guest_loads_segments);
-    tcase_add_test(i386, reloading_fs_keeps_the_teb);
-    tcase_add_test(i386, the_register_table_reads_and_writes_every_row);
-    tcase_add_test(i386, i386_has_no_segments_feature);
-    suite_add_tcase(suite, i386);
-    return suite_main(suite);
+    return guest_suite("cpu segments", add_tests64, add_tests32);
 }

@@ -56,6 +56,40 @@ START_TEST(random_changes_agree_with_a_table)
 }
 END_TEST
 
+/* A hit_agent of one condition. */
+static struct hit_agent *agent_new(void)
+{
+    static const uint8_t code[] = {0x22, 1, 0x27};
+    static const struct bytes condition = {code, sizeof code};
+    const struct target_agent from = {.conditions = &condition, .condition_count = 1};
+    struct hit_agent *agent = NULL;
+
+    ck_assert_int_eq(hit_agent_new(&from, NULL, 0, &agent, NULL), ERR_OK);
+    return agent;
+}
+
+START_TEST(what_is_done_goes_with_the_kind)
+{
+    struct hit_agent *agent = agent_new();
+    struct points p = {0};
+    bool fresh;
+
+    ck_assert_int_eq(points_set_agent(&p, 0x1000, POINT_BREAK_SW, agent), ERR_NOT_FOUND);
+    ck_assert_int_eq(points_add(&p, 0x1000, POINT_BIT(POINT_BREAK_SW), &fresh), ERR_OK);
+    ck_assert_int_eq(points_set_agent(&p, 0x1000, POINT_BREAK_HW, agent), ERR_NOT_FOUND);
+    ck_assert_int_eq(points_set_agent(&p, 0x1000, POINT_BREAK_SW, agent), ERR_OK);
+    for (gva_t addr = 0x800; addr < 0x900; addr++) /* the array grows and moves */
+        ck_assert_int_eq(points_add(&p, addr, POINT_BIT(POINT_BREAK_HW), &fresh), ERR_OK);
+    ck_assert_ptr_eq(points_find(&p, 0x1000)->agents[POINT_BREAK_SW], agent);
+    ck_assert_int_eq(points_add(&p, 0x1000, POINT_BIT(POINT_BREAK_HW), &fresh), ERR_OK);
+    ck_assert(!points_remove(&p, 0x1000, POINT_BIT(POINT_BREAK_SW)));
+    ck_assert_ptr_null(points_find(&p, 0x1000)->agents[POINT_BREAK_SW]);
+    ck_assert_int_eq(points_set_agent(&p, 0x1000, POINT_BREAK_HW, agent_new()), ERR_OK);
+    ck_assert_ptr_null(points_find(&p, 0x1001));
+    points_fini(&p);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("points");
@@ -63,6 +97,7 @@ int main(void)
 
     tcase_add_test(tc, kinds_at_one_address_are_counted_once);
     tcase_add_test(tc, random_changes_agree_with_a_table);
+    tcase_add_test(tc, what_is_done_goes_with_the_kind);
     suite_add_tcase(s, tc);
     return suite_main(s);
 }

@@ -265,6 +265,41 @@ START_TEST(frames_return)
 }
 END_TEST
 
+START_TEST(everything_is_unmapped)
+{
+    struct vm_saved *saved = vm_save(vm);
+    uint64_t version = vm_layout_version(vm);
+    uint64_t own;
+    struct vm_stats stats;
+
+    ck_succeeds(vm_frame_new(vm, &own));
+    ck_succeeds(build_image(vm, IMAGE));
+    ck_assert(vm_debug_write(vm, A, "x", 1));
+    vm_unmap_all(vm);
+    ck_assert_uint_eq(region_at(vm, 0).size, VM_USER_LIMIT_64);
+    vm_get_stats(vm, &stats);
+    ck_assert_uint_eq(stats.allocations, 0);
+    ck_assert_uint_eq(stats.reserved, 0);
+    ck_assert_uint_eq(stats.committed, 0);
+    ck_assert_uint_eq(stats.resident, VM_PAGE_SIZE); /* the frame of our own */
+    ck_assert_uint_gt(vm_layout_version(vm), version);
+    build_committed(vm, A, 0x20000);
+    ck_assert(vm_restore(vm, saved));
+    ck_assert_uint_eq(region_at(vm, A).allocation_size, 0x10000);
+    ck_assert_uint_eq(region_at(vm, IMAGE).state, MEM_FREE);
+    vm_saved_free(saved);
+    vm_frame_free(vm, own);
+}
+END_TEST
+
+START_TEST(nothing_is_unmapped_twice)
+{
+    vm_unmap_all(vm);
+    vm_unmap_all(vm);
+    ck_assert_uint_eq(region_at(vm, 0).size, VM_USER_LIMIT_64);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("vm_release");
@@ -295,6 +330,8 @@ int main(void)
     tcase_add_test(tc, M16_unmap_from_inside);
     tcase_add_test(tc, M17_nothing_to_unmap);
     tcase_add_test(tc, frames_return);
+    tcase_add_test(tc, everything_is_unmapped);
+    tcase_add_test(tc, nothing_is_unmapped_twice);
     suite_add_tcase(s, tc);
     return suite_main(s);
 }
