@@ -71,6 +71,7 @@ struct stub {
     struct features features;
     uint32_t general_tid;  /* Hg; 0 any */
     uint32_t continue_tid; /* Hc; 0 all */
+    bool asked_tib;        /* qGetTIBAddr, as only a GDB that knows Windows does */
     size_t next_thread;    /* where qsThreadInfo goes on */
     bool passed
         [SESSION_SIGNALS]; /* QPassSignals: the guest gets these, the client does not see them */

@@ -99,6 +99,7 @@ void stub_connect(struct stub *s)
     s->features = (struct features){0};
     s->general_tid = 0;
     s->continue_tid = 0;
+    s->asked_tib = false;
     s->next_thread = 0;
     memset(s->passed, 0, sizeof s->passed);
     session_drop_document(s);
