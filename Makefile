@@ -35,6 +35,7 @@ deps: ## install what building and the demo need (Debian; asks sudo when not roo
 	@.ci/deps build
 deps-check: ## install what the tests need as well
 	@.ci/deps check
+	@.ci/deps sysroot
 $(filter-out $(DEPS_GOALS),$(MAKECMDGOALS)): $(DEPS_GOALS)
 	@$(MAKE) --no-print-directory $@
 else
@@ -60,7 +61,7 @@ CAPSTONE_LIBS   := $(shell $(PKG_CONFIG) --libs capstone 2>/dev/null)
 CHECK_CFLAGS    := $(shell $(PKG_CONFIG) --cflags check 2>/dev/null)
 CHECK_LIBS      := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 
-ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean format sysroot,$(or $(MAKECMDGOALS),all)),)
 $(if $(UNICORN_LIBS),,$(error Unicorn $(UNICORN_MIN) or newer is missing: run `make deps`, or give ENGINE=DIR))
 $(if $(CAPSTONE_LIBS),,$(error Capstone (libcapstone-dev) is missing: run `make deps`))
 endif
@@ -162,6 +163,13 @@ GUEST_FLAGS := -std=c17 -g -O0 -Wall -Wextra -ffreestanding -fno-stack-protector
                -nostdlib -Wl,--dynamicbase
 GUESTS := $(foreach g,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c)),$O/guests/$g64.exe $O/guests/$g32.exe) \
           $(patsubst tests/guests/%.s,$O/guests/%.bin,$(wildcard tests/guests/*.s))
+# Whole programs with the C runtime: they need DLLs.
+PROGRAMS := $(patsubst tests/programs/%.c,$O/programs/%64.exe,$(wildcard tests/programs/*.c))
+GUESTS   += $(PROGRAMS)
+$O/programs/%64.exe: tests/programs/%.c
+	$(say) GUEST $@
+	@mkdir -p $(@D); command -v $(MINGW64)gcc >/dev/null || { echo "$(MINGW64)gcc is missing: run 'make deps-check'"; exit 1; }
+	$Q$(MINGW64)gcc -std=gnu17 -g -O0 -Wall -Wextra -o $@ $<
 
 # $(call guest,PREFIX,ENTRY): C is a program, its entry point a function named start.
 define guest
@@ -214,6 +222,9 @@ bench: all $(BENCHES) $(GUESTS) ## measure; one line per case: name value unit
 golden: $O/tests/check_transcripts ## rewrite the answers in tests/transcripts (look at the diff!)
 	@WINSTUB_GOLDEN=1 $<
 
+sysroot: ## unpack the newest Wine's DLLs under build/sysroot; nothing of it is installed or run
+	@.ci/deps sysroot
+
 demo: all $O/guests/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
 	@.ci/demo $O
 
@@ -244,7 +255,7 @@ lint: $O/libwinstub.a ## include boundaries, headers that stand alone, banned fu
 clean: ## remove what was built for this MODE
 	rm -rf $O
 
-.PHONY: all help check check-units programs fuzz run-fuzzers bench golden demo install format lint clean FORCE
+.PHONY: all help sysroot check check-units programs fuzz run-fuzzers bench golden demo install format lint clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $O -name '*.d' 2>/dev/null)

@@ -218,3 +218,13 @@ void target_fini(struct target *target)
     free(target->ctx);
     *target = (struct target){0};
 }
+
+enum err target_to_entry(struct target *target, struct target_stop *why)
+{
+    struct run *run = run_of(target->ctx);
+
+    *why = run->stop;
+    if (!process_has_dlls(run->process))
+        return ERR_OK;
+    return run_to_entry(run, why);
+}

@@ -3,14 +3,17 @@
  * the core and the stub.
  */
 #include <signal.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net.h"
 #include "options.h"
 #include "serve.h"
 #include "stop_reply.h"
 #include "winstub/buf.h"
+#include "winstub/nt.h"
 #include "winstub/process.h"
 #include "winstub/run.h"
 #include "winstub/stub.h"
@@ -30,8 +33,37 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* Where DLLs lie when nobody says: beside a built winstub, beside an installed one, an installed Wine's. */
+struct roots {
+    char built[PATH_MAX + 32], installed[PATH_MAX + 32];
+    const char *list[6];
+};
+
+static void find_roots(struct roots *roots)
+{
+    char self[PATH_MAX + 1];
+    ssize_t len = readlink("/proc/self/exe", self, PATH_MAX);
+    char *slash;
+
+    self[len > 0 ? len : 0] = 0;
+    slash = strrchr(self, '/');
+    if (slash)
+        *slash = 0;
+    (void)snprintf(roots->built, sizeof roots->built, "%s/../sysroot", self);
+    (void)snprintf(roots->installed, sizeof roots->installed, "%s/../share/winstub/sysroot", self);
+    roots->list[0] = roots->built;
+    roots->list[1] = roots->installed;
+    roots->list[2] = "/usr";
+    roots->list[3] = "/opt/wine-stable";
+    roots->list[4] = NULL;
+}
+
 static enum err load(const struct options *o, struct process **out, struct diag *why)
 {
+    /* With --stdio standard output belongs to gdb's protocol, and input too. */
+    static const int streams[2][3] = {{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO},
+                                      {-1, STDERR_FILENO, STDERR_FILENO}};
+    struct roots roots;
     struct process_options p = {
         .path = o->file,
         .argv = (const char *const *)o->argv,
@@ -43,8 +75,12 @@ static enum err load(const struct options *o, struct process **out, struct diag 
         .arch = (enum cpu_arch)o->arch,
         .base = o->base,
         .entry = o->entry,
+        .root = o->root,
+        .roots = o->root || o->bare ? NULL : roots.list,
+        .streams = streams[o->mode == OPTION_STDIO],
     };
 
+    find_roots(&roots);
     return process_new(&p, out, why);
 }
 
@@ -60,8 +96,8 @@ static void announce_program(const struct options *o, struct process *process)
                          : "PE32 for x86");
     if (m)
         (void)fprintf(stderr, " at 0x%" PRIx64, m->base);
-    (void)fprintf(stderr, ", entry 0x%" PRIx64 "; no DLL folder: imports stop in the debugger\n",
-                  cpu_get(process_cpu(process), CPU_RIP));
+    (void)fprintf(stderr, ", entry 0x%" PRIx64 "%s\n", process_entry(process),
+                  process_has_dlls(process) ? "" : "; no DLL folder: imports stop in the debugger");
 }
 
 /* Does the word stand in a shell command as it is? */
@@ -137,9 +173,37 @@ static int debug(const struct options *o, struct process *process, const struct 
     return status;
 }
 
+/* The first thing that a debugger sees is the program's entry point, or what kept the loader from reaching it. */
+static int debug_from_entry(const struct options *o, struct process *process, struct target *target)
+{
+    struct target_stop stop;
+    struct diag why = {{0}};
+    enum err e = target_to_entry(target, &stop);
+
+    if (e)
+        return fail(&why, e);
+    if (stop.kind == STOP_EXIT) {
+        (void)fprintf(stderr, "winstub: %s ended before its entry point, with 0x%08" PRIx32 "\n",
+                      base_name(o->file), stop.exit_code);
+        return EXIT_OURS;
+    }
+    return debug(o, process, target);
+}
+
+/* An exit code that is an NTSTATUS of an error: the program died of it. */
+static bool is_fatal(const struct target_stop *stop)
+{
+    return stop->kind == STOP_EXIT && stop->exit_code >= 0xc0000000u &&
+           stop->exit_code < 0xd0000000u;
+}
+
 /* Exit status of --run, from why the guest stopped. */
 static int run_status(const struct target_stop *stop)
 {
+    struct target_stop fault = {.kind = STOP_EXCEPTION, .code = stop->exit_code};
+
+    if (is_fatal(stop))
+        return EXIT_SIGNAL + (int)stop_signal(&fault);
     if (stop->kind == STOP_EXIT)
         return (int)(stop->exit_code & 0xff);
     if (stop->kind == STOP_EXCEPTION)
@@ -147,19 +211,32 @@ static int run_status(const struct target_stop *stop)
     return stop->kind == STOP_IMPORT ? EXIT_NOT_THERE : EXIT_OURS;
 }
 
+/* Exceptions go to the guest's handlers, libraries come and go: nobody else is interested. */
+static bool goes_on(const struct target_stop *stop)
+{
+    return stop->kind == STOP_LIBRARY || (stop->kind == STOP_EXCEPTION && stop->first_chance);
+}
+
 static int run(const struct target *target)
 {
-    const struct target_action on = {.kind = ACTION_CONTINUE};
+    struct target_action on = {.kind = ACTION_CONTINUE};
     struct target_stop stop;
     struct diag why = {{0}};
-    enum err e = target->ops->resume(target->ctx, &on, 1);
+    enum err e;
 
-    if (!e)
-        e = target->ops->run(target->ctx, &stop);
-    if (e)
-        return fail(&why, e);
+    do {
+        e = target->ops->resume(target->ctx, &on, 1);
+        if (!e)
+            e = target->ops->run(target->ctx, &stop);
+        if (e)
+            return fail(&why, e);
+        on.pass = stop.kind == STOP_EXCEPTION;
+    } while (goes_on(&stop));
     if (stop.note[0])
         (void)fprintf(stderr, "winstub: %s\n", stop.note);
+    if (is_fatal(&stop))
+        (void)fprintf(stderr, "winstub: the program ended with 0x%08" PRIx32 " (%s)\n",
+                      stop.exit_code, nt_text(stop.exit_code));
     return run_status(&stop);
 }
 
@@ -177,7 +254,7 @@ static int with_process(const struct options *o)
     if (e) {
         status = fail(&why, e);
     } else {
-        status = o->mode == OPTION_RUN ? run(&target) : debug(o, process, &target);
+        status = o->mode == OPTION_RUN ? run(&target) : debug_from_entry(o, process, &target);
         target_fini(&target);
     }
     process_free(process);

@@ -19,6 +19,8 @@ enum {
     OPT_ENTRY,
     OPT_ENV,
     OPT_CWD,
+    OPT_ROOT,
+    OPT_BARE,
     OPT_VERSION,
     OPT_HELP
 };
@@ -34,6 +36,8 @@ static const struct option long_options[] = {
     {"entry", required_argument, NULL, OPT_ENTRY},
     {"env", required_argument, NULL, OPT_ENV},
     {"cwd", required_argument, NULL, OPT_CWD},
+    {"root", required_argument, NULL, OPT_ROOT},
+    {"bare", no_argument, NULL, OPT_BARE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -53,6 +57,9 @@ const char *options_help(void)
            "                     (128 + signal after a fault, 125 at a function that is not "
            "there)\n"
            "What to run\n"
+           "  --root DIR         folder with the DLLs: a Windows tree, Wine's packages, or `make "
+           "sysroot`'s\n"
+           "  --bare             no DLLs: a function of one stops in the debugger instead\n"
            "  --raw              FILE is machine code, not an .exe; needs --arch x86 or --arch "
            "x86-64\n"
            "  --base ADDRESS     where to place it (an .exe must be relocatable)\n"
@@ -139,6 +146,12 @@ static enum err take_option(int option, struct options *out, struct given *given
     case OPT_CWD:
         out->cwd = optarg;
         return ERR_OK;
+    case OPT_ROOT:
+        out->root = optarg;
+        return ERR_OK;
+    case OPT_BARE:
+        out->bare = true;
+        return ERR_OK;
     default:
         return diag_set(why, ERR_INVALID, "unknown option; try winstub --help");
     }
@@ -153,6 +166,8 @@ static enum err check_options(const struct options *o, const struct given *given
     if (!o->file)
         return diag_set(why, ERR_INVALID,
                         "no FILE given: name the Windows program to run; try winstub --help");
+    if (o->bare && o->root)
+        return diag_set(why, ERR_INVALID, "--bare and --root exclude each other");
     if (o->raw && !given->arch)
         return diag_set(why, ERR_INVALID, "--raw needs --arch x86 or --arch x86-64");
     if (!o->raw && (given->arch || given->entry))

@@ -25,7 +25,9 @@ struct options {
     size_t argc;
     const char **env; /* of --env; owned, options_fini */
     size_t env_count;
-    const char *cwd; /* NULL: default */
+    const char *cwd;  /* NULL: default */
+    const char *root; /* the folder with the DLLs; NULL: look in the usual places */
+    bool bare;        /* no DLLs even if there are any */
     bool raw;
     enum target_arch arch;
     gva_t base;

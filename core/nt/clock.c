@@ -162,3 +162,13 @@ void clock_stop(struct clock *clock)
     clock->page = NULL;
     pthread_mutex_unlock(&clock->lock);
 }
+
+struct shared_time clock_now(struct clock *clock)
+{
+    uint64_t ns;
+
+    pthread_mutex_lock(&clock->lock);
+    ns = clock->elapsed + (clock->running ? host_ns() - clock->started : 0);
+    pthread_mutex_unlock(&clock->lock);
+    return (struct shared_time){clock->at.system + ns / 100, clock->at.interrupt + ns / 100};
+}

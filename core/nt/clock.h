@@ -23,4 +23,7 @@ void clock_free(struct clock *clock); /* stops it; takes NULL */
 void clock_start(struct clock *clock, uint8_t *page);
 void clock_stop(struct clock *clock);
 
+/* The guest's time now. */
+struct shared_time clock_now(struct clock *clock);
+
 #endif

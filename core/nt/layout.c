@@ -58,6 +58,11 @@ static uint32_t kind_size(enum cpu_arch arch, enum nt_kind kind)
     return nt_pointer(arch);
 }
 
+uint32_t nt_width(enum cpu_arch arch, enum nt_field field)
+{
+    return kind_size(arch, (enum nt_kind)fields[field].kind);
+}
+
 void nt_block_init(struct nt_block *block, enum cpu_arch arch, gva_t base, size_t limit)
 {
     *block = (struct nt_block){.arch = arch, .base = base};

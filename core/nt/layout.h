@@ -1,6 +1,7 @@
 /*
  * Where NT keeps things: the offsets of the structures that user code reads without asking the kernel
- * (TEB, PEB, process parameters, loader data, heap header) in both widths, and a block of them under construction.
+ * (TEB, PEB, process parameters, loader data, heap header) and of those that system services take and give, in both
+ * widths, and a block of them under construction.
  * Every layout fact of core/nt is in this list; who fills which field with what is decided elsewhere.
  *
  * Sources: winternl.h and winnt.h (mingw-w64) for the documented members, Wine's include/winternl.h
@@ -34,6 +35,8 @@
     F(TEB_PEB, 0x030, 0x0060, PTR)                                                                 \
     F(TEB_LAST_ERROR, 0x034, 0x0068, U32)                                                          \
     F(TEB_CURRENT_LOCALE, 0x0c4, 0x0108, U32)                                                      \
+    F(TEB_ACTIVATION_STACK, 0x184, 0x0290, PTR)                                                    \
+    F(TEB_ACTIVATION_POINTER, 0x1a8, 0x02c8, PTR)                                                  \
     F(TEB_REAL_PROCESS_ID, 0x6b4, 0x07d8, PTR)                                                     \
     F(TEB_REAL_THREAD_ID, 0x6b8, 0x07e0, PTR)                                                      \
     F(TEB_STATIC_STRING, 0xbf8, 0x1258, STRING)                                                    \
@@ -47,6 +50,7 @@
     F(PEB_LDR, 0x00c, 0x018, PTR)                                                                  \
     F(PEB_PARAMETERS, 0x010, 0x020, PTR)                                                           \
     F(PEB_PROCESS_HEAP, 0x018, 0x030, PTR)                                                         \
+    F(PEB_API_SET, 0x038, 0x068, PTR)                                                              \
     F(PEB_PROCESSORS, 0x064, 0x0b8, U32)                                                           \
     F(PEB_GLOBAL_FLAG, 0x068, 0x0bc, U32)                                                          \
     F(PEB_SECTION_TIMEOUT, 0x070, 0x0c0, U64)                                                      \
@@ -101,6 +105,74 @@
     F(ENTRY_ORIGINAL_BASE, 0x080, 0x0f8, PTR)                                                      \
     F(ENTRY_NAME_HASH, 0x090, 0x108, U32)                                                          \
     F(ENTRY_LOAD_REASON, 0x094, 0x10c, U32)                                                        \
+    F(ACTIVATION_FRAMES, 0x004, 0x008, LIST)                                                       \
+    F(STRING_LENGTH, 0x000, 0x000, U16)                                                            \
+    F(STRING_ROOM, 0x002, 0x002, U16)                                                              \
+    F(STRING_BUFFER, 0x004, 0x008, PTR)                                                            \
+    F(ATTRIBUTES_LENGTH, 0x000, 0x000, U32)                                                        \
+    F(ATTRIBUTES_ROOT, 0x004, 0x008, PTR)                                                          \
+    F(ATTRIBUTES_NAME, 0x008, 0x010, PTR)                                                          \
+    F(ATTRIBUTES_FLAGS, 0x00c, 0x018, U32)                                                         \
+    F(IO_STATUS, 0x000, 0x000, U32)                                                                \
+    F(IO_INFORMATION, 0x004, 0x008, PTR)                                                           \
+    F(MEMORY_BASE, 0x000, 0x000, PTR)                                                              \
+    F(MEMORY_ALLOCATION, 0x004, 0x008, PTR)                                                        \
+    F(MEMORY_ALLOCATION_PROTECT, 0x008, 0x010, U32)                                                \
+    F(MEMORY_SIZE, 0x00c, 0x018, PTR)                                                              \
+    F(MEMORY_STATE, 0x010, 0x020, U32)                                                             \
+    F(MEMORY_PROTECT, 0x014, 0x024, U32)                                                           \
+    F(MEMORY_TYPE, 0x018, 0x028, U32)                                                              \
+    F(REGION_ALLOCATION, 0x000, 0x000, PTR)                                                        \
+    F(REGION_ALLOCATION_PROTECT, 0x004, 0x008, U32)                                                \
+    F(REGION_TYPE, 0x008, 0x00c, U32)                                                              \
+    F(REGION_SIZE, 0x00c, 0x010, PTR)                                                              \
+    F(REGION_COMMITTED, 0x010, 0x018, PTR)                                                         \
+    F(SECTION_BASE, 0x000, 0x000, PTR)                                                             \
+    F(SECTION_FLAGS, 0x004, 0x008, U32)                                                            \
+    F(SECTION_SIZE, 0x008, 0x010, U64)                                                             \
+    F(IMAGE_ENTRY, 0x000, 0x000, PTR)                                                              \
+    F(IMAGE_STACK_RESERVE, 0x008, 0x010, PTR)                                                      \
+    F(IMAGE_STACK_COMMIT, 0x00c, 0x018, PTR)                                                       \
+    F(IMAGE_SUBSYSTEM, 0x010, 0x020, U32)                                                          \
+    F(IMAGE_SUBSYSTEM_MINOR, 0x014, 0x024, U16)                                                    \
+    F(IMAGE_SUBSYSTEM_MAJOR, 0x016, 0x026, U16)                                                    \
+    F(IMAGE_CHARACTERISTICS, 0x01c, 0x02c, U16)                                                    \
+    F(IMAGE_DLL_CHARACTERISTICS, 0x01e, 0x02e, U16)                                                \
+    F(IMAGE_MACHINE, 0x020, 0x030, U16)                                                            \
+    F(IMAGE_HAS_CODE, 0x022, 0x032, U8)                                                            \
+    F(IMAGE_FLAGS, 0x023, 0x033, U8)                                                               \
+    F(IMAGE_FILE_SIZE, 0x028, 0x038, U32)                                                          \
+    F(IMAGE_CHECKSUM, 0x02c, 0x03c, U32)                                                           \
+    F(PROCESS_EXIT_STATUS, 0x000, 0x000, U32)                                                      \
+    F(PROCESS_PEB, 0x004, 0x008, PTR)                                                              \
+    F(PROCESS_AFFINITY, 0x008, 0x010, PTR)                                                         \
+    F(PROCESS_PRIORITY, 0x00c, 0x018, U32)                                                         \
+    F(PROCESS_ID, 0x010, 0x020, PTR)                                                               \
+    F(PROCESS_PARENT, 0x014, 0x028, PTR)                                                           \
+    F(THREAD_EXIT_STATUS, 0x000, 0x000, U32)                                                       \
+    F(THREAD_TEB, 0x004, 0x008, PTR)                                                               \
+    F(THREAD_PROCESS_ID, 0x008, 0x010, PTR)                                                        \
+    F(THREAD_ID, 0x00c, 0x018, PTR)                                                                \
+    F(THREAD_AFFINITY, 0x010, 0x020, PTR)                                                          \
+    F(THREAD_PRIORITY, 0x014, 0x028, U32)                                                          \
+    F(THREAD_BASE_PRIORITY, 0x018, 0x02c, U32)                                                     \
+    F(SYSTEM_TIMER_RESOLUTION, 0x004, 0x004, U32)                                                  \
+    F(SYSTEM_PAGE_SIZE, 0x008, 0x008, U32)                                                         \
+    F(SYSTEM_PHYSICAL_PAGES, 0x00c, 0x00c, U32)                                                    \
+    F(SYSTEM_LOWEST_PAGE, 0x010, 0x010, U32)                                                       \
+    F(SYSTEM_HIGHEST_PAGE, 0x014, 0x014, U32)                                                      \
+    F(SYSTEM_GRANULARITY, 0x018, 0x018, U32)                                                       \
+    F(SYSTEM_LOWEST_ADDRESS, 0x01c, 0x020, PTR)                                                    \
+    F(SYSTEM_HIGHEST_ADDRESS, 0x020, 0x028, PTR)                                                   \
+    F(SYSTEM_AFFINITY, 0x024, 0x030, PTR)                                                          \
+    F(SYSTEM_PROCESSORS, 0x028, 0x038, U8)                                                         \
+    F(SID_AND_ATTRIBUTES_SID, 0x000, 0x000, PTR)                                                   \
+    F(RECORD_CODE, 0x000, 0x000, U32)                                                              \
+    F(RECORD_FLAGS, 0x004, 0x004, U32)                                                             \
+    F(RECORD_NEXT, 0x008, 0x008, PTR)                                                              \
+    F(RECORD_ADDRESS, 0x00c, 0x010, PTR)                                                           \
+    F(RECORD_COUNT, 0x010, 0x018, U32)                                                             \
+    F(RECORD_INFORMATION, 0x014, 0x020, PTR)                                                       \
     F(HEAP_SIGNATURE, 0x008, 0x010, U32)                                                           \
     F(HEAP_FLAGS, 0x040, 0x070, U32)                                                               \
     F(HEAP_FORCE_FLAGS, 0x044, 0x074, U32)
@@ -113,6 +185,19 @@
     S(LDR, 0x30, 0x58)                                                                             \
     S(ENTRY, 0xa8, 0x120)                                                                          \
     S(LIST, 0x08, 0x10)                                                                            \
+    S(ACTIVATION, 0x18, 0x28)                                                                      \
+    S(STRING, 0x08, 0x10)                                                                          \
+    S(ATTRIBUTES, 0x18, 0x30)                                                                      \
+    S(IO, 0x08, 0x10)                                                                              \
+    S(MEMORY, 0x1c, 0x30)                                                                          \
+    S(REGION, 0x18, 0x28)                                                                          \
+    S(SECTION, 0x10, 0x18)                                                                         \
+    S(IMAGE, 0x30, 0x40)                                                                           \
+    S(PROCESS, 0x18, 0x30)                                                                         \
+    S(THREAD, 0x1c, 0x30)                                                                          \
+    S(SYSTEM, 0x2c, 0x40)                                                                          \
+    S(SID_AND_ATTRIBUTES, 0x08, 0x10)                                                              \
+    S(RECORD, 0x50, 0x98)                                                                          \
     S(HEAP, 0x258, 0x2c0)
 
 #define NT_STRING_MAX 65532u /* bytes of a UNICODE_STRING with a NUL behind it */
@@ -137,6 +222,8 @@ enum nt_struct {
 /* Offset of the field in its structure; size of the structure; both in bytes. */
 uint32_t nt_offset(enum cpu_arch arch, enum nt_field field);
 uint32_t nt_size(enum cpu_arch arch, enum nt_struct structure);
+/* Bytes of a field that is a number. */
+uint32_t nt_width(enum cpu_arch arch, enum nt_field field);
 /* Bytes of a pointer: 4 or 8. */
 uint32_t nt_pointer(enum cpu_arch arch);
 

@@ -21,6 +21,8 @@ struct stub {
     uint8_t args;     /* bytes of arguments that it pops, in 32-bit code */
 };
 
+struct kernel; /* kernel.h */
+
 struct module {
     struct process_module info; /* its texts are name and path below */
     char *name;                 /* "kernel32.dll" */
@@ -54,8 +56,12 @@ struct process {
     gva_t peb;
     gva_t exit_stub;
     struct process_thread thread;
-    gva_t stack_bottom; /* of the reserve */
+    gva_t stack_bottom;    /* of the reserve */
+    struct kernel *kernel; /* NULL: bare mode */
 };
+
+/* The handles that console programs are started with. Nothing answers to them in bare mode. */
+enum { HANDLE_STDIN = 0x50, HANDLE_STDOUT = 0x54, HANDLE_STDERR = 0x58 };
 
 /* The program's file while the process is built. */
 struct program {
@@ -93,13 +99,22 @@ gva_t modules_find(const struct process *p, const char *dll, const char *name);
 
 /* ---- tables.c, loader.c: what user code reads ------------------------------------------------- */
 
-/* PEB, process parameters, environment, loader data, heap header. Needs the modules. */
-MUST_USE enum err tables_make(struct process *p, const struct program *program, struct diag *why);
+/*
+ * PEB, process parameters, environment, and in bare mode what ntdll would make: loader data, heap header. Needs the
+ * modules. api_set: guest address of the API set map, 0 for none.
+ */
+MUST_USE enum err tables_make(struct process *p, const struct program *program, gva_t api_set,
+                              struct diag *why);
 /* PEB_LDR_DATA and its lists; *out is its address. */
 MUST_USE enum err loader_make(struct process *p, gva_t *out, struct diag *why);
 
 /* ---- thread.c --------------------------------------------------------------------------------- */
 
+/* A stack as the image asks for it, at least commit_least bytes of it committed; sets p's stack fields. */
+MUST_USE enum err thread_stack(struct process *p, const struct pe_image *image,
+                               uint64_t commit_least, struct diag *why);
+/* A TEB for p's stack; tls: its ThreadLocalStoragePointer. Needs the PEB. */
+MUST_USE enum err thread_teb(struct process *p, gva_t tls, struct diag *why);
 /* Stack, TEB, TLS block and registers of the first thread. Needs the PEB and the CPU. */
 MUST_USE enum err thread_make(struct process *p, const struct program *program, struct diag *why);
 

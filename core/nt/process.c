@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "nt/kernel.h"
 #include "nt/parts.h"
 #include "winstub/log.h"
 
@@ -23,6 +24,25 @@ static struct shared_time time_at_start(void)
     };
 }
 
+/* Only 64-bit programs run on DLLs; raw code has no imports that would load them. */
+static bool wants_dlls(const struct process *p, const struct process_options *options)
+{
+    return p->arch == CPU_AMD64 && !options->raw && (options->root || options->roots);
+}
+
+static enum err bare_make(struct process *p, struct program *program, struct diag *why)
+{
+    enum err e = modules_make(p, program, why);
+
+    if (!e)
+        e = modules_trap(p, why);
+    if (!e)
+        e = tables_make(p, program, 0, why);
+    if (!e)
+        e = thread_make(p, program, why);
+    return e;
+}
+
 static enum err build(struct process *p, struct program *program, struct diag *why)
 {
     struct shared_time now = time_at_start();
@@ -35,14 +55,13 @@ static enum err build(struct process *p, struct program *program, struct diag *w
         e = process_space(p, program, &now, why);
     if (!e)
         e = program_place(p, program, why);
+    if (!e && wants_dlls(p, program->options)) {
+        e = kernel_new(p, program->options, why);
+        if (e && !program->options->root && !p->kernel)
+            e = ERR_OK; /* none of the usual folders is there */
+    }
     if (!e)
-        e = modules_make(p, program, why);
-    if (!e)
-        e = modules_trap(p, why);
-    if (!e)
-        e = tables_make(p, program, why);
-    if (!e)
-        e = thread_make(p, program, why);
+        e = p->kernel ? start_make(p, program, why) : bare_make(p, program, why);
     if (!e)
         e = clock_new(&now, &p->clock, why);
     return e;
@@ -104,6 +123,7 @@ void process_free(struct process *p)
     cpu_free(p->cpu);
     vm_free(p->vm);
     modules_free(p);
+    kernel_free(p->kernel);
     free(p->image_path);
     free(p->host_path);
     free(p->directory);
@@ -128,6 +148,25 @@ const struct process_module *process_module(const struct process *p, size_t i)
 bool process_has_image(const struct process *p)
 {
     return p->has_image;
+}
+
+bool process_has_dlls(const struct process *p)
+{
+    return p->kernel != NULL;
+}
+
+gva_t process_entry(const struct process *p)
+{
+    return p->kernel ? p->kernel->program_entry : cpu_get(p->cpu, CPU_RIP);
+}
+
+bool process_modules_changed(struct process *p)
+{
+    bool changed = p->kernel && p->kernel->modules_changed;
+
+    if (changed)
+        p->kernel->modules_changed = false;
+    return changed;
 }
 
 const struct process_thread *process_thread(const struct process *p, size_t i)

@@ -18,10 +18,8 @@
 #define HEAP_BYTES            0x100000
 #define HEAP_MARK             0xffeeffee
 #define HEAP_GROWABLE         2
+#define PEB_ROOM              0x3000 /* Wine's ntdll reads a table two pages behind it: empty */
 #define SECTION_TIMEOUT       (INT64_C(30) * 24 * 60 * 60 * 10000000) /* 30 days in 100 ns */
-
-/* Handles that console programs find: nothing answers to them in bare mode. */
-enum { HANDLE_STDIN = 0x50, HANDLE_STDOUT = 0x54, HANDLE_STDERR = 0x58 };
 
 /* Begin a block of at most limit bytes at the lowest free place above the plan's. */
 static enum err begin(const struct process *p, struct nt_block *block, gva_t lowest, size_t limit,
@@ -216,22 +214,32 @@ static void put_heap(struct nt_block *block, gva_t heap)
     nt_put_pointer(block, list, 0, heap);
 }
 
-static enum err make_peb(struct process *p, const struct program *program, gva_t parameters,
-                         gva_t heap, gva_t ldr, struct diag *why)
+/* What the PEB points to; 0 for what is not there yet. */
+struct tables {
+    gva_t parameters, heap, ldr, api_set;
+};
+
+static enum err make_peb(struct process *p, const struct program *program,
+                         const struct tables *tables, struct diag *why)
 {
     const struct pe_image *image = program->image;
     struct nt_block block;
-    enum err e = begin(p, &block, p->plan->teb, VM_PAGE_SIZE, why);
+    size_t size = p->kernel ? PEB_ROOM : VM_PAGE_SIZE;
+    enum err e = begin(p, &block, p->plan->teb, size, why);
 
     if (!e) {
         (void)nt_block_take(&block, nt_size(p->arch, NT_STRUCT_PEB));
         put_constants(&block);
-        put_heap(&block, heap);
+        if (tables->heap)
+            put_heap(&block, tables->heap);
         nt_put(&block, 0, NT_PEB_IMAGE_BASE, p->modules[0].info.base);
-        nt_put(&block, 0, NT_PEB_LDR, ldr);
-        nt_put(&block, 0, NT_PEB_PARAMETERS, parameters);
+        nt_put(&block, 0, NT_PEB_LDR, tables->ldr);
+        nt_put(&block, 0, NT_PEB_PARAMETERS, tables->parameters);
+        nt_put(&block, 0, NT_PEB_API_SET, tables->api_set);
         nt_put(&block, 0, NT_PEB_SUBSYSTEM, image ? image->subsystem : 3);
         nt_put(&block, 0, NT_PEB_SUBSYSTEM_MAJOR, 6);
+        if (!block.bytes.failed)
+            (void)buf_extend(&block.bytes, size - block.bytes.len);
         e = nt_block_store(&block, p->vm, "peb", why);
     }
     p->peb = block.base;
@@ -239,16 +247,18 @@ static enum err make_peb(struct process *p, const struct program *program, gva_t
     return e;
 }
 
-enum err tables_make(struct process *p, const struct program *program, struct diag *why)
+enum err tables_make(struct process *p, const struct program *program, gva_t api_set,
+                     struct diag *why)
 {
-    gva_t parameters = 0, heap = 0, ldr = 0;
-    enum err e = make_heap(p, &heap, why);
+    struct tables tables = {.api_set = api_set};
+    bool bare = !p->kernel;
+    enum err e = bare ? make_heap(p, &tables.heap, why) : ERR_OK;
 
     if (!e)
-        e = make_parameters(p, program->options, &parameters, why);
+        e = make_parameters(p, program->options, &tables.parameters, why);
+    if (!e && bare)
+        e = loader_make(p, &tables.ldr, why);
     if (!e)
-        e = loader_make(p, &ldr, why);
-    if (!e)
-        e = make_peb(p, program, parameters, heap, ldr, why);
+        e = make_peb(p, program, &tables, why);
     return e;
 }

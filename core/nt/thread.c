@@ -20,6 +20,7 @@
 #define TLS_POINTERS    64  /* room in ThreadLocalStoragePointer for modules loaded later */
 #define TLS_ALIGN_SHIFT 20  /* IMAGE_SCN_ALIGN_* in the directory's Characteristics */
 #define DLL_ATTACH      1   /* DLL_PROCESS_ATTACH */
+#define TEB_ROOM        0x4000
 #define SEH_END         0xffffffff
 
 /*
@@ -35,8 +36,8 @@ enum { PROCESS_ID = 4194308, THREAD_ID = 4194312 };
 /* ---- Stack ------------------------------------------------------------------------------------ */
 
 /* Reserve and commit as RtlCreateUserStack rounds them, and always room for a guard page and one below it. */
-static enum err stack_sizes(const struct pe_image *image, uint64_t *reserve, uint64_t *commit,
-                            struct diag *why)
+static enum err stack_sizes(const struct pe_image *image, uint64_t least, uint64_t *reserve,
+                            uint64_t *commit, struct diag *why)
 {
     *reserve = image && image->stack_reserve ? image->stack_reserve : STACK_RESERVE;
     *commit = image && image->stack_commit ? image->stack_commit : VM_PAGE_SIZE;
@@ -45,7 +46,7 @@ static enum err stack_sizes(const struct pe_image *image, uint64_t *reserve, uin
                         "its header asks for a stack of 0x%" PRIx64 " bytes, 0x%" PRIx64
                         " of them committed: more than there are addresses",
                         *reserve, *commit);
-    *commit = round_up(*commit, VM_PAGE_SIZE);
+    *commit = round_up(*commit > least ? *commit : least, VM_PAGE_SIZE);
     if (*commit + 2 * VM_PAGE_SIZE > *reserve)
         *reserve = round_up(*commit + 2 * VM_PAGE_SIZE, STACK_RESERVE);
     *reserve = round_up(*reserve, VM_GRANULARITY);
@@ -59,17 +60,20 @@ static nt_status commit_stack(struct process *p, gva_t base, uint64_t size, uint
     return vm_allocate(p->vm, &req, NULL, NULL);
 }
 
-static enum err make_stack(struct process *p, const struct pe_image *image, struct diag *why)
+enum err thread_stack(struct process *p, const struct pe_image *image, uint64_t commit_least,
+                      struct diag *why)
 {
     struct vm_request req = {.type = MEM_RESERVE, .protect = PAGE_READWRITE, .label = "stack 1"};
     uint64_t commit;
     nt_status st;
-    enum err e = stack_sizes(image, &req.size, &commit, why);
+    enum err e = stack_sizes(image, commit_least, &req.size, &commit, why);
 
     if (!e)
         e = process_find(p, p->plan->stack, req.size, &req.base, why);
     if (e)
         return e;
+    p->thread.tid = THREAD_ID;
+    p->thread.name = "main";
     p->stack_bottom = req.base;
     p->thread.stack_base = req.base + req.size;
     p->thread.stack_limit = p->thread.stack_base - commit;
@@ -215,7 +219,10 @@ static void fill_teb(const struct process *p, struct nt_block *block, gva_t tls)
     size_t text = nt_offset(p->arch, NT_TEB_STATIC_BUFFER);
 
     (void)nt_block_take(block, nt_size(p->arch, NT_STRUCT_TEB));
-    nt_put(block, 0, NT_TEB_EXCEPTION_LIST, wide ? 0 : p->thread.stack_base - SEH_32);
+    nt_put(block, 0, NT_TEB_EXCEPTION_LIST,
+           p->kernel ? UINT64_MAX
+           : wide    ? 0
+                     : p->thread.stack_base - SEH_32);
     nt_put(block, 0, NT_TEB_STACK_BASE, p->thread.stack_base);
     nt_put(block, 0, NT_TEB_STACK_LIMIT, p->thread.stack_limit);
     nt_put(block, 0, NT_TEB_FIBER_VERSION, TIB_VERSION);
@@ -230,9 +237,12 @@ static void fill_teb(const struct process *p, struct nt_block *block, gva_t tls)
     nt_put_string(block, 0, NT_TEB_STATIC_STRING, text, 0, STATIC_ROOM);
     nt_put(block, 0, NT_TEB_DEALLOCATION_STACK, p->stack_bottom);
     nt_list_init(block, nt_offset(p->arch, NT_TEB_TLS_LINKS));
+    text = nt_offset(p->arch, NT_TEB_ACTIVATION_STACK);
+    nt_put(block, 0, NT_TEB_ACTIVATION_POINTER, block->base + text);
+    nt_list_init(block, text + nt_offset(p->arch, NT_ACTIVATION_FRAMES));
 }
 
-static enum err make_teb(struct process *p, gva_t tls, struct diag *why)
+enum err thread_teb(struct process *p, gva_t tls, struct diag *why)
 {
     struct nt_block block;
     enum err e;
@@ -241,6 +251,9 @@ static enum err make_teb(struct process *p, gva_t tls, struct diag *why)
     nt_block_init(&block, p->arch, p->thread.teb, VM_GRANULARITY);
     if (!e) {
         fill_teb(p, &block, tls);
+        if (p->kernel &&
+            !block.bytes.failed) /* Wine's ntdll keeps data of its own behind the TEB */
+            (void)buf_extend(&block.bytes, TEB_ROOM - block.bytes.len);
         e = nt_block_store(&block, p->vm, "teb 1", why);
     }
     nt_block_fini(&block);
@@ -312,15 +325,13 @@ enum err thread_make(struct process *p, const struct program *program, struct di
     uint64_t args[3];
     gva_t tls = 0;
     bool stored;
-    enum err e = make_stack(p, program->image, why);
+    enum err e = thread_stack(p, program->image, 0, why);
 
-    p->thread.tid = THREAD_ID;
-    p->thread.name = "main";
     p->exit_stub = return_address(p);
     if (!e && program->image && program->image->dirs[DIR_TLS].size)
         e = make_tls(p, program, &tls, why);
     if (!e)
-        e = make_teb(p, tls, why);
+        e = thread_teb(p, tls, why);
     if (e)
         return e;
     entry_arguments(p, program, args);

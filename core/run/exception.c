@@ -10,6 +10,9 @@
 #include "winstub/buf.h"
 #include "winstub/nt.h"
 
+_Static_assert(sizeof((struct target_stop *)0)->info == sizeof((struct process_exception *)0)->info,
+               "a stop shows every parameter of an exception");
+
 #define NOTE_MAX 511
 
 /* The bytes at pc, as far as they are there. */
@@ -234,6 +237,35 @@ void exception_describe(struct process *process, struct dis *dis, const struct c
         vector_parameters(process, stop);
     }
     write_note(process, event, decoded ? &insn : NULL, stop);
+}
+
+void exception_describe_raised(struct process *process, const struct process_exception *raised,
+                               struct target_stop *stop)
+{
+    struct buf text;
+
+    stop->kind = STOP_EXCEPTION;
+    stop->code = raised->code;
+    stop->addr = raised->address;
+    stop->info_count = raised->count;
+    memcpy(stop->info, raised->info, sizeof stop->info);
+    stop->first_chance = !raised->last_chance;
+    buf_init(&text, NOTE_MAX);
+    note_who(process, stop, &text);
+    (void)buf_printf(&text, ": raised by the program (code 0x%08" PRIx32 ")%s", raised->code,
+                     raised->last_chance ? ", and no handler took it" : "");
+    memcpy(stop->note, buf_str(&text), text.len);
+    stop->note[text.len] = 0;
+    buf_fini(&text);
+}
+
+struct process_exception exception_of(const struct target_stop *stop)
+{
+    struct process_exception raised = {
+        .code = stop->code, .address = stop->addr, .count = stop->info_count};
+
+    memcpy(raised.info, stop->info, sizeof raised.info);
+    return raised;
 }
 
 void exception_rename(struct target_stop *stop, uint32_t code)

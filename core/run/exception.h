@@ -16,6 +16,13 @@
 void exception_describe(struct process *process, struct dis *dis, const struct cpu_event *event,
                         struct target_stop *stop);
 
+/* The same for an exception that the guest raised by itself. */
+void exception_describe_raised(struct process *process, const struct process_exception *raised,
+                               struct target_stop *stop);
+
+/* The record of stop's exception, as the guest's handlers will see it. */
+struct process_exception exception_of(const struct target_stop *stop);
+
 /* Make it another exception, as NT does of a guard page whose stack cannot grow. */
 void exception_rename(struct target_stop *stop, uint32_t code);
 

@@ -147,7 +147,8 @@ static void stop_as(struct run *run, enum target_stop_kind kind)
     run->stop.kind = kind;
 }
 
-static void stop_at_syscall(struct run *run, const struct cpu_event *event)
+/* Bare mode has no services. */
+static void stop_without_services(struct run *run, const struct cpu_event *event)
 {
     struct buf text;
 
@@ -181,6 +182,8 @@ static bool stop_at_guard(struct run *run, const struct cpu_event *event)
     else
         (void)vm_clear_guard(process_vm(run->process), event->address);
     run->exception = *event;
+    run->raised = exception_of(&run->stop);
+    run->stop.first_chance = process_has_dlls(run->process);
     return true;
 }
 
@@ -194,6 +197,43 @@ static bool stop_at_exception(struct run *run, const struct cpu_event *event)
     exception_describe(run->process, run->dis, event, &run->stop);
     if (fault && event->fault == VM_FAULT_NOMEM)
         stop_as(run, STOP_ENGINE);
+    run->raised = exception_of(&run->stop);
+    run->stop.first_chance = process_has_dlls(run->process);
+    return true;
+}
+
+/* An exception that the guest raised by a service: as if the CPU had, at the registers' pc. */
+static void stop_at_raised(struct run *run)
+{
+    run->exception = (struct cpu_event){.kind = CPU_EVENT_FAULT, .pc = cpu_get(run->cpu, CPU_RIP)};
+    exception_describe_raised(run->process, &run->raised, &run->stop);
+}
+
+static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
+{
+    uint32_t exit_code = 0;
+
+    switch (process_syscall(run->process, &exit_code, &run->raised)) {
+    case PROCESS_SYSCALL_NONE:
+        stop_without_services(run, event);
+        return true;
+    case PROCESS_SYSCALL_EXIT:
+        run_end(run, exit_code);
+        return true;
+    case PROCESS_SYSCALL_RAISE:
+        stop_at_raised(run);
+        return true;
+    case PROCESS_SYSCALL_WAITS:
+        if (!atomic_load(&run->interrupted))
+            return false;
+        stop_as(run, STOP_INTERRUPT);
+        return true;
+    case PROCESS_SYSCALL_DONE:
+        break;
+    }
+    if (!process_modules_changed(run->process) || run->starting)
+        return false;
+    stop_as(run, STOP_LIBRARY);
     return true;
 }
 
@@ -213,8 +253,7 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
     case CPU_EVENT_TRAP:
         return event->access == VM_EXEC && (stop_at_exit(run) || stop_at_import(run));
     case CPU_EVENT_SYSCALL:
-        stop_at_syscall(run, event);
-        return true;
+        return stop_at_syscall(run, event);
     case CPU_EVENT_FAULT:
     case CPU_EVENT_EXCEPTION:
         return stop_at_exception(run, event);
@@ -340,6 +379,8 @@ static bool settle_exception(struct run *run)
 
     if (run->stop.kind != STOP_EXCEPTION)
         return false;
+    if (run->action.pass && process_raise(run->process, &run->raised))
+        return false;
     if (run->action.pass) {
         run_end(run, code);
         return true;
@@ -384,5 +425,26 @@ enum err run_go(struct run *run, struct target_stop *why)
         e = stop_broken(run, e);
     *why = run->stop;
     LOG(cpu, "stop %d at 0x%" PRIx64 " %s", (int)why->kind, cpu_get(run->cpu, CPU_RIP), why->note);
+    return e;
+}
+
+enum err run_to_entry(struct run *run, struct target_stop *why)
+{
+    const struct target_action on = {.kind = ACTION_CONTINUE};
+    gva_t entry = process_entry(run->process);
+    enum err e = run_point(run, POINT_BREAK_HW, entry, 1, true);
+
+    if (!e)
+        e = run_resume(run, &on, 1);
+    if (e)
+        return e;
+    run->starting = true;
+    e = run_go(run, why);
+    run->starting = false;
+    (void)process_modules_changed(run->process); /* whoever connects reads the whole list */
+    if (!e)
+        e = run_point(run, POINT_BREAK_HW, entry, 1, false);
+    if (why->kind == STOP_BREAK_HW && cpu_get(run->cpu, CPU_RIP) == entry)
+        run->stop = *why = (struct target_stop){.kind = STOP_STEP, .tid = why->tid};
     return e;
 }

@@ -63,6 +63,32 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_COMMITMENT_LIMIT, 0xC000012D, 1455)                                                   \
     S(STATUS_MAPPED_FILE_SIZE_ZERO, 0xC000011E, 1006)                                              \
     S(STATUS_MAPPED_ALIGNMENT, 0xC0000220, 1132)                                                   \
+    S(STATUS_PENDING, 0x00000103, 997)                                                             \
+    S(STATUS_NO_YIELD_PERFORMED, 0x40000024, 721)                                                  \
+    S(STATUS_BUFFER_OVERFLOW, 0x80000005, 234)                                                     \
+    S(STATUS_NO_MORE_ENTRIES, 0x8000001A, 259)                                                     \
+    S(STATUS_INVALID_INFO_CLASS, 0xC0000003, 87)                                                   \
+    S(STATUS_IN_PAGE_ERROR, 0xC0000006, 999)                                                       \
+    S(STATUS_INVALID_DEVICE_REQUEST, 0xC0000010, 1)                                                \
+    S(STATUS_END_OF_FILE, 0xC0000011, 38)                                                          \
+    S(STATUS_INVALID_SYSTEM_SERVICE, 0xC000001C, 1)                                                \
+    S(STATUS_BUFFER_TOO_SMALL, 0xC0000023, 122)                                                    \
+    S(STATUS_OBJECT_TYPE_MISMATCH, 0xC0000024, 6)                                                  \
+    S(STATUS_OBJECT_NAME_INVALID, 0xC0000033, 123)                                                 \
+    S(STATUS_OBJECT_NAME_NOT_FOUND, 0xC0000034, 2)                                                 \
+    S(STATUS_OBJECT_PATH_NOT_FOUND, 0xC000003A, 3)                                                 \
+    S(STATUS_OBJECT_PATH_SYNTAX_BAD, 0xC000003B, 161)                                              \
+    S(STATUS_SECTION_NOT_IMAGE, 0xC0000049, 87)                                                    \
+    S(STATUS_INVALID_IMAGE_FORMAT, 0xC000007B, 193)                                                \
+    S(STATUS_NO_TOKEN, 0xC000007C, 1008)                                                           \
+    S(STATUS_INSUFFICIENT_RESOURCES, 0xC000009A, 1450)                                             \
+    S(STATUS_FILE_IS_A_DIRECTORY, 0xC00000BA, 5)                                                   \
+    S(STATUS_NOT_A_DIRECTORY, 0xC0000103, 267)                                                     \
+    S(STATUS_DLL_NOT_FOUND, 0xC0000135, 126)                                                       \
+    S(STATUS_INVALID_ADDRESS, 0xC0000141, 487)                                                     \
+    S(STATUS_PIPE_BROKEN, 0xC000014B, 109)                                                         \
+    S(STATUS_HANDLE_NOT_CLOSABLE, 0xC0000235, 6)                                                   \
+    S(STATUS_PORT_NOT_SET, 0xC0000353, 1)                                                          \
     S(STATUS_PARTIAL_COPY, 0x8000000D, 299)
 
 enum { /* usable as case labels; the type is unsigned, as nt_status is */

@@ -1,6 +1,6 @@
 /*
- * One emulated Windows process in bare mode: an image or raw code, TEB, PEB, parameters, loader lists,
- * shared user data, a stack, and made-up modules whose functions stop in the debugger.
+ * One emulated Windows process: an image or raw code, TEB, PEB, parameters, shared user data, a stack; and either
+ * real DLLs whose system calls are served, or, in bare mode, made-up modules whose functions stop in the debugger.
  */
 #ifndef WINSTUB_PROCESS_H
 #define WINSTUB_PROCESS_H
@@ -32,6 +32,12 @@ struct process_options {
      * has relocations; for raw code 0x10000000. Images lie at multiples of 64 KiB. */
     gva_t base;
     gva_t entry; /* raw only; offset from base */
+    /* The folder with the DLLs: a Windows tree or Wine's layout. NULL: the first of roots (NULL-terminated, or NULL)
+     * that holds them, else bare mode. Raw code and 32-bit programs run in bare mode. */
+    const char *root;
+    const char *const *roots;
+    /* Host descriptors behind the guest's standard input, output and errors, -1 for none; NULL: this process's. */
+    const int *streams;
 };
 
 /*
@@ -79,6 +85,43 @@ bool process_has_image(const struct process *process);
  */
 MUST_USE enum err process_file(const struct process *process, const char *path, uint64_t offset,
                                void *dst, size_t len, size_t *got, uint64_t *size);
+
+/*
+ * Does the process run on DLLs? Then it stands at ntdll's LdrInitializeThunk after process_new, exit and imports are
+ * the DLLs' business, and its modules come and go.
+ */
+bool process_has_dlls(const struct process *process);
+/* Where the program's own code begins: in bare mode where it stands, with DLLs where the loader will call it. */
+gva_t process_entry(const struct process *process);
+/* Have modules come or gone since this was last asked? */
+bool process_modules_changed(struct process *process);
+
+/* EXCEPTION_RECORD. */
+struct process_exception {
+    uint32_t code;
+    uint32_t flags;
+    gva_t next; /* guest address of the record that led to this one; 0: none */
+    gva_t address;
+    uint32_t count; /* of info */
+    uint64_t info[15];
+    bool last_chance; /* nobody in the guest wanted it */
+};
+
+enum process_syscall {
+    PROCESS_SYSCALL_NONE,  /* there are no services: bare mode */
+    PROCESS_SYSCALL_DONE,  /* served; the guest goes on */
+    PROCESS_SYSCALL_WAITS, /* not done yet: the guest will ask again */
+    PROCESS_SYSCALL_EXIT,  /* the process is over, with *exit_code */
+    PROCESS_SYSCALL_RAISE, /* *exception is to be dispatched; registers are as it says */
+};
+/* Serve the system call that the CPU has stopped behind. */
+enum process_syscall process_syscall(struct process *process, uint32_t *exit_code,
+                                     struct process_exception *exception);
+/*
+ * Give an exception to the guest's handlers: the registers as they are become its CONTEXT, and the guest goes on in
+ * ntdll. False when it cannot be: bare mode, a last chance, or no room on the stack.
+ */
+bool process_raise(struct process *process, const struct process_exception *exception);
 
 struct process_thread {
     uint32_t tid;

@@ -117,8 +117,10 @@ struct target_stop {
     uint32_t code;      /* STOP_EXCEPTION: an NTSTATUS such as STATUS_ACCESS_VIOLATION */
     /* STOP_EXCEPTION: ExceptionInformation; of an access violation 0 read, 1 write, 8 execute; address. */
     uint64_t info[TARGET_INFO_MAX];
-    uint32_t info_count;   /* how many of them the exception has: NumberParameters */
-    gva_t addr;            /* STOP_WATCH: the accessed address; STOP_EXCEPTION: ExceptionAddress */
+    uint32_t info_count; /* how many of them the exception has: NumberParameters */
+    bool
+        first_chance; /* STOP_EXCEPTION: `pass` shows it to handlers of the guest that have not seen it */
+    gva_t addr;       /* STOP_WATCH: the accessed address; STOP_EXCEPTION: ExceptionAddress */
     enum point_kind watch; /* STOP_WATCH */
     char note
         [512]; /* one line for the user: who, where, what, how; "" when there is nothing to say */

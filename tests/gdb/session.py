@@ -77,11 +77,16 @@ class Stream:
         return found
 
 
+def invocation(test, arguments):
+    """winstub with arguments; in bare mode unless they name the DLLs, whatever this machine has installed."""
+    return [test.winstub, *([] if "--root" in arguments else ["--bare"]), *arguments]
+
+
 class Winstub:
     """A winstub that serves one program on a port of its choice; port is None when it ended instead."""
 
     def __init__(self, test, *arguments):
-        self.command = [test.winstub, "--gdb", "0", *arguments]
+        self.command = invocation(test, ["--gdb", "0", *arguments])
         test.transcript.add("shell", " ".join(self.command) + "\n")
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE)
@@ -215,7 +220,7 @@ class Test:
 
     def run(self, *arguments, status):
         """Run winstub to its end; its standard error. The exit status must be the one given."""
-        command = [self.winstub, *arguments]
+        command = invocation(self, arguments)
         self.transcript.add("shell", " ".join(command) + "\n")
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

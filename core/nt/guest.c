@@ -1,0 +1,113 @@
+/* Checked access to guest memory for system services; the contract is in guest.h. */
+#include "nt/guest.h"
+
+#include <string.h>
+
+#include "nt/parts.h"
+#include "winstub/bytes.h"
+
+/*
+ * A stack grows under a service as under the guest: its guard page is taken before the memory manager would take it for
+ * any other (G08, G09). A range that begins below the guard page does not reach it.
+ */
+static nt_status grow_stack(struct process *p, gva_t addr, uint64_t len)
+{
+    const struct process_thread *thread = &p->thread;
+
+    if (!len || addr >= thread->stack_limit || addr < thread->stack_limit - VM_PAGE_SIZE)
+        return STATUS_SUCCESS;
+    return process_guard_hit(p, addr) == PROCESS_GUARD_OVERFLOW ? STATUS_STACK_OVERFLOW
+                                                                : STATUS_SUCCESS;
+}
+
+nt_status guest_read(struct process *p, gva_t from, void *to, size_t len)
+{
+    nt_status st = grow_stack(p, from, len);
+
+    return st ? st : vm_read(p->vm, from, to, len);
+}
+
+nt_status guest_write(struct process *p, gva_t to, const void *from, size_t len)
+{
+    nt_status st = grow_stack(p, to, len);
+
+    return st ? st : vm_write(p->vm, to, from, len);
+}
+
+nt_status guest_probe(struct process *p, gva_t addr, uint64_t len, enum vm_access want)
+{
+    nt_status st = grow_stack(p, addr, len);
+
+    return st ? st : vm_probe(p->vm, addr, len, want);
+}
+
+nt_status guest_get_number(struct process *p, gva_t at, uint32_t size, uint64_t *value)
+{
+    uint8_t raw[8] = {0};
+    nt_status st = guest_read(p, at, raw, size);
+
+    if (!st)
+        *value = get_u64(raw);
+    return st;
+}
+
+nt_status guest_put_number(struct process *p, gva_t at, uint32_t size, uint64_t value)
+{
+    uint8_t raw[8];
+
+    put_u64(raw, value);
+    return guest_write(p, at, raw, size);
+}
+
+nt_status guest_get(struct process *p, gva_t at, enum nt_field field, uint64_t *value)
+{
+    return guest_get_number(p, at + nt_offset(p->arch, field), nt_width(p->arch, field), value);
+}
+
+nt_status guest_put(struct process *p, gva_t at, enum nt_field field, uint64_t value)
+{
+    return guest_put_number(p, at + nt_offset(p->arch, field), nt_width(p->arch, field), value);
+}
+
+nt_status guest_get_pointer(struct process *p, gva_t at, uint64_t *value)
+{
+    return guest_get_number(p, at, nt_pointer(p->arch), value);
+}
+
+nt_status guest_put_pointer(struct process *p, gva_t at, uint64_t value)
+{
+    return guest_put_number(p, at, nt_pointer(p->arch), value);
+}
+
+nt_status guest_get_string(struct process *p, gva_t at, struct buf *utf16)
+{
+    uint64_t length = 0;
+    gva_t text = 0;
+    uint8_t *room;
+    nt_status st = guest_get(p, at, NT_STRING_LENGTH, &length);
+
+    if (!st)
+        st = guest_get(p, at, NT_STRING_BUFFER, &text);
+    if (st || !length)
+        return st;
+    if (length % 2)
+        return STATUS_INVALID_PARAMETER;
+    room = buf_extend(utf16, (size_t)length);
+    return room ? guest_read(p, text, room, (size_t)length) : STATUS_NO_MEMORY;
+}
+
+nt_status guest_answer(struct process *p, const struct nt_block *block, gva_t at, uint64_t room,
+                       gva_t needed)
+{
+    nt_status st = STATUS_SUCCESS;
+
+    if (block->bytes.failed)
+        return STATUS_NO_MEMORY;
+    if (needed)
+        st = guest_put_number(p, needed, 4, block->bytes.len);
+    if (st)
+        return st;
+    if (room < block->bytes.len)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    return guest_write(p, at, block->bytes.data, block->bytes.len);
+}

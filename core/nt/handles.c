@@ -1,0 +1,123 @@
+/* The handle table and the counting of references; the contract is in handles.h. */
+#include "nt/handles.h"
+
+#include <stdlib.h>
+
+#define HANDLE_STEP     4u
+#define HANDLES_ROOM    64u
+#define PROTECTED_CLOSE 2u /* HANDLE_FLAG_PROTECT_FROM_CLOSE */
+
+void object_init(struct object *object, const struct object_class *class)
+{
+    *object = (struct object){.class = class, .references = 1};
+}
+
+void object_ref(struct object *object)
+{
+    object->references++;
+}
+
+void object_unref(struct object *object)
+{
+    if (object && --object->references == 0)
+        object->class->free(object);
+}
+
+void handles_fini(struct handles *h)
+{
+    for (size_t i = 0; i < h->count; i++)
+        object_unref(h->list[i].object);
+    free(h->list);
+    *h = (struct handles){0};
+}
+
+/* Have room for at least `count` entries. */
+static nt_status grow(struct handles *h, size_t count)
+{
+    size_t room = h->count ? h->count : HANDLES_ROOM;
+    struct handle *grown;
+
+    while (room < count)
+        room *= 2;
+    if (room == h->count)
+        return STATUS_SUCCESS;
+    if (room > HANDLES_MAX)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    grown = reallocarray(h->list, room, sizeof *grown);
+    if (!grown)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    for (size_t i = h->count; i < room; i++)
+        grown[i] = (struct handle){0};
+    h->list = grown;
+    h->count = room;
+    return STATUS_SUCCESS;
+}
+
+static void enter(struct handles *h, size_t i, struct object *object, uint32_t access)
+{
+    object_ref(object);
+    h->list[i] = (struct handle){.object = object, .access = access};
+    h->used++;
+}
+
+nt_status handles_add(struct handles *h, struct object *object, uint32_t access, uint64_t *out)
+{
+    size_t i = h->lowest;
+
+    if (h->used == h->count && grow(h, h->count + 1))
+        return STATUS_INSUFFICIENT_RESOURCES;
+    while (h->list[i].object)
+        i++;
+    enter(h, i, object, access);
+    h->lowest = i + 1;
+    *out = (i + 1) * HANDLE_STEP;
+    return STATUS_SUCCESS;
+}
+
+nt_status handles_put(struct handles *h, struct object *object, uint32_t access, uint64_t handle)
+{
+    size_t i = (size_t)(handle / HANDLE_STEP) - 1;
+    nt_status st = grow(h, i + 1);
+
+    if (!st)
+        enter(h, i, object, access);
+    return st;
+}
+
+struct handle *handles_entry(const struct handles *h, uint64_t handle)
+{
+    uint64_t i = handle / HANDLE_STEP - 1; /* handle 0 to 3: wraps to a huge number */
+
+    return i < h->count && h->list[i].object ? &h->list[i] : NULL;
+}
+
+nt_status handles_close(struct handles *h, uint64_t handle)
+{
+    struct handle *entry = handles_entry(h, handle);
+    struct object *object;
+
+    if (!entry)
+        return STATUS_INVALID_HANDLE;
+    if (entry->attributes & PROTECTED_CLOSE)
+        return STATUS_HANDLE_NOT_CLOSABLE;
+    object = entry->object;
+    *entry = (struct handle){0};
+    if ((size_t)(entry - h->list) < h->lowest)
+        h->lowest = (size_t)(entry - h->list);
+    h->used--;
+    object_unref(object);
+    return STATUS_SUCCESS;
+}
+
+nt_status handles_get(const struct handles *h, uint64_t handle, const struct object_class *class,
+                      struct object **out)
+{
+    const struct handle *entry = handles_entry(h, handle);
+
+    if (!entry)
+        return STATUS_INVALID_HANDLE;
+    if (class && entry->object->class != class)
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    *out = entry->object;
+    return STATUS_SUCCESS;
+}

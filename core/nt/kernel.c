@@ -1,0 +1,90 @@
+/* Making the kernel's side of a process: folders, registry, standard handles. */
+#include "nt/kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nt/parts.h"
+#include "winstub/log.h"
+
+#define SYSTEM_VOLUME "C:\\Windows\\System32"
+#define DRIVE_VOLUME  "C:"
+
+/* The guest's drive: the folder that the program lies in. */
+static int open_drive(const char *program)
+{
+    const char *slash = strrchr(program, '/');
+    char *folder = slash ? strndup(program, (size_t)(slash - program) + 1) : strdup(".");
+    int fd = folder ? open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    free(folder);
+    return fd;
+}
+
+static enum err add_streams(struct kernel *k, const int streams[3], struct diag *why)
+{
+    static const int ours[3] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+    static const uint32_t handles[3] = {HANDLE_STDIN, HANDLE_STDOUT, HANDLE_STDERR};
+
+    for (size_t i = 0; i < 3; i++) {
+        struct file *file = files_stream(streams ? streams[i] : ours[i]);
+        nt_status st = STATUS_NO_MEMORY;
+
+        if (file) {
+            st = handles_put(&k->handles, &file->object, GENERIC_ALL, handles[i]);
+            object_unref(&file->object);
+        }
+        if (st)
+            return diag_set(why, ERR_NOMEM, "the host is out of memory");
+    }
+    return ERR_OK;
+}
+
+/* Take the folder that the user named, or the first of the usual ones that will do. */
+static enum err open_root(struct kernel *k, const struct process_options *options,
+                          enum cpu_arch arch, struct diag *why)
+{
+    enum err e = ERR_NOT_FOUND;
+
+    if (options->root)
+        return root_open(&k->root, options->root, arch, why);
+    for (size_t i = 0; e && options->roots && options->roots[i]; i++)
+        e = root_open(&k->root, options->roots[i], arch, why);
+    return e;
+}
+
+enum err kernel_new(struct process *p, const struct process_options *options, struct diag *why)
+{
+    struct kernel *k = calloc(1, sizeof *k);
+    enum err e;
+
+    if (!k)
+        return diag_set(why, ERR_NOMEM, "the host is out of memory");
+    e = open_root(k, options, p->arch, why);
+    if (e) {
+        free(k);
+        return e;
+    }
+    p->kernel = k;
+    volumes_add(&k->volumes, SYSTEM_VOLUME, fcntl(k->root.system, F_DUPFD_CLOEXEC, 0));
+    volumes_add(&k->volumes, DRIVE_VOLUME, open_drive(options->path));
+    e = add_streams(k, options->streams, why);
+    if (!e && registry_new(&k->registry))
+        e = diag_set(why, ERR_NOMEM, "the host is out of memory");
+    return e;
+}
+
+void kernel_free(struct kernel *kernel)
+{
+    if (!kernel)
+        return;
+    handles_fini(&kernel->handles);
+    registry_free(kernel->registry);
+    numbers_fini(&kernel->numbers);
+    volumes_fini(&kernel->volumes);
+    root_close(&kernel->root);
+    free(kernel);
+}

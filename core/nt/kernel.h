@@ -1,0 +1,86 @@
+/*
+ * What a process has beside bare mode's parts when DLLs run on system services: the kernel's side of it.
+ */
+#ifndef CORE_NT_KERNEL_H
+#define CORE_NT_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nt/files.h"
+#include "nt/handles.h"
+#include "nt/numbers.h"
+#include "nt/registry.h"
+#include "nt/root.h"
+#include "winstub/process.h"
+
+/* ntdll's functions that the kernel calls. 0: this ntdll has none. */
+struct entry_points {
+    gva_t start;     /* LdrInitializeThunk */
+    gva_t thread;    /* RtlUserThreadStart */
+    gva_t exception; /* KiUserExceptionDispatcher */
+};
+
+/* What the program's header says and services repeat. */
+struct program_facts {
+    uint64_t stack_reserve, stack_commit;
+    uint16_t subsystem, characteristics, dll_characteristics, machine;
+};
+
+struct kernel {
+    struct root root;
+    struct volumes volumes;
+    struct handles handles;
+    struct numbers numbers;
+    struct registry *registry;
+    struct entry_points entry_points;
+    gva_t ntdll;
+    bool wine; /* ntdll is Wine's; its codes for what only Wine's Unix side does follow */
+    uint32_t wine_time, wine_write;
+    gva_t program_entry; /* where the program's own code begins */
+    struct program_facts program;
+    bool modules_changed; /* since the debugger was last told */
+};
+
+#define GENERIC_ALL 0x10000000u
+
+/* ---- kernel.c --------------------------------------------------------------------------------- */
+
+/* Open the DLL folder, and make handles for the standard streams. why says what is wrong with the folder. */
+MUST_USE enum err kernel_new(struct process *p, const struct process_options *options,
+                             struct diag *why);
+void kernel_free(struct kernel *kernel); /* takes NULL */
+
+/* ---- start.c ---------------------------------------------------------------------------------- */
+
+struct program;
+
+/*
+ * Map ntdll, make the tables and the first thread, and stand at LdrInitializeThunk as NT starts a process. Needs the
+ * program in its place.
+ */
+MUST_USE enum err start_make(struct process *p, struct program *program, struct diag *why);
+
+/* ---- images.c --------------------------------------------------------------------------------- */
+
+/*
+ * Map an image where it wants to be or, when it may move, where Windows would put it, and list it as a module.
+ * STATUS_SUCCESS; STATUS_IMAGE_NOT_AT_BASE (also a success); STATUS_CONFLICTING_ADDRESSES; STATUS_NO_MEMORY;
+ * STATUS_INVALID_IMAGE_FORMAT  the relocations are damaged. want 0: anywhere.
+ */
+MUST_USE nt_status images_map(struct process *p, const struct pe_image *image, const char *path,
+                              gva_t want, gva_t *base);
+/* List what is mapped there already. ERR_NOMEM */
+MUST_USE enum err images_list(struct process *p, const struct pe_image *image, const char *path,
+                              gva_t base);
+/* The view at base is gone: take it from the list. */
+void images_forget(struct process *p, gva_t base);
+
+/* ---- wine.c ----------------------------------------------------------------------------------- */
+
+/* Prepare a mapped ntdll of Wine's: its calls of Unix code go to a service of ours. Others are left alone. */
+MUST_USE enum err wine_prepare(struct process *p, const struct pe_image *ntdll, struct bytes mapped,
+                               struct diag *why);
+
+#endif

@@ -1,0 +1,165 @@
+/*
+ * Exceptions on their way to user code: the frame that NT lays on the stack for KiUserExceptionDispatcher, and the
+ * services by which user code comes back. Follows NT-PROCESS section 6; the records are winnt.h's (mingw-w64).
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "nt/context.h"
+#include "nt/services.h"
+#include "winstub/log.h"
+
+/* x64: what lies at the stack pointer when KiUserExceptionDispatcher begins. */
+enum {
+    FRAME_CONTEXT_EX = 0x4d0,
+    FRAME_RECORD = 0x4f0,
+    FRAME_MACHINE = 0x590,
+    FRAME_SIZE = 0x5c0,
+    FRAME_SPARE = 0x100, /* bytes below the stack pointer that stay untouched */
+};
+
+#define CONTEXT_EX_SIZE 0x20
+#define RECORD_MAX      0x98
+
+enum { EXCEPTION_NONCONTINUABLE = 1 };
+
+/* ---- EXCEPTION_RECORD ------------------------------------------------------------------------- */
+
+static gva_t information_at(enum cpu_arch arch, gva_t record, size_t i)
+{
+    return record + nt_offset(arch, NT_RECORD_INFORMATION) + i * nt_pointer(arch);
+}
+
+static bool write_record(struct process *p, gva_t at, const struct process_exception *e)
+{
+    nt_status st = guest_put(p, at, NT_RECORD_CODE, e->code);
+
+    if (!st)
+        st = guest_put(p, at, NT_RECORD_FLAGS, e->flags);
+    if (!st)
+        st = guest_put(p, at, NT_RECORD_NEXT, e->next);
+    if (!st)
+        st = guest_put(p, at, NT_RECORD_ADDRESS, e->address);
+    if (!st)
+        st = guest_put(p, at, NT_RECORD_COUNT, e->count);
+    for (size_t i = 0; i < e->count && !st; i++)
+        st = guest_put_pointer(p, information_at(p->arch, at, i), e->info[i]);
+    return !st;
+}
+
+static nt_status read_record(struct process *p, gva_t at, struct process_exception *out)
+{
+    uint64_t code = 0, flags = 0, count = 0;
+    nt_status st = guest_get(p, at, NT_RECORD_CODE, &code);
+
+    if (!st)
+        st = guest_get(p, at, NT_RECORD_FLAGS, &flags);
+    if (!st)
+        st = guest_get(p, at, NT_RECORD_NEXT, &out->next);
+    if (!st)
+        st = guest_get(p, at, NT_RECORD_ADDRESS, &out->address);
+    if (!st)
+        st = guest_get(p, at, NT_RECORD_COUNT, &count);
+    if (st)
+        return st;
+    if (count > sizeof out->info / sizeof *out->info)
+        return STATUS_INVALID_PARAMETER;
+    out->code = (uint32_t)code;
+    out->flags = (uint32_t)flags;
+    out->count = (uint32_t)count;
+    for (size_t i = 0; i < count && !st; i++)
+        st = guest_get_pointer(p, information_at(p->arch, at, i), &out->info[i]);
+    return st;
+}
+
+/* ---- To user code ----------------------------------------------------------------------------- */
+
+/* CONTEXT_EX: offsets from itself and sizes of the whole, of the CONTEXT, of the extended state (none). */
+static void fill_context_ex(uint8_t raw[CONTEXT_EX_SIZE])
+{
+    memset(raw, 0, CONTEXT_EX_SIZE);
+    put_u32(raw, (uint32_t)-FRAME_CONTEXT_EX);
+    put_u32(raw + 4, FRAME_CONTEXT_EX + 0x18);
+    put_u32(raw + 8, (uint32_t)-FRAME_CONTEXT_EX);
+    put_u32(raw + 12, FRAME_CONTEXT_EX);
+    put_u32(raw + 16, 0x19);
+}
+
+/* rip, cs, eflags, rsp, ss as an interrupt pushes them: debuggers unwind by it. */
+static bool write_machine_frame(struct process *p, gva_t at)
+{
+    static const enum cpu_reg regs[] = {CPU_RIP, CPU_CS, CPU_EFLAGS, CPU_RSP, CPU_SS};
+
+    for (size_t i = 0; i < sizeof regs / sizeof *regs; i++) {
+        if (guest_put_number(p, at + 8 * i, 8, cpu_get(p->cpu, regs[i])))
+            return false;
+    }
+    return true;
+}
+
+static bool build_frame(struct process *p, const struct process_exception *exception, gva_t at)
+{
+    uint8_t raw[CONTEXT_MAX], ex[CONTEXT_EX_SIZE];
+
+    context_save(p->cpu, raw);
+    fill_context_ex(ex);
+    return !guest_write(p, at, raw, context_size(p->arch)) &&
+           !guest_write(p, at + FRAME_CONTEXT_EX, ex, sizeof ex) &&
+           write_record(p, at + FRAME_RECORD, exception) &&
+           write_machine_frame(p, at + FRAME_MACHINE);
+}
+
+bool process_raise(struct process *p, const struct process_exception *exception)
+{
+    gva_t at = ((cpu_get(p->cpu, CPU_RSP) - FRAME_SPARE) & ~(gva_t)15) - FRAME_SIZE;
+
+    if (!p->kernel || exception->last_chance || !build_frame(p, exception, at))
+        return false;
+    LOG(nt, "exception 0x%08" PRIx32 " at 0x%" PRIx64 " goes to the guest's handlers",
+        exception->code, exception->address);
+    cpu_set(p->cpu, CPU_RSP, at);
+    cpu_set(p->cpu, CPU_RIP, p->kernel->entry_points.exception);
+    cpu_set(p->cpu, CPU_EFLAGS, cpu_get(p->cpu, CPU_EFLAGS) & ~(uint64_t)0x40500); /* TF, DF, AC */
+    return true;
+}
+
+/* ---- From user code --------------------------------------------------------------------------- */
+
+/* Load the CONTEXT at a guest address. */
+static nt_status continue_at(struct call *call, gva_t context)
+{
+    struct process *p = call->process;
+    uint8_t raw[CONTEXT_MAX];
+    nt_status st = guest_read(p, context, raw, context_size(p->arch));
+
+    if (st)
+        return st;
+    if (!context_load(p->cpu, raw))
+        return STATUS_INVALID_PARAMETER;
+    call->end = CALL_CONTINUES;
+    return STATUS_SUCCESS;
+}
+
+nt_status serve_NtContinue(struct call *call)
+{
+    return continue_at(call, call->arg[0]);
+}
+
+nt_status serve_NtContinueEx(struct call *call)
+{
+    return continue_at(call, call->arg[0]);
+}
+
+nt_status serve_NtRaiseException(struct call *call)
+{
+    struct process_exception exception = {.last_chance = !call->arg[2]};
+    nt_status st = read_record(call->process, call->arg[0], &exception);
+
+    if (!st)
+        st = continue_at(call, call->arg[1]);
+    if (st)
+        return st;
+    call->exception = exception;
+    call->end = CALL_RAISES;
+    return STATUS_SUCCESS;
+}

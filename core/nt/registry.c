@@ -1,0 +1,228 @@
+/* The tree of keys and values; the contract is in registry.h. */
+#include "nt/registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static void free_key(struct object *object)
+{
+    free(object); /* the key itself lives in the tree */
+}
+
+const struct object_class key_class = {"Key", free_key};
+
+enum err registry_new(struct registry **out)
+{
+    struct registry *registry = calloc(1, sizeof *registry);
+
+    if (registry && registry_seed(registry)) {
+        registry_free(registry);
+        registry = NULL;
+    }
+    *out = registry;
+    return registry ? ERR_OK : ERR_NOMEM;
+}
+
+static void free_values(struct key *key)
+{
+    for (size_t i = 0; i < key->value_count; i++) {
+        free(key->values[i].name);
+        free(key->values[i].data);
+    }
+    free(key->values);
+}
+
+/* Without recursion, however deep the guest has built: the next key to free is always a leaf. */
+static void free_tree(struct key *root)
+{
+    struct key *key = root;
+
+    for (;;) {
+        struct key *parent = key->parent;
+
+        if (key->key_count) {
+            key = key->keys[--key->key_count];
+            continue;
+        }
+        free_values(key);
+        free(key->keys);
+        if (key == root)
+            return;
+        free(key->name);
+        free(key);
+        key = parent;
+    }
+}
+
+void registry_free(struct registry *registry)
+{
+    if (!registry)
+        return;
+    free_tree(&registry->root);
+    free(registry);
+}
+
+/* Count bytes; false when the guest has had its share. */
+static bool charge(struct registry *registry, uint64_t bytes)
+{
+    if (bytes > REGISTRY_TOTAL_MAX - registry->total)
+        return false;
+    registry->total += bytes;
+    return true;
+}
+
+/* The child of that name, len bytes; NULL when there is none. */
+static struct key *find_child(const struct key *key, const char *name, size_t len)
+{
+    for (size_t i = 0; i < key->key_count; i++) {
+        const char *have = key->keys[i]->name;
+
+        if (strncasecmp(have, name, len) == 0 && !have[len])
+            return key->keys[i];
+    }
+    return NULL;
+}
+
+static struct key *add_child(struct registry *registry, struct key *key, const char *name,
+                             size_t len)
+{
+    struct key **grown, *child;
+
+    if (!charge(registry, sizeof *child + sizeof *grown + len + 1))
+        return NULL;
+    grown = reallocarray(key->keys, key->key_count + 1, sizeof *grown);
+    if (!grown)
+        return NULL;
+    key->keys = grown;
+    child = calloc(1, sizeof *child);
+    if (child)
+        child->name = strndup(name, len);
+    if (!child || !child->name) {
+        free(child);
+        return NULL;
+    }
+    child->parent = key;
+    key->keys[key->key_count++] = child;
+    return child;
+}
+
+/* One component further; creates it when asked to. */
+static nt_status descend(struct registry *registry, struct key **key, const char *name, size_t len,
+                         bool create, bool *created)
+{
+    struct key *child = find_child(*key, name, len);
+
+    *created = false;
+    if (!child && !create)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    if (!child) {
+        child = add_child(registry, *key, name, len);
+        *created = true;
+    }
+    if (!child)
+        return STATUS_NO_MEMORY;
+    *key = child;
+    return STATUS_SUCCESS;
+}
+
+nt_status registry_find(struct registry *registry, struct key *from, const char *path,
+                        enum registry_open how, struct key **out, bool *created)
+{
+    static const char top[] = "\\Registry";
+    struct key *key = from ? from : &registry->root;
+
+    *created = false;
+    if (!from) {
+        if (strncasecmp(path, top, sizeof top - 1) != 0 ||
+            (path[sizeof top - 1] && path[sizeof top - 1] != '\\'))
+            return *path == '\\' ? STATUS_OBJECT_NAME_NOT_FOUND : STATUS_OBJECT_PATH_SYNTAX_BAD;
+        path += sizeof top - 1;
+        path += *path == '\\';
+    } else if (*path == '\\') {
+        return STATUS_OBJECT_PATH_SYNTAX_BAD;
+    }
+    while (*path) {
+        size_t len = strcspn(path, "\\");
+        bool last = !path[len] || !path[len + 1];
+        bool create = how == REGISTRY_CREATE_DEEP || (how == REGISTRY_CREATE && last);
+        nt_status st;
+
+        if (!len || len > 3 * REGISTRY_NAME_MAX)
+            return STATUS_INVALID_PARAMETER;
+        st = descend(registry, &key, path, len, create, created);
+        if (st)
+            return st;
+        path += len + (path[len] == '\\');
+    }
+    *out = key;
+    return STATUS_SUCCESS;
+}
+
+struct value *registry_value(const struct key *key, const char *name)
+{
+    for (size_t i = 0; i < key->value_count; i++) {
+        if (strcasecmp(key->values[i].name, name) == 0)
+            return &key->values[i];
+    }
+    return NULL;
+}
+
+/* A new value without data; NULL when memory is short. */
+static struct value *add_value(struct registry *registry, struct key *key, const char *name)
+{
+    struct value *grown;
+    char *copy;
+
+    if (!charge(registry, sizeof *grown + strlen(name) + 1))
+        return NULL;
+    grown = reallocarray(key->values, key->value_count + 1, sizeof *grown);
+    if (!grown)
+        return NULL;
+    key->values = grown;
+    copy = strdup(name);
+    if (!copy)
+        return NULL;
+    grown[key->value_count] = (struct value){.name = copy};
+    return &grown[key->value_count++];
+}
+
+nt_status registry_set(struct registry *registry, struct key *key, const char *name, uint32_t type,
+                       const void *data, uint32_t size)
+{
+    struct value *value = registry_value(key, name);
+    uint8_t *copy;
+
+    if (!charge(registry, size))
+        return STATUS_INSUFFICIENT_RESOURCES;
+    copy = malloc(size ? size : 1);
+    if (!copy)
+        return STATUS_NO_MEMORY;
+    if (!value)
+        value = add_value(registry, key, name);
+    if (!value) {
+        free(copy);
+        return STATUS_NO_MEMORY;
+    }
+    if (size)
+        memcpy(copy, data, size);
+    registry->total -= value->size;
+    free(value->data);
+    value->data = copy;
+    value->size = size;
+    value->type = type;
+    return STATUS_SUCCESS;
+}
+
+nt_status registry_unset(struct registry *registry, struct key *key, const char *name)
+{
+    struct value *value = registry_value(key, name);
+
+    if (!value)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    registry->total -= value->size;
+    free(value->name);
+    free(value->data);
+    *value = key->values[--key->value_count];
+    return STATUS_SUCCESS;
+}

@@ -1,0 +1,35 @@
+/*
+ * The folder with the user-mode DLLs: a Windows tree, or the layout of Wine's packages. Found by name, opened once.
+ */
+#ifndef CORE_NT_ROOT_H
+#define CORE_NT_ROOT_H
+
+#include <stdbool.h>
+
+#include "winstub/buf.h"
+#include "winstub/cpu.h"
+#include "winstub/err.h"
+
+struct root {
+    int system; /* the folder with ntdll.dll, presented as C:\Windows\System32; -1: none */
+    int nls;    /* the folder with locale.nls and its kin */
+};
+
+/*
+ * Open the DLLs for arch below dir. ERR_NOT_FOUND with a sentence that says what was looked for.
+ * Other errors: dir itself cannot be opened.
+ */
+MUST_USE enum err root_open(struct root *root, const char *dir, enum cpu_arch arch,
+                            struct diag *why);
+void root_close(struct root *root);
+
+/*
+ * Open an entry of a folder without regard to the case of ASCII letters; symbolic links are not followed. Returns a
+ * descriptor, or -1 with errno. name is one component, given as it is to be found at best.
+ */
+int root_open_entry(int folder, const char *name, int flags);
+
+/* Append the whole file to out. ERR_NOT_FOUND, ERR_IO, ERR_LIMIT, ERR_NOMEM; why begins with the name. */
+MUST_USE enum err root_read(int folder, const char *name, struct buf *out, struct diag *why);
+
+#endif

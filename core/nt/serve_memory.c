@@ -1,0 +1,274 @@
+/* Virtual memory services: arguments and answers; every rule about memory itself is core/vm's. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "image/pe_format.h"
+#include "base/utf.h"
+#include "nt/services.h"
+#include "nt/text.h"
+
+/* MEMORY_INFORMATION_CLASS */
+enum { MEMORY_BASIC = 0, MEMORY_MAPPED_NAME = 2, MEMORY_REGION = 3 };
+
+#define WINE_UNIX_FUNCTIONS 1000 /* asks for the Unix part of a DLL; there is none */
+#define COPY_CHUNK          0x1000u
+#define VOLUME_DEVICE       "\\Device\\HarddiskVolume1"
+#define REGION_PRIVATE      1u
+
+/* A base and a size as the caller gave them, through pointers that were checked. */
+static nt_status read_pair(struct call *call, gva_t base_at, gva_t *base, gva_t size_at,
+                           uint64_t *size)
+{
+    nt_status st = guest_get_pointer(call->process, base_at, base);
+
+    return st ? st : guest_get_pointer(call->process, size_at, size);
+}
+
+static nt_status write_pair(struct call *call, gva_t base_at, gva_t base, gva_t size_at,
+                            uint64_t size)
+{
+    nt_status st = guest_put_pointer(call->process, base_at, base);
+
+    return st ? st : guest_put_pointer(call->process, size_at, size);
+}
+
+nt_status serve_NtAllocateVirtualMemory(struct call *call)
+{
+    struct vm_request req = {.zero_bits = call->arg[2],
+                             .type = (uint32_t)call->arg[4],
+                             .protect = (uint32_t)call->arg[5]};
+    gva_t base = 0;
+    uint64_t size = 0;
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    if (!st)
+        st = read_pair(call, call->arg[1], &req.base, call->arg[3], &req.size);
+    if (!st)
+        st = vm_allocate(call->process->vm, &req, &base, &size);
+    return st ? st : write_pair(call, call->arg[1], base, call->arg[3], size);
+}
+
+nt_status serve_NtFreeVirtualMemory(struct call *call)
+{
+    gva_t base = 0;
+    uint64_t size = 0;
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    if (!st)
+        st = read_pair(call, call->arg[1], &base, call->arg[2], &size);
+    if (!st)
+        st = vm_release(call->process->vm, &base, &size, (uint32_t)call->arg[3]);
+    return st ? st : write_pair(call, call->arg[1], base, call->arg[2], size);
+}
+
+nt_status serve_NtProtectVirtualMemory(struct call *call)
+{
+    gva_t base = 0;
+    uint64_t size = 0;
+    uint32_t old = 0;
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    if (!st)
+        st = read_pair(call, call->arg[1], &base, call->arg[2], &size);
+    if (!st)
+        st = vm_protect(call->process->vm, &base, &size, (uint32_t)call->arg[3], &old);
+    if (!st)
+        st = write_pair(call, call->arg[1], base, call->arg[2], size);
+    return st ? st : guest_put_number(call->process, call->arg[4], 4, old);
+}
+
+/* ---- Queries ---------------------------------------------------------------------------------- */
+
+static void put_basic(struct nt_block *out, const struct vm_region *r)
+{
+    (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_MEMORY));
+    nt_put(out, 0, NT_MEMORY_BASE, r->base);
+    nt_put(out, 0, NT_MEMORY_ALLOCATION, r->allocation_base);
+    nt_put(out, 0, NT_MEMORY_ALLOCATION_PROTECT, r->allocation_protect);
+    nt_put(out, 0, NT_MEMORY_SIZE, r->size);
+    nt_put(out, 0, NT_MEMORY_STATE, r->state);
+    nt_put(out, 0, NT_MEMORY_PROTECT, r->protect);
+    nt_put(out, 0, NT_MEMORY_TYPE, r->type);
+}
+
+/* Bytes of the allocation that are committed. */
+static uint64_t committed_bytes(const struct vm *vm, const struct vm_region *r)
+{
+    gva_t at = r->allocation_base, end = at + r->allocation_size;
+    uint64_t sum = 0;
+
+    while (at < end) {
+        struct vm_region part;
+
+        if (vm_query(vm, at, &part))
+            break;
+        if (part.state == MEM_COMMIT)
+            sum += part.size;
+        at = part.base + part.size;
+    }
+    return sum;
+}
+
+static nt_status put_region(struct nt_block *out, const struct vm *vm, const struct vm_region *r)
+{
+    if (r->state == MEM_FREE)
+        return STATUS_INVALID_ADDRESS;
+    (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_REGION));
+    nt_put(out, 0, NT_REGION_ALLOCATION, r->allocation_base);
+    nt_put(out, 0, NT_REGION_ALLOCATION_PROTECT, r->allocation_protect);
+    nt_put(out, 0, NT_REGION_SIZE, r->allocation_size);
+    nt_put(out, 0, NT_REGION_COMMITTED, committed_bytes(vm, r));
+    return STATUS_SUCCESS;
+}
+
+/* A UNICODE_STRING with its text behind it; the name is that of the device, not of the drive. */
+static nt_status put_mapped_name(struct nt_block *out, gva_t at, const struct vm_region *r)
+{
+    struct buf text;
+    size_t where;
+
+    if (!*r->path || !text_is_dos_path(r->path))
+        return STATUS_INVALID_ADDRESS;
+    buf_init(&text, NT_STRING_MAX);
+    (void)utf16_append(&text, VOLUME_DEVICE);
+    (void)utf16_append(&text, r->path + 2);
+    out->base = at;
+    (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_STRING));
+    where = nt_block_text(out, &text);
+    nt_put(out, 0, NT_STRING_LENGTH, text.len);
+    nt_put(out, 0, NT_STRING_ROOM, text.len + 2);
+    nt_put(out, 0, NT_STRING_BUFFER, at + where);
+    buf_fini(&text);
+    return STATUS_SUCCESS;
+}
+
+static nt_status query(struct call *call, struct nt_block *out)
+{
+    struct vm *vm = call->process->vm;
+    struct vm_region region;
+    nt_status st = vm_query(vm, call->arg[1], &region);
+
+    if (st)
+        return st;
+    switch (call->arg[2]) {
+    case MEMORY_BASIC:
+        put_basic(out, &region);
+        return STATUS_SUCCESS;
+    case MEMORY_MAPPED_NAME:
+        return put_mapped_name(out, call->arg[3], &region);
+    case MEMORY_REGION:
+        return put_region(out, vm, &region);
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
+}
+
+nt_status serve_NtQueryVirtualMemory(struct call *call)
+{
+    struct process *p = call->process;
+    struct nt_block out;
+    nt_status st;
+
+    if (call->kernel->wine && call->arg[2] == WINE_UNIX_FUNCTIONS)
+        return STATUS_DLL_NOT_FOUND;
+    st = service_own_process(call, call->arg[0]);
+    if (st)
+        return st;
+    nt_block_init(&out, p->arch, 0, NT_STRING_MAX + 64);
+    st = query(call, &out);
+    if (!st && call->arg[4] < out.bytes.len)
+        st = STATUS_INFO_LENGTH_MISMATCH;
+    if (!st)
+        st = guest_answer(p, &out, call->arg[3], call->arg[4], 0);
+    if (!st && call->arg[5])
+        st = guest_put_pointer(p, call->arg[5], out.bytes.len);
+    nt_block_fini(&out);
+    return st;
+}
+
+/* ---- Copying ---------------------------------------------------------------------------------- */
+
+/*
+ * Copy size bytes inside the process, page by page. Where the other side's memory ends it is a partial copy, where
+ * the caller's own does, an access violation (R01..R03).
+ */
+static nt_status copy(struct call *call, gva_t to, gva_t from, uint64_t size, bool reading,
+                      uint64_t *done)
+{
+    uint8_t chunk[COPY_CHUNK];
+
+    *done = 0;
+    if (to + size < to || from + size < from)
+        return STATUS_ACCESS_VIOLATION;
+    while (*done < size) {
+        uint64_t left = size - *done, room = COPY_CHUNK - (from + *done) % COPY_CHUNK;
+        size_t part = (size_t)(left < room ? left : room);
+
+        if (guest_read(call->process, from + *done, chunk, part))
+            return reading ? STATUS_PARTIAL_COPY : STATUS_ACCESS_VIOLATION;
+        if (guest_write(call->process, to + *done, chunk, part))
+            return reading ? STATUS_ACCESS_VIOLATION : STATUS_PARTIAL_COPY;
+        *done += part;
+    }
+    return STATUS_SUCCESS;
+}
+
+static nt_status copy_memory(struct call *call, gva_t to, gva_t from, bool reading)
+{
+    uint64_t done = 0;
+    nt_status st = service_own_process(call, call->arg[0]), written = STATUS_SUCCESS;
+
+    if (!st)
+        st = copy(call, to, from, call->arg[3], reading, &done);
+    if (call->arg[4])
+        written = guest_put_pointer(call->process, call->arg[4],
+                                    st == STATUS_ACCESS_VIOLATION ? 0 : done);
+    return st ? st : written;
+}
+
+nt_status serve_NtReadVirtualMemory(struct call *call)
+{
+    return copy_memory(call, call->arg[2], call->arg[1], true);
+}
+
+nt_status serve_NtWriteVirtualMemory(struct call *call)
+{
+    return copy_memory(call, call->arg[1], call->arg[2], false);
+}
+
+/* ---- Locking: nothing is ever paged out ------------------------------------------------------- */
+
+static nt_status lock(struct call *call, bool touch)
+{
+    gva_t base = 0, end;
+    uint64_t size = 0;
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    if (!st)
+        st = read_pair(call, call->arg[1], &base, call->arg[2], &size);
+    if (st)
+        return st;
+    end = base + size;
+    if (!size || end < base)
+        return STATUS_INVALID_PARAMETER;
+    base -= base % VM_PAGE_SIZE;
+    end = round_up(end, VM_PAGE_SIZE);
+    if (touch)
+        st = guest_probe(call->process, base, end - base, VM_READ);
+    return st ? st : write_pair(call, call->arg[1], base, call->arg[2], end - base);
+}
+
+nt_status serve_NtLockVirtualMemory(struct call *call)
+{
+    return lock(call, true);
+}
+
+nt_status serve_NtUnlockVirtualMemory(struct call *call)
+{
+    return lock(call, false);
+}
+
+nt_status serve_NtFlushInstructionCache(struct call *call)
+{
+    return service_own_process(call, call->arg[0]); /* code that was written to is seen at once */
+}

@@ -1,0 +1,90 @@
+/* Services about handles of any kind. */
+#include "base/utf.h"
+#include "nt/services.h"
+#include "nt/text.h"
+
+/* DuplicateHandle's options; OBJECT_INFORMATION_CLASS */
+enum { DUPLICATE_CLOSE_SOURCE = 1, DUPLICATE_SAME_ACCESS = 2 };
+enum { OBJECT_BASIC = 0, OBJECT_TYPE = 2 };
+
+nt_status serve_NtClose(struct call *call)
+{
+    return handles_close(&call->kernel->handles, call->arg[0]);
+}
+
+nt_status serve_NtDuplicateObject(struct call *call)
+{
+    struct handles *handles = &call->kernel->handles;
+    const struct handle *entry = handles_entry(handles, call->arg[1]);
+    uint32_t access = (uint32_t)call->arg[4];
+    uint64_t handle = 0;
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    if (!st && !entry)
+        st = STATUS_INVALID_HANDLE;
+    if (!st && call->arg[2])
+        st = service_own_process(call, call->arg[2]);
+    if (st)
+        return st;
+    if (call->arg[6] & DUPLICATE_SAME_ACCESS)
+        access = entry->access;
+    if (call->arg[2] && call->arg[3]) {
+        st = handles_add(handles, entry->object, access, &handle);
+        if (!st)
+            st = guest_put_pointer(call->process, call->arg[3], handle);
+    }
+    if (!st && call->arg[6] & DUPLICATE_CLOSE_SOURCE)
+        st = handles_close(handles, call->arg[1]);
+    return st;
+}
+
+/* OBJECT_BASIC_INFORMATION: Attributes, GrantedAccess, HandleCount, PointerCount, then sizes and times. */
+static void put_basic(struct nt_block *out, const struct handle *entry)
+{
+    enum { SIZE = 0x38 };
+    size_t at = nt_block_take(out, SIZE);
+
+    if (out->bytes.failed)
+        return;
+    put_u32(out->bytes.data + at, entry->attributes);
+    put_u32(out->bytes.data + at + 4, entry->access);
+    put_u32(out->bytes.data + at + 8, 1);
+    put_u32(out->bytes.data + at + 12, entry->object->references);
+}
+
+/* OBJECT_TYPE_INFORMATION: the type's name, and figures that nobody reads. */
+static void put_type(struct nt_block *out, gva_t at, const struct handle *entry)
+{
+    enum { FIGURES = 0x58 };
+    struct buf text;
+    size_t where;
+
+    buf_init(&text, 64);
+    (void)utf16_append(&text, entry->object->class->name);
+    (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_STRING) + FIGURES);
+    where = nt_block_text(out, &text);
+    nt_put(out, 0, NT_STRING_LENGTH, text.len);
+    nt_put(out, 0, NT_STRING_ROOM, text.len + 2);
+    nt_put(out, 0, NT_STRING_BUFFER, at + where);
+    buf_fini(&text);
+}
+
+nt_status serve_NtQueryObject(struct call *call)
+{
+    const struct handle *entry = handles_entry(&call->kernel->handles, call->arg[0]);
+    struct nt_block out;
+    nt_status st;
+
+    if (!entry)
+        return STATUS_INVALID_HANDLE;
+    if (call->arg[1] != OBJECT_BASIC && call->arg[1] != OBJECT_TYPE)
+        return STATUS_INVALID_INFO_CLASS;
+    nt_block_init(&out, call->process->arch, 0, 512);
+    if (call->arg[1] == OBJECT_BASIC)
+        put_basic(&out, entry);
+    else
+        put_type(&out, call->arg[2], entry);
+    st = guest_answer(call->process, &out, call->arg[2], call->arg[3], call->arg[4]);
+    nt_block_fini(&out);
+    return st;
+}

@@ -1,0 +1,290 @@
+/* Services about the process, its thread and its user. */
+#include <stdlib.h>
+
+#include "nt/services.h"
+#include "nt/token.h"
+
+/* PROCESSINFOCLASS, THREADINFOCLASS, TOKEN_INFORMATION_CLASS */
+enum {
+    PROCESS_BASIC = 0,
+    PROCESS_DEBUG_PORT = 7,
+    PROCESS_DEFAULT_ERRORS = 12,
+    PROCESS_WOW64 = 26,
+    PROCESS_DEBUG_OBJECT = 30,
+    PROCESS_DEBUG_FLAGS = 31,
+    PROCESS_EXECUTE_FLAGS = 34,
+    PROCESS_IMAGE_INFORMATION = 37,
+    PROCESS_COOKIE = 36,
+};
+enum { THREAD_BASIC = 0, THREAD_IS_LAST = 12 };
+enum { TOKEN_USER = 1, TOKEN_SESSION = 12, TOKEN_ELEVATION_TYPE = 18, TOKEN_ELEVATION = 20 };
+
+#define STILL_ACTIVE 0x103
+#define COOKIE       0x6b8b4567
+
+static void free_token(struct object *object)
+{
+    free(object);
+}
+
+const struct object_class token_class = {"Token", free_token};
+
+/* A block of one number. */
+static void put_number(struct nt_block *out, uint32_t size, uint64_t value)
+{
+    uint8_t raw[8];
+
+    put_u64(raw, value);
+    (void)buf_append(&out->bytes, raw, size);
+}
+
+/* ---- The process ------------------------------------------------------------------------------ */
+
+static void put_process(struct nt_block *out, const struct process *p)
+{
+    (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_PROCESS));
+    nt_put(out, 0, NT_PROCESS_EXIT_STATUS, STILL_ACTIVE);
+    nt_put(out, 0, NT_PROCESS_PEB, p->peb);
+    nt_put(out, 0, NT_PROCESS_AFFINITY, 1);
+    nt_put(out, 0, NT_PROCESS_PRIORITY, 8);
+    nt_put(out, 0, NT_PROCESS_ID, process_pid(p));
+}
+
+/* SECTION_IMAGE_INFORMATION of the program. */
+static nt_status put_image(struct nt_block *out, const struct process *p)
+{
+    const struct program_facts *facts = &p->kernel->program;
+
+    (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_IMAGE));
+    nt_put(out, 0, NT_IMAGE_ENTRY, p->kernel->program_entry);
+    nt_put(out, 0, NT_IMAGE_STACK_RESERVE, facts->stack_reserve);
+    nt_put(out, 0, NT_IMAGE_STACK_COMMIT, facts->stack_commit);
+    nt_put(out, 0, NT_IMAGE_SUBSYSTEM, facts->subsystem);
+    nt_put(out, 0, NT_IMAGE_SUBSYSTEM_MAJOR, 6);
+    nt_put(out, 0, NT_IMAGE_CHARACTERISTICS, facts->characteristics);
+    nt_put(out, 0, NT_IMAGE_DLL_CHARACTERISTICS, facts->dll_characteristics);
+    nt_put(out, 0, NT_IMAGE_MACHINE, facts->machine);
+    nt_put(out, 0, NT_IMAGE_HAS_CODE, 1);
+    return STATUS_SUCCESS;
+}
+
+static nt_status query_process(struct call *call, struct nt_block *out)
+{
+    const struct process *p = call->process;
+    uint32_t pointer = nt_pointer(p->arch);
+
+    switch (call->arg[1]) {
+    case PROCESS_BASIC:
+        put_process(out, p);
+        return STATUS_SUCCESS;
+    case PROCESS_DEBUG_PORT:
+    case PROCESS_WOW64:
+        put_number(out, pointer, 0);
+        return STATUS_SUCCESS;
+    case PROCESS_DEFAULT_ERRORS:
+        put_number(out, 4, 1);
+        return STATUS_SUCCESS;
+    case PROCESS_DEBUG_OBJECT:
+        return STATUS_PORT_NOT_SET;
+    case PROCESS_DEBUG_FLAGS:
+        put_number(out, 4, 1); /* "not inherited": no debugger */
+        return STATUS_SUCCESS;
+    case PROCESS_EXECUTE_FLAGS:
+        put_number(out, 4, 0x0d); /* DEP, for good, no ATL thunks */
+        return STATUS_SUCCESS;
+    case PROCESS_COOKIE:
+        put_number(out, 4, COOKIE);
+        return STATUS_SUCCESS;
+    case PROCESS_IMAGE_INFORMATION:
+        return put_image(out, p);
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
+}
+
+/* Run a query whose arguments are handle, class, buffer, length, needed. */
+static nt_status run_query(struct call *call, nt_status (*query)(struct call *, struct nt_block *))
+{
+    struct nt_block out;
+    nt_status st;
+
+    nt_block_init(&out, call->process->arch, call->arg[2], 256);
+    st = query(call, &out);
+    if (!st)
+        st = guest_answer(call->process, &out, call->arg[2], call->arg[3], call->arg[4]);
+    nt_block_fini(&out);
+    return st;
+}
+
+nt_status serve_NtQueryInformationProcess(struct call *call)
+{
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    return st ? st : run_query(call, query_process);
+}
+
+nt_status serve_NtSetInformationProcess(struct call *call)
+{
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    if (st)
+        return st;
+    /* Error mode, execute flags, priorities: taken, and without consequence here. */
+    return guest_probe(call->process, call->arg[2], call->arg[3], VM_READ);
+}
+
+nt_status serve_NtTerminateProcess(struct call *call)
+{
+    nt_status st;
+
+    if (!call->arg[0]) /* every other thread: there is none */
+        return STATUS_SUCCESS;
+    st = service_own_process(call, call->arg[0]);
+    if (st)
+        return st;
+    call->end = CALL_ENDS;
+    call->exit_code = (uint32_t)call->arg[1];
+    return STATUS_SUCCESS;
+}
+
+/* ---- The thread ------------------------------------------------------------------------------- */
+
+static nt_status query_thread(struct call *call, struct nt_block *out)
+{
+    const struct process *p = call->process;
+
+    switch (call->arg[1]) {
+    case THREAD_BASIC:
+        (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_THREAD));
+        nt_put(out, 0, NT_THREAD_EXIT_STATUS, STILL_ACTIVE);
+        nt_put(out, 0, NT_THREAD_TEB, p->thread.teb);
+        nt_put(out, 0, NT_THREAD_PROCESS_ID, process_pid(p));
+        nt_put(out, 0, NT_THREAD_ID, p->thread.tid);
+        nt_put(out, 0, NT_THREAD_AFFINITY, 1);
+        nt_put(out, 0, NT_THREAD_PRIORITY, 8);
+        nt_put(out, 0, NT_THREAD_BASE_PRIORITY, 8);
+        return STATUS_SUCCESS;
+    case THREAD_IS_LAST:
+        put_number(out, 4, 1);
+        return STATUS_SUCCESS;
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
+}
+
+nt_status serve_NtQueryInformationThread(struct call *call)
+{
+    nt_status st = service_own_thread(call, call->arg[0]);
+
+    return st ? st : run_query(call, query_thread);
+}
+
+nt_status serve_NtSetInformationThread(struct call *call)
+{
+    nt_status st = service_own_thread(call, call->arg[0]);
+
+    return st ? st : guest_probe(call->process, call->arg[2], call->arg[3], VM_READ);
+}
+
+nt_status serve_NtGetNextThread(struct call *call)
+{
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    return st ? st : STATUS_NO_MORE_ENTRIES;
+}
+
+/* ---- The user --------------------------------------------------------------------------------- */
+
+static nt_status open_token(struct call *call, gva_t out)
+{
+    struct object *token = malloc(sizeof *token);
+    uint64_t handle = 0;
+    nt_status st;
+
+    if (!token)
+        return STATUS_NO_MEMORY;
+    object_init(token, &token_class);
+    st = handles_add(&call->kernel->handles, token, (uint32_t)call->arg[1], &handle);
+    object_unref(token);
+    return st ? st : guest_put_pointer(call->process, out, handle);
+}
+
+nt_status serve_NtOpenProcessToken(struct call *call)
+{
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    return st ? st : open_token(call, call->arg[2]);
+}
+
+nt_status serve_NtOpenProcessTokenEx(struct call *call)
+{
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    return st ? st : open_token(call, call->arg[3]);
+}
+
+/* No thread acts for another user. */
+nt_status serve_NtOpenThreadToken(struct call *call)
+{
+    nt_status st = service_own_thread(call, call->arg[0]);
+
+    return st ? st : STATUS_NO_TOKEN;
+}
+
+nt_status serve_NtOpenThreadTokenEx(struct call *call)
+{
+    return serve_NtOpenThreadToken(call);
+}
+
+/* TOKEN_USER and the SID behind it: revision, count of parts, authority, parts. */
+static void put_user(struct nt_block *out, gva_t at)
+{
+    static const struct {
+        uint8_t count;
+        uint32_t parts[5];
+    } sid = {TOKEN_SID_PARTS};
+    size_t head = nt_size(out->arch, NT_STRUCT_SID_AND_ATTRIBUTES);
+    uint8_t raw[8 + 4 * 5] = {1, sid.count, 0, 0, 0, 0, 0, 5};
+
+    for (size_t i = 0; i < sid.count; i++)
+        put_u32(raw + 8 + 4 * i, sid.parts[i]);
+    (void)nt_block_take(out, head);
+    nt_put(out, 0, NT_SID_AND_ATTRIBUTES_SID, at + head);
+    (void)buf_append(&out->bytes, raw, sizeof raw);
+}
+
+static nt_status query_token(struct call *call, struct nt_block *out)
+{
+    switch (call->arg[1]) {
+    case TOKEN_USER:
+        put_user(out, call->arg[2]);
+        return STATUS_SUCCESS;
+    case TOKEN_SESSION:
+    case TOKEN_ELEVATION_TYPE:
+        put_number(out, 4, 1);
+        return STATUS_SUCCESS;
+    case TOKEN_ELEVATION:
+        put_number(out, 4, 0);
+        return STATUS_SUCCESS;
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
+}
+
+static bool is_token(const struct call *call, uint64_t handle)
+{
+    struct object *object;
+
+    return handle == HANDLE_PROCESS_TOKEN || handle == HANDLE_EITHER_TOKEN ||
+           !handles_get(&call->kernel->handles, handle, &token_class, &object);
+}
+
+nt_status serve_NtQueryInformationToken(struct call *call)
+{
+    nt_status st;
+
+    if (!is_token(call, call->arg[0]))
+        return call->arg[0] == HANDLE_THREAD_TOKEN ? STATUS_NO_TOKEN : STATUS_INVALID_HANDLE;
+    st = run_query(call, query_token);
+    return st == STATUS_INFO_LENGTH_MISMATCH ? STATUS_BUFFER_TOO_SMALL : st;
+}

@@ -1,0 +1,272 @@
+/*
+ * From the CPU at a system call to the service and back: number, arguments, checks, status. What each service does is
+ * in the serve_*.c files; numbers are numbers.c's.
+ *
+ * Letters of the argument lists:
+ *   h  HANDLE                                   p  pointer or size; a pointer is the service's to check
+ *   d  ULONG and other 32-bit numbers           b  BOOLEAN
+ *   q  LARGE_INTEGER by value
+ * and pointers that are checked before the service begins:
+ *   P  to a pointer-sized number, written       D  to a ULONG, written
+ *   W  to a LARGE_INTEGER, written              R  to a LARGE_INTEGER, read
+ *   I  to an IO_STATUS_BLOCK, written           S  to a UNICODE_STRING, read
+ *   A  to OBJECT_ATTRIBUTES, read
+ */
+#include "nt/services.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf.h"
+#include "winstub/log.h"
+
+#define STACK_ARGS_64 4    /* arguments in registers */
+#define FIRST_STACK   0x28 /* the fifth argument, from the stack pointer at the syscall */
+#define NAME_BYTES    (3u * NT_STRING_MAX / 2 + 1)
+
+static const struct service services[] = {
+#define SERVICE_ROW(name, args) {#name, args, serve_##name},
+    SERVICES(SERVICE_ROW)
+#undef SERVICE_ROW
+};
+
+const struct service *service_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
+        if (strcmp(services[i].name, name) == 0)
+            return &services[i];
+    }
+    return NULL;
+}
+
+/* ---- Arguments -------------------------------------------------------------------------------- */
+
+/* What an argument is, and the memory behind it when it is a pointer that is checked here. */
+struct parameter {
+    char letter;
+    bool optional;
+};
+
+static bool next_parameter(const char **args, struct parameter *out)
+{
+    while (**args == ' ')
+        ++*args;
+    out->optional = **args == '?';
+    *args += out->optional;
+    out->letter = **args;
+    *args += out->letter != 0;
+    return out->letter != 0;
+}
+
+/* Bytes behind a pointer of that kind, and how they are used; 0: not checked here. */
+static uint32_t pointee(enum cpu_arch arch, char letter, enum vm_access *want)
+{
+    *want = strchr("RSA", letter) ? VM_READ : VM_WRITE;
+    switch (letter) {
+    case 'P':
+        return nt_pointer(arch);
+    case 'D':
+        return 4;
+    case 'W':
+    case 'R':
+        return 8;
+    case 'I':
+        return nt_size(arch, NT_STRUCT_IO);
+    case 'S':
+        return nt_size(arch, NT_STRUCT_STRING);
+    case 'A':
+        return nt_size(arch, NT_STRUCT_ATTRIBUTES);
+    default:
+        return 0;
+    }
+}
+
+/* The bits of a slot that an argument of this kind has. */
+static uint64_t mask(enum cpu_arch arch, char letter, uint64_t value)
+{
+    if (letter == 'b')
+        return value & 0xff;
+    if (letter == 'd' || (arch == CPU_I386 && letter != 'q' && letter != 'h'))
+        return (uint32_t)value;
+    if (arch == CPU_I386 && letter == 'h') /* pseudo handles are negative */
+        return (uint64_t)(int64_t)(int32_t)value;
+    return value;
+}
+
+/* The raw slot of argument i. */
+static nt_status fetch_64(struct process *p, size_t i, uint64_t *value)
+{
+    static const enum cpu_reg regs[STACK_ARGS_64] = {CPU_R10, CPU_RDX, CPU_R8, CPU_R9};
+
+    if (i < STACK_ARGS_64) {
+        *value = cpu_get(p->cpu, regs[i]);
+        return STATUS_SUCCESS;
+    }
+    return guest_get_number(
+        p, cpu_get(p->cpu, CPU_RSP) + FIRST_STACK + 8 * (uint64_t)(i - STACK_ARGS_64), 8, value);
+}
+
+static nt_status check(struct process *p, const struct parameter *parameter, uint64_t value)
+{
+    enum vm_access want;
+    uint32_t size = pointee(p->arch, parameter->letter, &want);
+
+    if (!size || (!value && parameter->optional))
+        return STATUS_SUCCESS;
+    return guest_probe(p, value, size, want);
+}
+
+static nt_status fetch_arguments(struct call *call, const struct service *service)
+{
+    const char *args = service->args;
+    struct parameter parameter;
+    nt_status st = STATUS_SUCCESS;
+
+    for (size_t i = 0; !st && next_parameter(&args, &parameter); i++) {
+        st = fetch_64(call->process, i, &call->arg[i]);
+        if (st)
+            break;
+        call->arg[i] = mask(call->process->arch, parameter.letter, call->arg[i]);
+        st = check(call->process, &parameter, call->arg[i]);
+    }
+    return st;
+}
+
+/* ---- The call --------------------------------------------------------------------------------- */
+
+static void log_call(const struct call *call, const struct service *service, nt_status st)
+{
+    const char *args = service->args;
+    struct parameter parameter;
+    struct buf text;
+
+    if (!(log_mask & 1u << LOG_nt))
+        return;
+    buf_init(&text, 1024);
+    for (size_t i = 0; next_parameter(&args, &parameter); i++)
+        (void)buf_printf(&text, "%s0x%" PRIx64, i ? ", " : "", call->arg[i]);
+    LOG(nt, "%s(%s) -> 0x%08" PRIx32 " %s", service->name, buf_str(&text), st,
+        call->end == CALL_AGAIN ? "waits" : nt_text(st));
+    buf_fini(&text);
+}
+
+/* A number that we serve nothing under: say so once. */
+static nt_status serve_unknown(struct number *number, uint32_t which)
+{
+    if (!number)
+        LOG(nt, "system call 0x%" PRIx32 ": no such service in ntdll or win32u", which);
+    else if (!number->reported)
+        LOG(nt, "%s: winstub has no such service", number->name);
+    if (number)
+        number->reported = true;
+    return number ? STATUS_NOT_IMPLEMENTED : STATUS_INVALID_SYSTEM_SERVICE;
+}
+
+static nt_status serve(struct call *call, uint32_t which)
+{
+    struct number *number = numbers_get(&call->kernel->numbers, which);
+    nt_status st;
+
+    if (!number || !number->service)
+        return serve_unknown(number, which);
+    st = fetch_arguments(call, number->service);
+    if (!st)
+        st = number->service->serve(call);
+    log_call(call, number->service, st);
+    return st;
+}
+
+enum process_syscall process_syscall(struct process *p, uint32_t *exit_code,
+                                     struct process_exception *exception)
+{
+    struct call call = {.process = p, .kernel = p->kernel};
+    nt_status st;
+
+    if (!p->kernel)
+        return PROCESS_SYSCALL_NONE;
+    st = serve(&call, (uint32_t)cpu_get(p->cpu, CPU_RAX));
+    switch (call.end) {
+    case CALL_RETURNS:
+        cpu_set(p->cpu, CPU_RAX, st);
+        return PROCESS_SYSCALL_DONE;
+    case CALL_CONTINUES:
+        return PROCESS_SYSCALL_DONE;
+    case CALL_AGAIN:
+        cpu_set(p->cpu, CPU_RIP,
+                cpu_get(p->cpu, CPU_RIP) - 2); /* syscall and int n have two bytes */
+        return PROCESS_SYSCALL_WAITS;
+    case CALL_ENDS:
+        *exit_code = call.exit_code;
+        return PROCESS_SYSCALL_EXIT;
+    case CALL_RAISES:
+        *exception = call.exception;
+        break;
+    }
+    return PROCESS_SYSCALL_RAISE;
+}
+
+/* ---- What many services need ------------------------------------------------------------------ */
+
+nt_status service_own_process(const struct call *call, uint64_t handle)
+{
+    (void)call;
+    return handle == HANDLE_CURRENT_PROCESS ? STATUS_SUCCESS : STATUS_INVALID_HANDLE;
+}
+
+nt_status service_own_thread(const struct call *call, uint64_t handle)
+{
+    (void)call;
+    return handle == HANDLE_CURRENT_THREAD ? STATUS_SUCCESS : STATUS_INVALID_HANDLE;
+}
+
+nt_status service_text(struct process *p, gva_t at, char **out)
+{
+    struct buf utf16, utf8;
+    nt_status st;
+
+    *out = NULL;
+    buf_init(&utf16, NT_STRING_MAX + 2);
+    buf_init(&utf8, NAME_BYTES);
+    st = guest_get_string(p, at, &utf16);
+    if (!st && !utf8_append_utf16(&utf8, utf16.data, utf16.len / 2))
+        st = STATUS_NO_MEMORY;
+    if (!st && memchr(buf_str(&utf8), 0, utf8.len))
+        st = STATUS_OBJECT_NAME_INVALID;
+    if (!st) {
+        *out = strdup(buf_str(&utf8));
+        st = *out ? STATUS_SUCCESS : STATUS_NO_MEMORY;
+    }
+    buf_fini(&utf16);
+    buf_fini(&utf8);
+    return st;
+}
+
+nt_status attributes_read(struct process *p, gva_t at, struct attributes *out)
+{
+    uint64_t length = 0, flags = 0;
+    gva_t name = 0;
+    nt_status st = guest_get(p, at, NT_ATTRIBUTES_LENGTH, &length);
+
+    *out = (struct attributes){0};
+    if (!st && length != nt_size(p->arch, NT_STRUCT_ATTRIBUTES))
+        st = STATUS_INVALID_PARAMETER;
+    if (!st)
+        st = guest_get(p, at, NT_ATTRIBUTES_ROOT, &out->root);
+    if (!st)
+        st = guest_get(p, at, NT_ATTRIBUTES_FLAGS, &flags);
+    if (!st)
+        st = guest_get(p, at, NT_ATTRIBUTES_NAME, &name);
+    if (st)
+        return st;
+    out->flags = (uint32_t)flags;
+    if (name)
+        return service_text(p, name, &out->name);
+    out->name = strdup("");
+    return out->name ? STATUS_SUCCESS : STATUS_NO_MEMORY;
+}
+
+void attributes_fini(struct attributes *attributes)
+{
+    free(attributes->name);
+}

@@ -1,0 +1,156 @@
+/*
+ * System services: the table of those that winstub has, and a call of one of them while it is served.
+ *
+ * The table says what each argument is. From that follow the bits of a register or stack slot that count (the rest is
+ * garbage) and which pointers are checked before the service begins; the letters are in services.c.
+ */
+#ifndef CORE_NT_SERVICES_H
+#define CORE_NT_SERVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nt/guest.h"
+#include "nt/kernel.h"
+#include "nt/parts.h"
+#include "winstub/nt.h"
+
+#define SERVICE_ARGS_MAX 17
+
+/* What becomes of the caller. */
+enum call_end {
+    CALL_RETURNS,   /* with the status in eax */
+    CALL_CONTINUES, /* the service has set every register */
+    CALL_AGAIN,     /* nothing has happened yet: the caller tries again */
+    CALL_ENDS,      /* the process is over */
+    CALL_RAISES,    /* exception is to be dispatched; every register is set */
+};
+
+struct call {
+    struct process *process;
+    struct kernel *kernel;
+    uint64_t arg[SERVICE_ARGS_MAX];
+    enum call_end end;
+    uint32_t exit_code;                 /* CALL_ENDS */
+    struct process_exception exception; /* CALL_RAISES */
+};
+
+typedef nt_status service_fn(struct call *call);
+
+struct service {
+    const char *name;
+    const char *args; /* one letter for each, spaces between; '?' before one that may be NULL */
+    service_fn *serve;
+};
+
+/* The service of that name; NULL when there is none. */
+const struct service *service_find(const char *name);
+
+/* Is it the process's own pseudo handle, or a handle to itself? STATUS_INVALID_HANDLE otherwise. */
+MUST_USE nt_status service_own_process(const struct call *call, uint64_t handle);
+MUST_USE nt_status service_own_thread(const struct call *call, uint64_t handle);
+
+/* The text of a UNICODE_STRING as UTF-8; *out is malloc'd. STATUS_OBJECT_NAME_INVALID: there is a NUL in it. */
+MUST_USE nt_status service_text(struct process *p, gva_t at, char **out);
+
+/* OBJECT_ATTRIBUTES. */
+struct attributes {
+    uint64_t root; /* handle of the folder or key that the name starts from; 0: none */
+    uint32_t flags;
+    char *name; /* UTF-8, "" for none; freed by attributes_fini */
+};
+/* After a failure there is nothing to free. */
+MUST_USE nt_status attributes_read(struct process *p, gva_t at, struct attributes *out);
+void attributes_fini(struct attributes *attributes);
+
+/* The services, by family. */
+#define SERVICES_MEMORY(S)                                                                         \
+    S(NtAllocateVirtualMemory, "h P p P d d")                                                      \
+    S(NtFreeVirtualMemory, "h P P d")                                                              \
+    S(NtProtectVirtualMemory, "h P P d D")                                                         \
+    S(NtQueryVirtualMemory, "h p d p p ?P")                                                        \
+    S(NtReadVirtualMemory, "h p p p ?P")                                                           \
+    S(NtWriteVirtualMemory, "h p p p ?P")                                                          \
+    S(NtLockVirtualMemory, "h P P d")                                                              \
+    S(NtUnlockVirtualMemory, "h P P d")                                                            \
+    S(NtFlushInstructionCache, "h p p")
+#define SERVICES_SECTION(S)                                                                        \
+    S(NtCreateSection, "P d ?A ?R d d h")                                                          \
+    S(NtOpenSection, "P d A")                                                                      \
+    S(NtQuerySection, "h d p p ?P")                                                                \
+    S(NtMapViewOfSection, "h h P p p ?R P d d d")                                                  \
+    S(NtUnmapViewOfSection, "h p")                                                                 \
+    S(NtUnmapViewOfSectionEx, "h p d")                                                             \
+    S(NtInitializeNlsFiles, "P D ?R")                                                              \
+    S(NtGetNlsSectionPtr, "d d p P P")
+#define SERVICES_FILE(S)                                                                           \
+    S(NtOpenFile, "P d A I d d")                                                                   \
+    S(NtCreateFile, "P d A I ?R d d d d p d")                                                      \
+    S(NtReadFile, "h h p p I p d ?R ?D")                                                           \
+    S(NtWriteFile, "h h p p I p d ?R ?D")                                                          \
+    S(NtFlushBuffersFile, "h I")                                                                   \
+    S(NtQueryVolumeInformationFile, "h I p d d")                                                   \
+    S(NtQueryInformationFile, "h I p d d")                                                         \
+    S(NtQueryAttributesFile, "A p")                                                                \
+    S(NtQueryFullAttributesFile, "A p")                                                            \
+    S(NtFsControlFile, "h h p p I d p d p d")                                                      \
+    S(NtDeviceIoControlFile, "h h p p I d p d p d")
+#define SERVICES_REGISTRY(S)                                                                       \
+    S(NtCreateKey, "P d A d ?S d ?D")                                                              \
+    S(NtOpenKey, "P d A")                                                                          \
+    S(NtOpenKeyEx, "P d A d")                                                                      \
+    S(NtQueryValueKey, "h S d p d D")                                                              \
+    S(NtSetValueKey, "h S d d p d")                                                                \
+    S(NtDeleteValueKey, "h S")                                                                     \
+    S(NtEnumerateKey, "h d d p d D")                                                               \
+    S(NtEnumerateValueKey, "h d d p d D")                                                          \
+    S(NtQueryKey, "h d p d D")
+#define SERVICES_OBJECT(S)                                                                         \
+    S(NtClose, "h")                                                                                \
+    S(NtDuplicateObject, "h h h ?P d d d")                                                         \
+    S(NtQueryObject, "h d p d ?D")
+#define SERVICES_PROCESS(S)                                                                        \
+    S(NtQueryInformationProcess, "h d p d ?D")                                                     \
+    S(NtSetInformationProcess, "h d p d")                                                          \
+    S(NtQueryInformationThread, "h d p d ?D")                                                      \
+    S(NtSetInformationThread, "h d p d")                                                           \
+    S(NtGetNextThread, "h h d d d P")                                                              \
+    S(NtTerminateProcess, "h d")                                                                   \
+    S(NtOpenProcessToken, "h d P")                                                                 \
+    S(NtOpenProcessTokenEx, "h d d P")                                                             \
+    S(NtOpenThreadToken, "h d b P")                                                                \
+    S(NtOpenThreadTokenEx, "h d b d P")                                                            \
+    S(NtQueryInformationToken, "h d p d D")
+#define SERVICES_SYSTEM(S)                                                                         \
+    S(NtQuerySystemInformation, "d p d ?D")                                                        \
+    S(NtQuerySystemTime, "W")                                                                      \
+    S(NtQueryPerformanceCounter, "W ?W")                                                           \
+    S(NtQueryDefaultLocale, "b D")                                                                 \
+    S(NtQueryDefaultUILanguage, "p")                                                               \
+    S(NtQueryInstallUILanguage, "p")                                                               \
+    S(NtYieldExecution, "")
+#define SERVICES_EXCEPTION(S)                                                                      \
+    S(NtContinue, "p b")                                                                           \
+    S(NtContinueEx, "p p")                                                                         \
+    S(NtRaiseException, "p p b")
+#define SERVICES_WINE(S)                                                                           \
+    S(__wine_dbg_write, "p d")                                                                     \
+    S(__wine_unix_call, "q d p")
+
+#define SERVICES(S)                                                                                \
+    SERVICES_MEMORY(S)                                                                             \
+    SERVICES_SECTION(S)                                                                            \
+    SERVICES_FILE(S)                                                                               \
+    SERVICES_REGISTRY(S)                                                                           \
+    SERVICES_OBJECT(S)                                                                             \
+    SERVICES_PROCESS(S)                                                                            \
+    SERVICES_SYSTEM(S)                                                                             \
+    SERVICES_EXCEPTION(S)                                                                          \
+    SERVICES_WINE(S)
+
+#define SERVICE_DECLARE(name, args) service_fn serve_##name;
+SERVICES(SERVICE_DECLARE)
+#undef SERVICE_DECLARE
+
+#endif

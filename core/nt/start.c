@@ -1,0 +1,225 @@
+/*
+ * How NT starts a process that runs on DLLs: ntdll and the program are mapped, everything else is the loader's work
+ * in user mode, which begins at LdrInitializeThunk. Follows NT-PROCESS section 2.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nt/context.h"
+#include "nt/guest.h"
+#include "nt/kernel.h"
+#include "nt/parts.h"
+#include "winstub/log.h"
+
+#define NTDLL_PATH     "C:\\Windows\\System32\\ntdll.dll"
+#define API_SET_FILE   "apisetschema.dll"
+#define API_SET_NAME   ".apiset"
+#define API_SET_MAX    (4u << 20)
+#define FRAMES         0x28     /* bytes above the stack pointer that a thread starts with */
+#define WINE_COMMIT    0x110000 /* Wine's ntdll clears 0xf0000 bytes of stack before the entry point */
+#define ENTRY_ARG_HOME 0x28
+
+/* A DLL's file while it is looked at. */
+struct dll_file {
+    struct buf bytes;
+    struct pe_image *image;
+};
+
+static void dll_fini(struct dll_file *dll)
+{
+    pe_free(dll->image);
+    buf_fini(&dll->bytes);
+}
+
+static enum err dll_open(struct dll_file *dll, int folder, const char *name, struct diag *why)
+{
+    struct diag what = {{0}};
+    enum err e;
+
+    *dll = (struct dll_file){0};
+    buf_init(&dll->bytes, PE_FILE_MAX);
+    e = root_read(folder, name, &dll->bytes, why);
+    if (e)
+        return e;
+    e = pe_parse((struct bytes){dll->bytes.data, dll->bytes.len}, &dll->image, &what);
+    return e ? diag_set(why, e, "%s: %.400s", name, what.text) : ERR_OK;
+}
+
+/* ---- ntdll ------------------------------------------------------------------------------------ */
+
+struct entry_scan {
+    struct entry_points *points;
+    gva_t base;
+};
+
+static bool on_export(void *ctx, const struct pe_export *export)
+{
+    struct entry_scan *scan = ctx;
+    const struct {
+        const char *name;
+        gva_t *to;
+    } wanted[] = {
+        {"LdrInitializeThunk", &scan->points->start},
+        {"RtlUserThreadStart", &scan->points->thread},
+        {"KiUserExceptionDispatcher", &scan->points->exception},
+    };
+
+    for (size_t i = 0; export->name && i < sizeof wanted / sizeof *wanted; i++) {
+        if (strcmp(export->name, wanted[i].name) == 0)
+            *wanted[i].to = scan->base + export->rva;
+    }
+    return true;
+}
+
+/* Take what the kernel must know of ntdll from its exports. */
+static enum err study_ntdll(struct process *p, const struct pe_image *image, struct diag *why)
+{
+    struct kernel *k = p->kernel;
+    struct entry_scan scan = {&k->entry_points, k->ntdll};
+    uint8_t *laid_out = NULL;
+    struct bytes mapped;
+    size_t count = 0;
+    enum err e = pe_layout(image, k->ntdll, &laid_out, why);
+
+    if (e)
+        return e;
+    mapped = (struct bytes){laid_out, image->image_size};
+    e = numbers_scan(&k->numbers, image, mapped, &count, why);
+    if (!e)
+        e = pe_exports(image, mapped, on_export, &scan, why);
+    if (!e)
+        e = wine_prepare(p, image, mapped, why);
+    free(laid_out);
+    LOG(nt, "ntdll.dll at 0x%" PRIx64 ", %zu system services%s", k->ntdll, count,
+        k->wine ? ", Wine's" : "");
+    if (!e &&
+        (!count || !k->entry_points.start || !k->entry_points.thread || !k->entry_points.exception))
+        return diag_set(why, ERR_UNSUPPORTED,
+                        "ntdll.dll: no system services or entry points in it that winstub knows");
+    return e;
+}
+
+static enum err map_ntdll(struct process *p, struct diag *why)
+{
+    struct dll_file dll;
+    nt_status st;
+    enum err e = dll_open(&dll, p->kernel->root.system, "ntdll.dll", why);
+
+    if (!e && dll.image->arch != p->arch)
+        e = diag_set(why, ERR_UNSUPPORTED, "ntdll.dll: for another CPU than the program");
+    if (!e) {
+        st = images_map(p, dll.image, NTDLL_PATH, 0, &p->kernel->ntdll);
+        if (!NT_SUCCESS(st))
+            e = diag_set(why, ERR_NOMEM, "ntdll.dll cannot be mapped: %s", nt_text(st));
+    }
+    if (!e)
+        e = study_ntdll(p, dll.image, why);
+    dll_fini(&dll);
+    return e;
+}
+
+/* ---- API sets --------------------------------------------------------------------------------- */
+
+/* The section of apisetschema.dll that is the map; empty when there is none. */
+static struct bytes api_set_section(const struct dll_file *dll)
+{
+    struct bytes file = {dll->bytes.data, dll->bytes.len};
+
+    for (size_t i = 0; i < dll->image->section_count; i++) {
+        const struct pe_section *s = &dll->image->sections[i];
+
+        if (strcmp(s->name, API_SET_NAME) == 0)
+            return bytes_slice(file, s->file_offset, s->file_size);
+    }
+    return (struct bytes){0};
+}
+
+/* Put the map of API set names into the guest; *at 0 when the folder has none: programs that need it will say so. */
+static enum err map_api_sets(struct process *p, gva_t *at, struct diag *why)
+{
+    struct vm_request req = {
+        .type = MEM_RESERVE | MEM_COMMIT, .protect = PAGE_READONLY, .label = "API set map"};
+    struct diag unused = {{0}};
+    struct dll_file dll;
+    struct bytes map = {0};
+    enum err e = dll_open(&dll, p->kernel->root.system, API_SET_FILE, &unused);
+
+    *at = 0;
+    if (!e)
+        map = api_set_section(&dll);
+    e = ERR_OK;
+    if (map.len && map.len <= API_SET_MAX) {
+        req.size = map.len;
+        e = process_find(p, p->plan->heap, req.size, &req.base, why);
+        if (!e && (!NT_SUCCESS(vm_allocate(p->vm, &req, NULL, NULL)) ||
+                   !vm_debug_write(p->vm, req.base, map.data, map.len)))
+            e = diag_set(why, ERR_NOMEM, "the guest's memory is full");
+        *at = req.base;
+    }
+    dll_fini(&dll);
+    return e;
+}
+
+/* ---- The first thread ------------------------------------------------------------------------- */
+
+/* The CONTEXT from which the loader will start the program, on the stack; and the registers that start the loader. */
+static enum err enter(struct process *p, const struct program *program, struct diag *why)
+{
+    uint8_t raw[CONTEXT_MAX];
+    gva_t rsp = p->thread.stack_base - FRAMES;
+    gva_t context = (rsp - context_size(p->arch)) & ~(gva_t)15;
+
+    cpu_set(p->cpu, CPU_GS_BASE, p->thread.teb);
+    context_save(p->cpu, raw);
+    context_put(p->arch, raw, CPU_RIP, p->kernel->entry_points.thread);
+    context_put(p->arch, raw, CPU_RCX, program->entry);
+    context_put(p->arch, raw, CPU_RDX, p->peb);
+    context_put(p->arch, raw, CPU_RSP, rsp);
+    if (!vm_debug_write(p->vm, context, raw, context_size(p->arch)))
+        return diag_set(why, ERR_NOMEM, "the guest's memory is full");
+    cpu_set(p->cpu, CPU_RCX, context);
+    cpu_set(p->cpu, CPU_RDX, p->kernel->ntdll);
+    cpu_set(p->cpu, CPU_RSP, context - ENTRY_ARG_HOME);
+    cpu_set(p->cpu, CPU_RIP, p->kernel->entry_points.start);
+    return ERR_OK;
+}
+
+static enum err start_thread(struct process *p, const struct program *program, struct diag *why)
+{
+    enum err e = thread_stack(p, program->image, p->kernel->wine ? WINE_COMMIT : 0, why);
+
+    if (!e)
+        e = thread_teb(p, 0, why);
+    if (!e)
+        e = enter(p, program, why);
+    return e;
+}
+
+enum err start_make(struct process *p, struct program *program, struct diag *why)
+{
+    gva_t api_set = 0;
+    enum err e = ERR_OK;
+
+    p->kernel->program_entry = program->entry;
+    p->kernel->program = (struct program_facts){
+        .stack_reserve = program->image->stack_reserve,
+        .stack_commit = program->image->stack_commit,
+        .subsystem = program->image->subsystem,
+        .characteristics = program->image->characteristics,
+        .dll_characteristics = program->image->dll_characteristics,
+        .machine = program->image->machine,
+    };
+    p->exit_stub = UINT64_MAX; /* exits are system calls */
+    if (images_list(p, program->image, p->image_path, program->base))
+        return diag_set(why, ERR_NOMEM, "the host is out of memory");
+    e = map_ntdll(p, why);
+    if (!e)
+        e = map_api_sets(p, &api_set, why);
+    if (!e)
+        e = tables_make(p, program, api_set, why);
+    if (!e)
+        e = start_thread(p, program, why);
+    p->kernel->modules_changed = false;
+    return e;
+}

@@ -1,0 +1,134 @@
+/*
+ * What only Wine's DLLs want: their ntdll calls a Unix side through a pointer. We aim it at a stub that makes a system
+ * call of ours; of the calls, the precise time and debug lines are answered. Follows NT-PROCESS section 1.
+ */
+#include <string.h>
+
+#include "nt/kernel.h"
+#include "nt/parts.h"
+#include "nt/services.h"
+#include "nt/shared.h"
+#include "winstub/log.h"
+
+#define UNIX_CALL_NUMBER 0xfffu /* no ntdll has as many services */
+#define SERVICE_NAME     "__wine_unix_call"
+#define CODE_LOOK        64u /* bytes of a function in which its call's code is loaded */
+#define NO_CODE          UINT32_MAX
+#define LINE_MAX_BYTES   1000u
+
+struct wine_exports {
+    uint32_t dispatcher, time, write; /* RVAs; 0: none */
+};
+
+static bool on_export(void *ctx, const struct pe_export *export)
+{
+    struct wine_exports *found = ctx;
+
+    if (!export->name)
+        return true;
+    if (strcmp(export->name, "__wine_unix_call_dispatcher") == 0)
+        found->dispatcher = export->rva;
+    else if (strcmp(export->name, "RtlGetSystemTimePrecise") == 0)
+        found->time = export->rva;
+    else if (strcmp(export->name, "__wine_dbg_write") == 0)
+        found->write = export->rva;
+    return true;
+}
+
+/* The number that the function at rva first loads into edx: the call's code. */
+static uint32_t find_code(struct bytes mapped, uint32_t rva)
+{
+    struct bytes code = bytes_slice(mapped, rva, CODE_LOOK);
+
+    for (size_t i = 0; rva && i + 5 <= code.len; i++) {
+        uint32_t value = get_u32(code.data + i + 1);
+
+        if (code.data[i] == 0xba && value < 0x100)
+            return value;
+    }
+    return NO_CODE;
+}
+
+/* mov r10, rcx; mov eax, NUMBER; syscall; ret */
+static enum err make_stub(struct process *p, gva_t *at, struct diag *why)
+{
+    static const uint8_t code[] = {
+        0x4c, 0x8b, 0xd1, 0xb8, UNIX_CALL_NUMBER & 0xff, UNIX_CALL_NUMBER >> 8, 0,
+        0,    0x0f, 0x05, 0xc3};
+    struct vm_request req = {.size = VM_PAGE_SIZE,
+                             .type = MEM_RESERVE | MEM_COMMIT,
+                             .protect = PAGE_EXECUTE_READ,
+                             .label = "unix call stub"};
+    enum err e = process_find(p, p->plan->heap, req.size, &req.base, why);
+
+    *at = req.base;
+    if (e)
+        return e;
+    if (!NT_SUCCESS(vm_allocate(p->vm, &req, NULL, NULL)) ||
+        !vm_debug_write(p->vm, req.base, code, sizeof code) ||
+        numbers_add(&p->kernel->numbers, UNIX_CALL_NUMBER, SERVICE_NAME))
+        return diag_set(why, ERR_NOMEM, "no memory for the stub of Wine's Unix calls");
+    return ERR_OK;
+}
+
+enum err wine_prepare(struct process *p, const struct pe_image *ntdll, struct bytes mapped,
+                      struct diag *why)
+{
+    struct kernel *k = p->kernel;
+    struct wine_exports found = {0};
+    uint8_t raw[8];
+    gva_t stub = 0;
+    enum err e = pe_exports(ntdll, mapped, on_export, &found, why);
+
+    if (e || !found.dispatcher)
+        return e;
+    k->wine = true;
+    k->wine_time = find_code(mapped, found.time);
+    k->wine_write = find_code(mapped, found.write);
+    e = make_stub(p, &stub, why);
+    put_u64(raw, stub);
+    if (!e && !vm_debug_write(p->vm, k->ntdll + found.dispatcher, raw, nt_pointer(p->arch)))
+        e = diag_set(why, ERR_FORMAT, "ntdll.dll: its Unix call dispatcher is no pointer in it");
+    return e;
+}
+
+/* ---- The calls -------------------------------------------------------------------------------- */
+
+/* Log one of Wine's own lines. */
+static nt_status write_line(struct process *p, gva_t text, uint64_t size)
+{
+    char line[LINE_MAX_BYTES + 1];
+    size_t len = size < LINE_MAX_BYTES ? (size_t)size : LINE_MAX_BYTES;
+    nt_status st = guest_read(p, text, line, len);
+
+    if (st)
+        return st;
+    while (len && (line[len - 1] == '\n' || line[len - 1] == '\r'))
+        len--;
+    line[len] = 0;
+    LOG(nt, "wine: %s", line);
+    return (nt_status)size;
+}
+
+nt_status serve___wine_dbg_write(struct call *call)
+{
+    return write_line(call->process, call->arg[0], call->arg[1]);
+}
+
+nt_status serve___wine_unix_call(struct call *call)
+{
+    const struct kernel *k = call->kernel;
+    uint64_t text = 0, size = 0;
+    nt_status st;
+
+    if (call->arg[1] == k->wine_time)
+        return guest_put_number(call->process, call->arg[2], 8,
+                                clock_now(call->process->clock).system);
+    if (call->arg[1] != k->wine_write)
+        return STATUS_NOT_IMPLEMENTED;
+    st = guest_get_pointer(call->process, call->arg[2], &text);
+    if (!st)
+        st = guest_get_number(call->process, call->arg[2] + nt_pointer(call->process->arch), 4,
+                              &size);
+    return st ? st : write_line(call->process, text, size);
+}

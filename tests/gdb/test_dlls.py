@@ -1,0 +1,114 @@
+"""Programs on real DLLs: what they print, how they end, what a gdb sees of it."""
+import os
+import re
+import subprocess
+
+from session import Failed, PATIENCE
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SYSROOT = os.path.join(TOP, "build", "sysroot")
+
+
+def with_dlls(test):
+    """A 64-bit program and no gdb."""
+    test.matrix = [(None, 64)]
+    return test
+
+
+def with_dlls_and_gdb(test):
+    test.matrix = [("gdb", 64), ("x86_64-w64-mingw32-gdb", 64)]
+    return test
+
+
+def program(test, name):
+    if not os.path.exists(os.path.join(SYSROOT, "version")):
+        raise Failed(f"{SYSROOT} is missing: run `make sysroot`")
+    return os.path.join(test.build, "programs", f"{name}64.exe")
+
+
+def expected(name):
+    with open(os.path.join(TOP, "tests", "programs", f"{name}.out"), encoding="utf-8") as file:
+        return file.read()
+
+
+def prints_as_expected(test, name, *arguments, status, options=(), given=""):
+    """Run a program to its end; its standard output and its exit status are those written down."""
+    command = [test.winstub, "--run", "--root", SYSROOT, *options, program(test, name), *arguments]
+    test.transcript.add("shell", " ".join(command) + "\n")
+    done = subprocess.run(command, input=given.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=PATIENCE, check=False)
+    said = done.stdout.decode(errors="replace").replace("\r\n", "\n")
+    errors = done.stderr.decode(errors="replace")
+    test.transcript.add("guest", said)
+    test.transcript.add("winstub", errors)
+    test.expect(done.returncode == status, f"exit status {done.returncode}, not {status}")
+    test.expect(said == expected(name), "it printed something else")
+    return errors
+
+
+@with_dlls
+def the_exit_code_arrives(test):
+    prints_as_expected(test, "exit7", status=7)
+
+
+@with_dlls
+def console_programs_have_arguments_environment_and_streams(test):
+    errors = prints_as_expected(test, "console", "one", "two words", status=3, options=("--env", "GREETING=good day"),
+                                given="first\nsecond\n")
+    test.expect("to the error stream" in errors, "nothing on standard error")
+
+
+@with_dlls
+def handlers_see_exceptions_and_mend_them(test):
+    prints_as_expected(test, "exceptions", status=5)
+
+
+@with_dlls
+def an_exhausted_stack_is_an_exception(test):
+    prints_as_expected(test, "overflow", status=9)
+
+
+@with_dlls
+def an_unhandled_fault_ends_the_program(test):
+    errors = prints_as_expected(test, "crash", status=128 + 11)
+    test.expect("STATUS_ACCESS_VIOLATION" in errors, "the reason is not named")
+
+
+@with_dlls
+def memory_and_libraries_answer_as_windows(test):
+    prints_as_expected(test, "memory", status=3)
+
+
+@with_dlls
+def a_folder_without_dlls_is_refused(test):
+    errors = test.run("--root", test.folder, "--run", program(test, "exit7"), status=2)
+    test.expect("no ntdll.dll" in errors, errors)
+
+
+def session(test, name):
+    path = program(test, name)
+    server = test.serve("--root", SYSROOT, path)
+    gdb = test.debug(path)
+    gdb.connect(server)
+    return gdb, server
+
+
+@with_dlls_and_gdb
+def the_first_stop_is_the_entry_point(test):
+    gdb, _ = session(test, "console")
+    gdb.do("info symbol $pc", r"mainCRTStartup")
+    gdb.do("info sharedlibrary", r"(?i)ntdll\.dll", r"(?i)kernel32\.dll", r"(?i)msvcrt\.dll")
+    gdb.do("break main", r"Breakpoint 1")
+    gdb.do("continue", r"Breakpoint 1, main")
+    gdb.do("print argc", r"= 1")
+
+
+@with_dlls_and_gdb
+def a_fault_stops_before_the_handlers_and_is_passed_on_to_them(test):
+    gdb, server = session(test, "exceptions")
+    gdb.do("continue", r"SIGSEGV", r"in main")
+    gdb.do("continue", r"SIGTRAP")  # the fault went to the handler, which mended it
+    test.expect(server.output.wait(re.compile("exception c0000005")), "the handler was not asked")
+    gdb.do("signal SIGTRAP", r"SIGFPE")
+    gdb.do("continue", r"SIGSEGV")  # the guard page
+    gdb.do("continue", r"exited with code 05")

@@ -1,0 +1,61 @@
+/* Exceptions that a vectored handler sees and mends; growth of the stack; setjmp. */
+#include <windows.h>
+
+#include <setjmp.h>
+#include <stdio.h>
+
+#define OWN_CODE 0xE0001234
+
+static int seen;
+
+static LONG CALLBACK handler(EXCEPTION_POINTERS *e)
+{
+    DWORD code = e->ExceptionRecord->ExceptionCode;
+
+    seen++;
+    printf("exception %08lx, %lu parameters\n", code, e->ExceptionRecord->NumberParameters);
+    if (code == EXCEPTION_ACCESS_VIOLATION) { /* behind a load of 3 bytes, with a value of ours */
+        e->ContextRecord->Rip += 3;
+        e->ContextRecord->Rax = 42;
+    } else if (code == EXCEPTION_BREAKPOINT) {
+        e->ContextRecord->Rip += 1;
+    } else if (code == EXCEPTION_INT_DIVIDE_BY_ZERO) {
+        e->ContextRecord->Rcx = 7;
+    } else if (code != OWN_CODE && code != EXCEPTION_GUARD_PAGE) {
+        return EXCEPTION_CONTINUE_SEARCH;
+    }
+    return EXCEPTION_CONTINUE_EXECUTION;
+}
+
+static int deep(int n)
+{
+    volatile char page[4096];
+
+    page[0] = 1;
+    return n ? deep(n - 1) + page[0] : 0;
+}
+
+int main(void)
+{
+    unsigned long long value;
+    volatile char *guarded;
+    jmp_buf back;
+
+    AddVectoredExceptionHandler(1, handler);
+    __asm__ volatile("xor %%ecx, %%ecx; .byte 0x48, 0x8b, 0x01" : "=a"(value) : : "rcx");
+    printf("loaded %llu\n", value);
+    __asm__ volatile("int3");
+    __asm__ volatile("xor %%ecx, %%ecx; xor %%edx, %%edx; mov $21, %%eax; idiv %%ecx"
+                     : "=a"(value)
+                     :
+                     : "rcx", "rdx");
+    printf("divided: %u\n", (unsigned)value);
+    RaiseException(OWN_CODE, 0, 0, NULL);
+    guarded = VirtualAlloc(NULL, 4096, MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD);
+    *guarded = 1;
+    printf("depth %d\n", deep(300));
+    if (!setjmp(back))
+        longjmp(back, 1);
+    printf("%d exceptions\n", seen);
+    return seen;
+}
