@@ -116,6 +116,12 @@ static enum err op_library(void *ctx, size_t i, struct target_library *out)
     return ERR_OK;
 }
 
+static enum err op_file(void *ctx, const char *path, uint64_t offset, void *dst, size_t len,
+                        size_t *got, uint64_t *size)
+{
+    return process_file(run_of(ctx)->process, path, offset, dst, len, got, size);
+}
+
 static unsigned op_points(void *ctx)
 {
     (void)ctx;
@@ -176,6 +182,7 @@ static const struct target_ops process_ops = {
     .reg_write = op_reg_write,
     .thread = op_thread,
     .library = op_library,
+    .file = op_file,
     .points = op_points,
     .point = op_point,
     .point_agent = op_point_agent,

@@ -21,6 +21,7 @@ enum verdict cmd_tib(struct stub *s, struct rsp_reader *in, struct reply *out)
 
     if (!rsp_end(in))
         return reply_error(out, RSP_EINVAL);
+    s->asked_tib = true;
     if (id.which != THREAD_ONE)
         id.tid = session_current_thread(s);
     if (id.foreign || session_thread(s, id.tid, &thread) || !thread.teb)

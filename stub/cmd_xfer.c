@@ -8,6 +8,7 @@
 #include "documents.h"
 #include "handlers.h"
 #include "siginfo.h"
+#include "tables.h"
 
 /* Is it the document that is being read? */
 static bool is_current(const struct stub *s, document_make make, struct bytes annex)
@@ -102,4 +103,9 @@ enum verdict xfer_memory_map(struct stub *s, struct rsp_reader *in, struct reply
 enum verdict xfer_siginfo(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
     return xfer(s, in, out, document_siginfo);
+}
+
+enum verdict xfer_osdata(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    return xfer(s, in, out, document_osdata);
 }

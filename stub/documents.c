@@ -4,6 +4,7 @@
  */
 #include "documents.h"
 
+#include "proc_files.h"
 #include "target_xml.h"
 #include "thread_id.h"
 #include "winstub/nt.h"
@@ -14,6 +15,8 @@
  * region takes all that is left.
  */
 #define MAP_REGIONS_MAX 4096u
+
+#define PATH_BYTES 0x20000u /* of one library; NT's paths have at most 32767 characters */
 
 enum err document_features(struct stub *s, struct bytes annex, struct buf *doc)
 {
@@ -51,12 +54,19 @@ enum err document_threads(struct stub *s, struct bytes annex, struct buf *doc)
     return ERR_OK;
 }
 
-/* A guest path with '/', which a GDB without Windows support understands too. */
-static void path_text(struct buf *doc, const char *path)
+/*
+ * A guest path as the client opens it. A GDB that knows Windows, and LLDB, take C:/app/prog.exe; any other GDB takes
+ * only what begins with '/' for a whole path, so until the client has shown what it is that is what it gets.
+ */
+static void path_text(const struct stub *s, struct buf *doc, const char *path)
 {
     size_t from = doc->len;
 
-    xml_text(doc, path);
+    if (!s->asked_tib && !s->features.lldb) {
+        unix_path(path, doc);
+        return;
+    }
+    buf_text(doc, path);
     for (size_t i = from; i < doc->len; i++) {
         if (doc->data[i] == '\\')
             doc->data[i] = '/';
@@ -69,8 +79,13 @@ static void path_text(struct buf *doc, const char *path)
  */
 static void library_text(const struct stub *s, struct buf *doc, const struct target_library *lib)
 {
+    struct buf path;
+
+    buf_init(&path, PATH_BYTES);
+    path_text(s, &path, lib->path);
     buf_text(doc, "<library name=\"");
-    path_text(doc, lib->path);
+    xml_text(doc, buf_str(&path));
+    buf_fini(&path);
     if (s->features.lldb)
         buf_printf(doc, "\"><section address=\"0x%" PRIx64 "\"/></library>\n", lib->base);
     else
@@ -100,8 +115,7 @@ enum err document_exec_file(struct stub *s, struct bytes annex, struct buf *doc)
     if (annex.len && s->features.multiprocess && (rsp_hex_u32(&in) != s->pid || !rsp_end(&in)))
         return ERR_NOT_FOUND;
     s->target.ops->info(s->target.ctx, &info);
-    for (const char *p = info.exec_path; *p; p++)
-        buf_byte(doc, *p == '\\' ? '/' : (uint8_t)*p);
+    path_text(s, doc, info.exec_path);
     return ERR_OK;
 }
 

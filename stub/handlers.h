@@ -71,6 +71,19 @@ HANDLER(xfer_exec_file);
 HANDLER(xfer_memory_map);
 HANDLER(xfer_siginfo);
 
+HANDLER(xfer_osdata);
+
+/* cmd_vfile.c */
+HANDLER(cmd_vfile_setfs);
+HANDLER(cmd_vfile_open);
+HANDLER(cmd_vfile_close);
+HANDLER(cmd_vfile_pread);
+HANDLER(cmd_vfile_pwrite);
+HANDLER(cmd_vfile_fstat);
+HANDLER(cmd_vfile_stat);
+HANDLER(cmd_vfile_readlink);
+HANDLER(cmd_vfile_unlink);
+
 /* cmd_monitor.c */
 HANDLER(cmd_monitor);
 /* The first word of monitor command i; NULL behind the last one. */

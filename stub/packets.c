@@ -136,6 +136,18 @@ static const struct packet packets[] = {
      "qXfer:memory-map:read+"},
     {"qXfer:siginfo:read:", P_PREFIX, xfer_siginfo, WHEN_STOPPED, has_resume,
      "qXfer:siginfo:read+"},
+    {"qXfer:osdata:read:", P_PREFIX, xfer_osdata, WHEN_ANY, NULL, "qXfer:osdata:read+"},
+
+    {"vFile:setfs:", P_PREFIX, cmd_vfile_setfs, WHEN_ANY, NULL, NULL},
+    {"vFile:open:", P_PREFIX, cmd_vfile_open, WHEN_ANY, NULL, NULL},
+    {"vFile:close:", P_PREFIX, cmd_vfile_close, WHEN_ANY, NULL, NULL},
+    {"vFile:pread:", P_PREFIX, cmd_vfile_pread, WHEN_ANY, NULL, NULL},
+    {"vFile:pwrite:", P_PREFIX, cmd_vfile_pwrite, WHEN_ANY, NULL, NULL},
+    {"vFile:fstat:", P_PREFIX, cmd_vfile_fstat, WHEN_ANY, NULL, NULL},
+    {"vFile:stat:", P_PREFIX, cmd_vfile_stat, WHEN_ANY, NULL, NULL},
+    {"vFile:lstat:", P_PREFIX, cmd_vfile_stat, WHEN_ANY, NULL, NULL},
+    {"vFile:readlink:", P_PREFIX, cmd_vfile_readlink, WHEN_ANY, NULL, NULL},
+    {"vFile:unlink:", P_PREFIX, cmd_vfile_unlink, WHEN_ANY, NULL, NULL},
 
     {"qRcmd,", P_PREFIX, cmd_monitor, WHEN_ANY, NULL, NULL},
 };

@@ -16,6 +16,7 @@
 #include "rsp_frame.h"
 #include "rsp_link.h"
 #include "rsp_reader.h"
+#include "vfile.h"
 #include "winstub/buf.h"
 #include "winstub/stub.h"
 #include "winstub/target.h"
@@ -70,11 +71,13 @@ struct stub {
     struct features features;
     uint32_t general_tid;  /* Hg; 0 any */
     uint32_t continue_tid; /* Hc; 0 all */
+    bool asked_tib;        /* qGetTIBAddr, as only a GDB that knows Windows does */
     size_t next_thread;    /* where qsThreadInfo goes on */
     bool passed
         [SESSION_SIGNALS]; /* QPassSignals: the guest gets these, the client does not see them */
     struct client_points points;
     struct document document;
+    struct vfiles files;
     struct buf console; /* text to show: before the next answer, or while the guest runs */
 
     /* of the server */

@@ -77,6 +77,7 @@ void stub_free(struct stub *s)
         return;
     client_points_fini(&s->points);
     rsp_link_fini(&s->link);
+    vfiles_close_all(&s->files);
     buf_fini(&s->inbox);
     buf_fini(&s->console);
     buf_fini(&s->document.annex);
@@ -98,9 +99,11 @@ void stub_connect(struct stub *s)
     s->features = (struct features){0};
     s->general_tid = 0;
     s->continue_tid = 0;
+    s->asked_tib = false;
     s->next_thread = 0;
     memset(s->passed, 0, sizeof s->passed);
     session_drop_document(s);
+    vfiles_close_all(&s->files);
     buf_clear(&s->console);
     buf_clear(&s->inbox);
     rsp_frame_init(&s->frame);

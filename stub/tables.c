@@ -101,3 +101,45 @@ MONITOR(monitor_modules)
 {
     say_table(s, line, table_modules);
 }
+
+static const struct {
+    const char *name;
+    const char *about;
+    table_fill *fill;
+} tables[] = {
+    {"processes", "The process", table_processes},
+    {"threads", "Its threads", table_threads},
+    {"modules", "The program and its DLLs", table_modules},
+    {"vads", "Its memory, in Windows' words", table_vads},
+};
+
+static void table_of_tables(const struct stub *s, struct table *t)
+{
+    (void)s;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        table_row(t);
+        table_text(t, "Type", tables[i].name, 0);
+        table_text(t, "Description", tables[i].about, 0);
+        table_text(t, "Title", tables[i].name, 0);
+    }
+}
+
+enum err document_osdata(struct stub *s, struct bytes annex, struct buf *doc)
+{
+    table_fill *fill = annex.len ? NULL : table_of_tables;
+    const char *name = "types";
+    struct table t;
+
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        if (bytes_is_text(annex, tables[i].name)) {
+            fill = tables[i].fill;
+            name = tables[i].name;
+        }
+    }
+    if (!fill)
+        return ERR_NOT_FOUND;
+    table_begin(&t, doc, TABLE_OSDATA, name);
+    fill(s, &t);
+    table_end(&t);
+    return ERR_OK;
+}

@@ -14,6 +14,9 @@ table_fill table_threads;
 table_fill table_modules;
 table_fill table_processes;
 
+/* `info os`: a document_make (session.h). The annex names a table; without one it is the table of tables. */
+enum err document_osdata(struct stub *s, struct bytes annex, struct buf *doc);
+
 /* As monitor commands. */
 MONITOR(monitor_vads);
 MONITOR(monitor_threads);

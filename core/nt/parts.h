@@ -51,6 +51,7 @@ struct process {
     size_t module_count;
     bool has_image;
     char *image_path; /* guest path of the program, or of the made-up one that runs raw code */
+    char *host_path;  /* where the program's file is */
     char *directory;  /* current directory, ends with '\' */
     gva_t peb;
     gva_t exit_stub;

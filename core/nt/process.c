@@ -48,6 +48,9 @@ static enum err build(struct process *p, struct program *program, struct diag *w
     struct shared_time now = time_at_start();
     enum err e = program_open(p, program, why);
 
+    p->host_path = strdup(program->options->path);
+    if (!e && !p->host_path)
+        e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     if (!e)
         e = process_space(p, program, &now, why);
     if (!e)
@@ -122,6 +125,7 @@ void process_free(struct process *p)
     modules_free(p);
     kernel_free(p->kernel);
     free(p->image_path);
+    free(p->host_path);
     free(p->directory);
     free(p);
 }

@@ -80,6 +80,13 @@ const struct process_module *process_module(const struct process *process, size_
 bool process_has_image(const struct process *process);
 
 /*
+ * Read the file of the module with that guest path (either separator, any case): up to len bytes from offset, *got says how
+ * many; *size is the file's. ERR_NOT_FOUND: no module has it, or its file is gone; ERR_IO.
+ */
+MUST_USE enum err process_file(const struct process *process, const char *path, uint64_t offset,
+                               void *dst, size_t len, size_t *got, uint64_t *size);
+
+/*
  * Does the process run on DLLs? Then it stands at ntdll's LdrInitializeThunk after process_new, exit and imports are
  * the DLLs' business, and its modules come and go.
  */

@@ -148,6 +148,13 @@ struct target_ops {
     /* Library number i, without the program itself; ERR_RANGE past the last one. */
     enum err (*library)(void *ctx, size_t i, struct target_library *out);
 
+    /*
+     * Read the file of the program or a library by its guest path: up to len bytes from offset, *got says how
+     * many; *size is the file's, in bytes. ERR_NOT_FOUND, ERR_IO.
+     */
+    enum err (*file)(void *ctx, const char *path, uint64_t offset, void *dst, size_t len,
+                     size_t *got, uint64_t *size);
+
     /* Bits POINT_BIT(kind) that point() accepts. */
     unsigned (*points)(void *ctx);
     /* Set or clear a point of len bytes. Setting twice is setting once; clearing an absent one succeeds. ERR_NOMEM, ERR_UNSUPPORTED. */

@@ -245,6 +245,21 @@ static enum err fake_library(void *ctx, size_t i, struct target_library *out)
     return ERR_OK;
 }
 
+static enum err fake_file(void *ctx, const char *path, uint64_t offset, void *dst, size_t len,
+                          size_t *got, uint64_t *size)
+{
+    static const char text[] = "MZ #$}* fake";
+    struct fake_target *f = ctx;
+
+    if (strcmp(path, f->program_path) != 0)
+        return ERR_NOT_FOUND;
+    *size = sizeof text;
+    *got = offset >= *size ? 0 : len < *size - offset ? len : (size_t)(*size - offset);
+    if (*got)
+        memcpy(dst, text + offset, *got);
+    return ERR_OK;
+}
+
 static unsigned fake_points(void *ctx)
 {
     return ((struct fake_target *)ctx)->point_bits;
@@ -617,6 +632,7 @@ static const struct target_ops fake_ops = {
     .reg_write = fake_reg_write,
     .thread = fake_thread_at,
     .library = fake_library,
+    .file = fake_file,
     .points = fake_points,
     .point = fake_point,
     .point_agent = fake_point_agent,

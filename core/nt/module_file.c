@@ -1,0 +1,76 @@
+/*
+ * The files behind a process's modules, as a debugger wants to read them by the guest's paths: the program's
+ * own file on the host, and made-up DLLs, whose file is what lies in memory.
+ */
+#include <ctype.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "nt/parts.h"
+
+/* As NT compares paths; either separator will do. ASCII only: modules' names have no other letters. */
+static bool same_path(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++) {
+        char x = *a == '/' ? '\\' : (char)tolower((unsigned char)*a);
+        char y = *b == '/' ? '\\' : (char)tolower((unsigned char)*b);
+
+        if (x != y)
+            return false;
+    }
+    return *a == *b;
+}
+
+/* Pages that are not there read as zeros. */
+static void read_mapped(const struct vm *vm, const struct process_module *m, uint64_t offset,
+                        uint8_t *dst, size_t len)
+{
+    size_t done = 0;
+
+    memset(dst, 0, len);
+    while (done < len) {
+        gva_t at = m->base + offset + done;
+        size_t got = vm_debug_read(vm, at, dst + done, len - done);
+
+        done += got ? got : (size_t)(VM_PAGE_SIZE - at % VM_PAGE_SIZE);
+    }
+}
+
+static enum err read_host(const char *path, uint64_t offset, void *dst, size_t len, size_t *got,
+                          uint64_t *size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    ssize_t n = -1;
+
+    if (fd < 0)
+        return ERR_NOT_FOUND;
+    if (!fstat(fd, &st) && offset <= INT64_MAX)
+        n = pread(fd, dst, len, (off_t)offset);
+    (void)close(fd);
+    if (n < 0)
+        return ERR_IO;
+    *got = (size_t)n;
+    *size = (uint64_t)st.st_size;
+    return ERR_OK;
+}
+
+enum err process_file(const struct process *p, const char *path, uint64_t offset, void *dst,
+                      size_t len, size_t *got, uint64_t *size)
+{
+    for (size_t i = 0; i < p->module_count; i++) {
+        const struct process_module *m = &p->modules[i].info;
+
+        if (!same_path(m->path, path))
+            continue;
+        if (!m->made_up)
+            return i == 0 ? read_host(p->host_path, offset, dst, len, got, size) : ERR_NOT_FOUND;
+        *size = m->size;
+        *got = offset >= m->size ? 0 : len < m->size - offset ? len : (size_t)(m->size - offset);
+        read_mapped(p->vm, m, offset, dst, *got);
+        return ERR_OK;
+    }
+    return ERR_NOT_FOUND;
+}

@@ -1,0 +1,14 @@
+/* What the guest's own RTL_USER_PROCESS_PARAMETERS say now: its command line, directory and environment. */
+#ifndef STUB_GUEST_PARAMS_H
+#define STUB_GUEST_PARAMS_H
+
+#include "session.h"
+
+enum guest_text { GUEST_CWD, GUEST_COMMAND_LINE };
+
+/* Append the text in UTF-8; nothing when the guest has destroyed it. */
+void guest_text(struct stub *s, enum guest_text which, struct buf *out);
+/* Append NAME=VALUE, each with a NUL behind it. */
+void guest_environment(struct stub *s, struct buf *out);
+
+#endif

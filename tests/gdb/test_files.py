@@ -1,0 +1,56 @@
+"""Files that winstub serves: the program's symbols without a local file, /proc, and the tables of `info os`."""
+from matrix import with_each_gdb
+
+
+@with_each_gdb
+def proc_maps_can_be_fetched(test):
+    gdb, _ = test.session("debuggee")
+    answer = gdb.do("info inferiors", r"process \d+")
+    pid = answer.split("process ")[1].split()[0]
+    gdb.do(f"remote get /proc/{pid}/maps {test.folder}/maps", r"Successfully fetched")
+    with open(f"{test.folder}/maps", encoding="utf-8") as maps:
+        lines = maps.read().splitlines()
+    test.expect(any("r-xp" in line and line.endswith(f"/debuggee{test.bits}.exe") for line in lines),
+                f"the program's code is not in the map: {lines}")
+    gdb.do(f"remote get /proc/{pid}/cmdline {test.folder}/cmdline", r"Successfully fetched")
+    with open(f"{test.folder}/cmdline", "rb") as cmdline:
+        test.expect(f"debuggee{test.bits}.exe".encode() in cmdline.read(), "the command line is another one")
+    gdb.do(f"remote get /proc/1/maps {test.folder}/none", r"No such file|not found")
+    gdb.do(f"remote get /etc/passwd {test.folder}/none", r"No such file|not found")
+
+
+@with_each_gdb
+def symbols_come_from_the_server(test):
+    server = test.serve(test.guest("debuggee"))
+    gdb = test.debug()
+    answer = gdb.connect(server)
+    test.expect("does not support file transfer" not in answer, "file transfer is said to be missing")
+    gdb.do("break main", r"Breakpoint 1 at 0x[0-9a-f]+: file .*debuggee\.c")
+    gdb.do("continue", r"Breakpoint 1,.* main")
+    gdb.do("info sharedlibrary", r"(?i)Yes .*kernel32\.dll")
+
+
+@with_each_gdb
+def no_gdb_complains_about_file_transfer(test):
+    server = test.serve(test.guest("debuggee"))
+    gdb = test.debug(test.guest("debuggee"))
+    answer = gdb.connect(server)
+    test.expect("does not support file transfer" not in answer, "file transfer is said to be missing")
+
+
+@with_each_gdb
+def the_program_can_be_fetched_as_it_is(test):
+    gdb, _ = test.session("debuggee")
+    gdb.do(f"remote get C:/debuggee{test.bits}.exe {test.folder}/copy", r"Successfully fetched")
+    with open(f"{test.folder}/copy", "rb") as copy, open(test.guest("debuggee"), "rb") as original:
+        test.expect(copy.read() == original.read(), "the copy is another file")
+
+
+@with_each_gdb
+def info_os_shows_windows_tables(test):
+    gdb, _ = test.session("debuggee")
+    gdb.do("info os", r"vads", r"modules")
+    gdb.do("info os modules", rf"debuggee{test.bits}\.exe", r"(?i)kernel32\.dll")
+    gdb.do("info os vads", r"EXECUTE_READ")
+    gdb.do("info os threads", r"main")
+    gdb.do("info os processes", rf"debuggee{test.bits}\.exe")
