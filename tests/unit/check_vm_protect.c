@@ -1,4 +1,4 @@
-/* core/vm/protect.c and protection.c against rules P01..P20, M24..M27 of NT-MEMORY-RULES, named by row. */
+/* core/vm/protect.c and protection.c against rules P01..P20, G04..G13, M24..M27 of NT-MEMORY-RULES, named by row. */
 #include <check.h>
 #include <string.h>
 
@@ -187,6 +187,32 @@ START_TEST(P18_targets_no_update)
 }
 END_TEST
 
+/* Each fails behind pages that could have been changed. */
+START_TEST(P19_failure_changes_no_page)
+{
+    static const struct {
+        gva_t base;
+        uint64_t size;
+        uint32_t protect;
+        nt_status st;
+    } rows[] = {
+        {A, 0x2000, PAGE_READONLY | RW, STATUS_INVALID_PAGE_PROTECTION},
+        {A, 0x2000, PAGE_WRITECOPY, STATUS_INVALID_PARAMETER_4},
+        {A, 0, PAGE_READONLY, STATUS_INVALID_PARAMETER_3},
+        {A, UINT64_MAX, PAGE_READONLY, STATUS_INVALID_PARAMETER_3},
+        {A, 0x11000, PAGE_READONLY, STATUS_CONFLICTING_ADDRESSES},
+        {A + 0x20000, 0x1000, PAGE_READONLY, STATUS_CONFLICTING_ADDRESSES},
+        {A, 0x6000, PAGE_READONLY, STATUS_NOT_COMMITTED},
+    };
+
+    protect(A + 0x1000, 0x1000, PAGE_EXECUTE_READ);
+    protect(A + 0x2000, 0x1000, RW | PAGE_GUARD);
+    ck_assert(vm_debug_write(vm, A, "kept", 4));
+    ck_succeeds(try_release(vm, A + 0x5000, 0x1000, MEM_DECOMMIT));
+    ck_refused(try_protect(vm, rows[_i].base, rows[_i].size, rows[_i].protect), rows[_i].st);
+}
+END_TEST
+
 START_TEST(many_alternate_pages)
 {
     gva_t base = build_committed(vm, 0, 4000 * VM_PAGE_SIZE);
@@ -209,11 +235,51 @@ START_TEST(G04_one_guard_is_cleared_once)
     ck_assert(vm_clear_guard(vm, g + 0x10));
     ck_assert_uint_eq(shown(g), RW);
     ck_assert_uint_eq(region_at(vm, g).allocation_protect, 0x104);
-    ck_assert_uint_eq(shown(g + 0x1000), 0x104); /* G05 */
     ck_assert(!vm_clear_guard(vm, g));
     ck_assert(!vm_clear_guard(vm, A));
     ck_assert(!vm_clear_guard(vm, A + 0x10000));
     ck_assert(!vm_clear_guard(vm, UINT64_MAX));
+}
+END_TEST
+
+static enum vm_fault touch(gva_t page, enum vm_access want)
+{
+    struct vm_fill fill;
+
+    return vm_fill(vm, page, want, &fill);
+}
+
+START_TEST(G05_the_other_guard_stays)
+{
+    gva_t g = build_memory(vm, 0, 0x2000, RC, RW | PAGE_GUARD);
+
+    ck_assert(vm_clear_guard(vm, g));
+    ck_assert_int_eq(touch(g, VM_WRITE), VM_FAULT_NONE);
+    ck_assert_uint_eq(shown(g), RW);
+    ck_assert_uint_eq(shown(g + 0x1000), 0x104);
+    ck_assert_int_eq(touch(g + 0x1000, VM_WRITE), VM_FAULT_GUARD);
+}
+END_TEST
+
+START_TEST(G07_guard_comes_before_read_only)
+{
+    gva_t g = build_memory(vm, 0, 0x1000, RC, PAGE_READONLY | PAGE_GUARD);
+
+    ck_assert_int_eq(touch(g, VM_WRITE), VM_FAULT_GUARD);
+    ck_assert(vm_clear_guard(vm, g));
+    ck_assert_int_eq(touch(g, VM_WRITE), VM_FAULT_READONLY);
+    ck_assert_uint_eq(shown(g), PAGE_READONLY);
+}
+END_TEST
+
+START_TEST(G13_noaccess_stays)
+{
+    protect(A, 0x1000, PAGE_NOACCESS);
+    for (unsigned want = VM_READ; want <= VM_EXEC; want *= 2) {
+        ck_assert_int_eq(touch(A, (enum vm_access)want), VM_FAULT_NOACCESS);
+        ck_assert_int_eq(touch(A, (enum vm_access)want), VM_FAULT_NOACCESS);
+    }
+    ck_assert_uint_eq(shown(A), PAGE_NOACCESS);
 }
 END_TEST
 
@@ -348,8 +414,12 @@ int main(void)
     tcase_add_test(rules, P15_nocache_ignored_per_page);
     tcase_add_test(rules, P16_P17_guard_on_and_off);
     tcase_add_test(rules, P18_targets_no_update);
+    tcase_add_loop_test(rules, P19_failure_changes_no_page, 0, 7);
     tcase_add_test(rules, many_alternate_pages);
     tcase_add_test(rules, G04_one_guard_is_cleared_once);
+    tcase_add_test(rules, G05_the_other_guard_stays);
+    tcase_add_test(rules, G07_guard_comes_before_read_only);
+    tcase_add_test(rules, G13_noaccess_stays);
     tcase_add_test(rules, guard_of_a_nocache_allocation);
     tcase_add_test(rules, M24_first_write_of_a_writecopy_page);
     tcase_add_test(rules, M25_writecopy_of_a_written_page);

@@ -192,10 +192,17 @@ START_TEST(W10_null_pointers)
 }
 END_TEST
 
+START_TEST(W05_across_a_page_boundary)
+{
+    ck_succeeds(vm_write(vm, A + 0x1FFF, "ab", 2));
+    ck_written(0, A, 0x10000, 0x6);
+}
+END_TEST
+
 START_TEST(W11_services_are_recorded)
 {
-    ck_succeeds(vm_write(vm, A + 0x1FFF, "ab", 2)); /* W05: both pages */
-    ck_written(0, A, 0x10000, 0x6);
+    ck_succeeds(vm_write(vm, A + 0x3010, "ab", 2));
+    ck_written(0, A, 0x10000, 0x8);
 }
 END_TEST
 
@@ -326,6 +333,7 @@ int main(void)
     tcase_add_test(tc, W02_reset_after_listing);
     tcase_add_test(tc, W03_sub_range);
     tcase_add_test(tc, W04_short_array);
+    tcase_add_test(tc, W05_across_a_page_boundary);
     tcase_add_test(tc, W06_reset_of_a_sub_range);
     tcase_add_test(tc, W07_P20_protect_keeps_records);
     tcase_add_test(tc, W08_decommit_keeps_records);
