@@ -1,13 +1,18 @@
 /*
  * The files behind a process's modules, as a debugger wants to read them by the guest's paths: the program's
- * own file on the host, and made-up DLLs, whose file is what lies in memory.
+ * own file on the host, the DLLs' in the folders that the guest sees, and made-up DLLs, whose file is what
+ * lies in memory.
  */
 #include <ctype.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "nt/files.h"
+#include "nt/kernel.h"
 #include "nt/parts.h"
 
 /* As NT compares paths; either separator will do. ASCII only: modules' names have no other letters. */
@@ -38,23 +43,52 @@ static void read_mapped(const struct vm *vm, const struct process_module *m, uin
     }
 }
 
-static enum err read_host(const char *path, uint64_t offset, void *dst, size_t len, size_t *got,
-                          uint64_t *size)
+static enum err read_fd(int fd, uint64_t offset, void *dst, size_t len, size_t *got, uint64_t *size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
     ssize_t n = -1;
 
-    if (fd < 0)
-        return ERR_NOT_FOUND;
     if (!fstat(fd, &st) && offset <= INT64_MAX)
         n = pread(fd, dst, len, (off_t)offset);
-    (void)close(fd);
     if (n < 0)
         return ERR_IO;
     *got = (size_t)n;
     *size = (uint64_t)st.st_size;
     return ERR_OK;
+}
+
+static enum err read_host(const char *path, uint64_t offset, void *dst, size_t len, size_t *got,
+                          uint64_t *size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    enum err e;
+
+    if (fd < 0)
+        return ERR_NOT_FOUND;
+    e = read_fd(fd, offset, dst, len, got, size);
+    (void)close(fd);
+    return e;
+}
+
+/* A DLL's file, as the guest itself would open it. */
+static enum err read_guest(const struct process *p, const char *path, uint64_t offset, void *dst,
+                           size_t len, size_t *got, uint64_t *size)
+{
+    struct file *file;
+    char *name;
+    enum err e = ERR_NOT_FOUND;
+
+    if (!p->kernel)
+        return ERR_NOT_FOUND;
+    if (asprintf(&name, "\\??\\%s", path) < 0)
+        return ERR_NOMEM;
+    if (!files_open(&p->kernel->volumes, name, &file)) {
+        if (file->kind == FILE_REGULAR)
+            e = read_fd(file->fd, offset, dst, len, got, size);
+        object_unref(&file->object);
+    }
+    free(name);
+    return e;
 }
 
 enum err process_file(const struct process *p, const char *path, uint64_t offset, void *dst,
@@ -66,7 +100,8 @@ enum err process_file(const struct process *p, const char *path, uint64_t offset
         if (!same_path(m->path, path))
             continue;
         if (!m->made_up)
-            return i == 0 ? read_host(p->host_path, offset, dst, len, got, size) : ERR_NOT_FOUND;
+            return i == 0 ? read_host(p->host_path, offset, dst, len, got, size)
+                          : read_guest(p, m->path, offset, dst, len, got, size);
         *size = m->size;
         *got = offset >= m->size ? 0 : len < m->size - offset ? len : (size_t)(m->size - offset);
         read_mapped(p->vm, m, offset, dst, *got);

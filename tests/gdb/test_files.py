@@ -1,5 +1,6 @@
 """Files that winstub serves: the program's symbols without a local file, /proc, and the tables of `info os`."""
-from matrix import with_each_gdb
+from matrix import GDBS, with_each_gdb
+from test_dlls import SYSROOT
 
 
 @with_each_gdb
@@ -54,3 +55,14 @@ def info_os_shows_windows_tables(test):
     gdb.do("info os vads", r"EXECUTE_READ")
     gdb.do("info os threads", r"main")
     gdb.do("info os processes", rf"debuggee{test.bits}\.exe")
+
+
+def real_dlls_have_symbols(test):
+    server = test.serve("--root", SYSROOT, test.guest("debuggee"))
+    gdb = test.debug()
+    gdb.connect(server)
+    gdb.do("info sharedlibrary", r"Yes .*ntdll\.dll")
+    gdb.do("info address NtClose", r"NtClose")
+
+
+real_dlls_have_symbols.matrix = [(gdb, 64) for gdb in GDBS]
