@@ -4,6 +4,8 @@
  */
 #include "guest_params.h"
 
+#include "winstub/utf.h"
+
 #define TEXT_UNITS        0x4000u /* of one string */
 #define ENVIRONMENT_UNITS 0x8000u
 
@@ -51,40 +53,6 @@ static gva_t parameters(const struct stub *s)
     return peb ? read_pointer(s, peb + offsets[w].params) : 0;
 }
 
-static void put_utf8(struct buf *out, uint32_t c)
-{
-    if (c < 0x80) {
-        buf_byte(out, (uint8_t)c);
-        return;
-    }
-    if (c < 0x800) {
-        buf_byte(out, (uint8_t)(0xc0 | c >> 6));
-    } else {
-        if (c < 0x10000) {
-            buf_byte(out, (uint8_t)(0xe0 | c >> 12));
-        } else {
-            buf_byte(out, (uint8_t)(0xf0 | c >> 18));
-            buf_byte(out, (uint8_t)(0x80 | (c >> 12 & 0x3f)));
-        }
-        buf_byte(out, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
-    }
-    buf_byte(out, (uint8_t)(0x80 | (c & 0x3f)));
-}
-
-/* One character of UTF-16 from units[*i]; half a pair becomes U+FFFD. */
-static uint32_t take_utf16(const uint8_t *units, size_t count, size_t *i)
-{
-    uint32_t c = get_u16(units + 2 * (*i)++);
-    uint32_t low = *i < count ? get_u16(units + 2 * *i) : 0;
-
-    if (c < 0xd800 || c >= 0xe000)
-        return c;
-    if (c >= 0xdc00 || low < 0xdc00 || low >= 0xe000)
-        return 0xfffd;
-    ++*i;
-    return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-}
-
 void guest_text(struct stub *s, enum guest_text which, struct buf *out)
 {
     unsigned w = width_of(s);
@@ -102,8 +70,15 @@ void guest_text(struct stub *s, enum guest_text which, struct buf *out)
     if (count > TEXT_UNITS ||
         !read_all(s, read_pointer(s, at + offsets[w].buffer), s->scratch, 2 * count))
         return;
-    for (size_t i = 0; i < count;)
-        put_utf8(out, take_utf16(s->scratch, count, &i));
+    (void)utf8_append_utf16(out, s->scratch, count); /* what failed shows in out */
+}
+
+/* Where the text of units that begins at i ends, its NUL included. */
+static size_t after_text(const uint8_t *units, size_t count, size_t i)
+{
+    while (i < count && get_u16(units + 2 * i))
+        i++;
+    return i < count ? i + 1 : i;
 }
 
 void guest_environment(struct stub *s, struct buf *out)
@@ -116,11 +91,9 @@ void guest_environment(struct stub *s, struct buf *out)
         return;
     count = got / 2;
     for (size_t i = 0; i < count && get_u16(s->scratch + 2 * i);) {
-        uint32_t c;
+        size_t end = after_text(s->scratch, count, i);
 
-        do {
-            c = take_utf16(s->scratch, count, &i);
-            put_utf8(out, c);
-        } while (c && i < count);
+        (void)utf8_append_utf16(out, s->scratch + 2 * i, end - i);
+        i = end;
     }
 }

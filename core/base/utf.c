@@ -1,5 +1,5 @@
 /* UTF-8 (RFC 3629: no overlong forms, no surrogates, up to U+10FFFF) and UTF-16 (RFC 2781). */
-#include "base/utf.h"
+#include "winstub/utf.h"
 
 #include "winstub/bytes.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf.h"
+#include "winstub/utf.h"
 #include "nt/layout.h"
 #include "nt/parts.h"
 #include "nt/text.h"

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "base/utf.h"
+#include "winstub/utf.h"
 #include "nt/registry.h"
 #include "nt/token.h"
 #include "winstub/buf.h"

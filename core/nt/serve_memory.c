@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "image/pe_format.h"
-#include "base/utf.h"
+#include "winstub/utf.h"
 #include "nt/services.h"
 #include "nt/text.h"
 

@@ -1,5 +1,5 @@
 /* Services about handles of any kind. */
-#include "base/utf.h"
+#include "winstub/utf.h"
 #include "nt/services.h"
 #include "nt/text.h"
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf.h"
+#include "winstub/utf.h"
 #include "nt/registry.h"
 #include "nt/services.h"
 #include "nt/text.h"

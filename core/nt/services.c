@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf.h"
+#include "winstub/utf.h"
 #include "winstub/log.h"
 
 #define STACK_ARGS_64 4    /* arguments in registers */

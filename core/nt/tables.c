@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/utf.h"
+#include "winstub/utf.h"
 #include "nt/layout.h"
 #include "nt/parts.h"
 #include "nt/text.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/utf.h"
+#include "winstub/utf.h"
 
 /* Append n backslashes. */
 static void append_backslashes(struct buf *out, size_t n)

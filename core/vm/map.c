@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/utf.h"
+#include "winstub/utf.h"
 #include "vm/protection.h"
 #include "winstub/extent.h"
 

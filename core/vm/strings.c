@@ -1,7 +1,7 @@
-/* Texts in and out of guest memory; see transfer.h. Conversions are those of base/utf.h. */
+/* Texts in and out of guest memory; see transfer.h. Conversions are those of winstub/utf.h. */
 #include <string.h>
 
-#include "base/utf.h"
+#include "winstub/utf.h"
 #include "vm/deny.h"
 #include "winstub/bytes.h"
 #include "winstub/extent.h"

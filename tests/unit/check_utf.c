@@ -2,7 +2,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "base/utf.h"
+#include "winstub/utf.h"
 #include "suite.h"
 #include "winstub/bytes.h"
 

@@ -1,6 +1,6 @@
 /* UTF-8 and UTF-16 into each other. What is neither becomes U+FFFD, so that no text is refused. */
-#ifndef BASE_UTF_H
-#define BASE_UTF_H
+#ifndef WINSTUB_UTF_H
+#define WINSTUB_UTF_H
 
 #include <stdbool.h>
 #include <stddef.h>
