@@ -162,6 +162,14 @@ static void stop_without_services(struct run *run, const struct cpu_event *event
     buf_fini(&text);
 }
 
+/* run->stop describes the exception behind event: keep what resuming will need of it. */
+static void remember_exception(struct run *run, const struct cpu_event *event)
+{
+    run->exception = *event;
+    run->raised = exception_of(&run->stop);
+    run->stop.first_chance = process_has_dlls(run->process);
+}
+
 /*
  * What NT does about a guard page before anybody hears of it: a stack grows and the guest goes on (false), any
  * other guard is gone once it has fired.
@@ -181,9 +189,7 @@ static bool stop_at_guard(struct run *run, const struct cpu_event *event)
         exception_rename(&run->stop, STATUS_STACK_OVERFLOW);
     else
         (void)vm_clear_guard(process_vm(run->process), event->address);
-    run->exception = *event;
-    run->raised = exception_of(&run->stop);
-    run->stop.first_chance = process_has_dlls(run->process);
+    remember_exception(run, event);
     return true;
 }
 
@@ -193,12 +199,10 @@ static bool stop_at_exception(struct run *run, const struct cpu_event *event)
 
     if (fault && event->fault == VM_FAULT_GUARD)
         return stop_at_guard(run, event);
-    run->exception = *event;
     exception_describe(run->process, run->dis, event, &run->stop);
+    remember_exception(run, event);
     if (fault && event->fault == VM_FAULT_NOMEM)
         stop_as(run, STOP_ENGINE);
-    run->raised = exception_of(&run->stop);
-    run->stop.first_chance = process_has_dlls(run->process);
     return true;
 }
 
@@ -273,9 +277,17 @@ static enum err stop_broken(struct run *run, enum err e)
     return ERR_OK;
 }
 
+/* Was the instruction at pc done? A system call is when it was served, and not when the guest shall ask again. */
+static bool step_is_done(const struct run *run, const struct cpu_event *event, gva_t pc)
+{
+    return event->kind == CPU_EVENT_STEP ||
+           (event->kind == CPU_EVENT_SYSCALL && cpu_get(run->cpu, CPU_RIP) != pc);
+}
+
 /* One instruction with traps open: what it does to watched bytes is looked at before and after. */
 static enum err step_open(struct run *run, bool *stopped)
 {
+    gva_t pc = cpu_get(run->cpu, CPU_RIP);
     struct vm *vm = process_vm(run->process);
     struct watch_probe probe; /* large: only its count is cleared */
     struct cpu_event event;
@@ -289,7 +301,7 @@ static enum err step_open(struct run *run, bool *stopped)
         if (e)
             return e;
         *stopped = stopped_by(run, &event);
-    } while (!*stopped && event.kind != CPU_EVENT_STEP);
+    } while (!*stopped && !step_is_done(run, &event, pc));
     if (!*stopped && watches_hit(&probe, vm, &run->stop.watch, &run->stop.addr)) {
         stop_as(run, STOP_WATCH);
         *stopped = true;

@@ -112,3 +112,20 @@ def a_fault_stops_before_the_handlers_and_is_passed_on_to_them(test):
     gdb.do("signal SIGTRAP", r"SIGFPE")
     gdb.do("continue", r"SIGSEGV")  # the guard page
     gdb.do("continue", r"exited with code 05")
+
+
+SYSCALL = 0x050F  # the instruction's two bytes
+
+
+@with_dlls_and_gdb
+def a_step_over_a_system_call_stops_behind_it(test):
+    gdb, _ = session(test, "console")
+    gdb.do("tbreak *(void *) &NtWriteFile")
+    gdb.do("continue", r"NtWriteFile")
+    for _ in range(10):
+        if gdb.evaluate("*(unsigned short *) $pc") == SYSCALL:
+            break
+        gdb.do("stepi")
+    before = gdb.evaluate("$pc")
+    gdb.do("stepi")
+    test.expect(gdb.evaluate("$pc") == before + 2, "the step did not stop behind the system call")
