@@ -33,6 +33,7 @@ ifneq ($(DEPS_GOALS),)
 .NOTPARALLEL:
 deps: ## install what building and the demo need (Debian; asks sudo when not root)
 	@.ci/deps build
+	@.ci/deps sysroot
 deps-check: ## install what the tests need as well
 	@.ci/deps check
 	@.ci/deps sysroot
@@ -225,7 +226,7 @@ golden: $O/tests/check_transcripts ## rewrite the answers in tests/transcripts (
 sysroot: ## unpack the newest Wine's DLLs under build/sysroot; nothing of it is installed or run
 	@.ci/deps sysroot
 
-demo: all $O/guests/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
+demo: all $O/programs/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
 	@.ci/demo $O
 
 # --- house keeping --------------------------------------------------------------------------------
