@@ -33,7 +33,7 @@ struct process_options {
     gva_t base;
     gva_t entry; /* raw only; offset from base */
     /* The folder with the DLLs: a Windows tree or Wine's layout. NULL: the first of roots (NULL-terminated, or NULL)
-     * that holds them, else bare mode. Raw code and 32-bit programs run in bare mode. */
+     * that holds them, else bare mode. Raw code runs in bare mode. */
     const char *root;
     const char *const *roots;
     /* Host descriptors behind the guest's standard input, output and errors, -1 for none; NULL: this process's. */
@@ -129,6 +129,17 @@ enum process_syscall process_syscall(struct process *process, uint32_t *exit_cod
  * ntdll. False when it cannot be: bare mode, a last chance, or no room on the stack.
  */
 bool process_raise(struct process *process, const struct process_exception *exception);
+
+/*
+ * Where 64-bit user code raises exceptions of its own (ntdll's RtlRaiseException); 0: nowhere. Without a debugger in
+ * the guest's sight it does so without asking the kernel, which therefore must look: this is a break of the CPU.
+ */
+gva_t process_raise_point(const struct process *process);
+/*
+ * The CPU stands there: do what NtRaiseException would. *exception is to be dispatched; registers are those behind the
+ * call. False, and nothing has happened: the record cannot be read.
+ */
+bool process_raise_called(struct process *process, struct process_exception *exception);
 
 struct process_thread {
     uint32_t tid;
