@@ -57,7 +57,7 @@ static struct allocation *split_tail(struct vm *vm, struct allocation *a, struct
     label_ref(tail->label);
     label_ref(tail->path);
     pageset_ref(tail->writes);
-    runs_move_tail(&a->runs, first, &tail->runs);
+    runs_move_tail(&a->runs, &vm->run_pool, first, &tail->runs);
     return tail;
 }
 
