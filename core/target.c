@@ -112,7 +112,8 @@ static enum err op_library(void *ctx, size_t i, struct target_library *out)
     *out = (struct target_library){.path = module->path,
                                    .base = module->base,
                                    .size = module->size,
-                                   .first_section = module->first_section};
+                                   .first_section = module->first_section,
+                                   .preferred = module->preferred};
     return ERR_OK;
 }
 

@@ -21,6 +21,9 @@ enum {
     OPT_CWD,
     OPT_ROOT,
     OPT_BARE,
+    OPT_MAP,
+    OPT_PERSONA,
+    OPT_DISABLE,
     OPT_VERSION,
     OPT_HELP
 };
@@ -38,6 +41,9 @@ static const struct option long_options[] = {
     {"cwd", required_argument, NULL, OPT_CWD},
     {"root", required_argument, NULL, OPT_ROOT},
     {"bare", no_argument, NULL, OPT_BARE},
+    {"memory-map", required_argument, NULL, OPT_MAP},
+    {"persona", required_argument, NULL, OPT_PERSONA},
+    {"disable-packet", required_argument, NULL, OPT_DISABLE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -66,6 +72,11 @@ const char *options_help(void)
            "  --entry OFFSET     with --raw: where execution starts, from the base (default 0)\n"
            "  --env NAME=VALUE   one more environment variable; repeatable\n"
            "  --cwd DIR          current directory of the program, a Windows path\n"
+           "What the debugger is told\n"
+           "  --memory-map KIND  wide (default: the whole user range), exact (what is committed), "
+           "none\n"
+           "  --persona WHICH    auto (default), windows, linux: for what gdb may take the guest\n"
+           "  --disable-packet NAME  do without a packet or feature, as an older stub; repeatable\n"
            "Other\n"
            "  --log=CHANNELS     log to standard error: rsp, vm, cpu, pe, bp, nt, net, all\n"
            "  --version, --help\n";
@@ -99,6 +110,44 @@ static enum err parse_arch(const char *text, struct options *out, struct diag *w
         }
     }
     return diag_set(why, ERR_INVALID, "--arch takes x86 or x86-64, not '%s'", text);
+}
+
+/* One of a few words, the list ends with NULL; *out is its index. */
+static enum err parse_word(const char *option, const char *text, const char *const *words,
+                           unsigned *out, struct diag *why)
+{
+    for (unsigned i = 0; words[i]; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *out = i;
+            return ERR_OK;
+        }
+    }
+    return diag_set(why, ERR_INVALID, "--%s takes %s, %s or %s, not '%s'", option, words[0],
+                    words[1], words[2], text);
+}
+
+static enum err parse_map(const char *text, struct options *out, struct diag *why)
+{
+    static const char *const words[] = {
+        [STUB_MAP_WIDE] = "wide", [STUB_MAP_EXACT] = "exact", [STUB_MAP_NONE] = "none", NULL};
+    unsigned which = out->map;
+    enum err e = parse_word("memory-map", text, words, &which, why);
+
+    out->map = (enum stub_map)which;
+    return e;
+}
+
+static enum err parse_persona(const char *text, struct options *out, struct diag *why)
+{
+    static const char *const words[] = {[STUB_PERSONA_AUTO] = "auto",
+                                        [STUB_PERSONA_WINDOWS] = "windows",
+                                        [STUB_PERSONA_LINUX] = "linux",
+                                        NULL};
+    unsigned which = out->persona;
+    enum err e = parse_word("persona", text, words, &which, why);
+
+    out->persona = (enum stub_persona)which;
+    return e;
 }
 
 static enum err parse_env(const char *text, struct options *out, struct diag *why)
@@ -152,6 +201,13 @@ static enum err take_option(int option, struct options *out, struct given *given
     case OPT_BARE:
         out->bare = true;
         return ERR_OK;
+    case OPT_MAP:
+        return parse_map(optarg, out, why);
+    case OPT_PERSONA:
+        return parse_persona(optarg, out, why);
+    case OPT_DISABLE:
+        out->disabled[out->disabled_count++] = optarg; /* as with env */
+        return ERR_OK;
     default:
         return diag_set(why, ERR_INVALID, "unknown option; try winstub --help");
     }
@@ -184,7 +240,8 @@ enum err options_parse(int argc, char **argv, struct options *out, struct diag *
 
     *out = (struct options){.mode = OPTION_SERVE, .listen = "1234"};
     out->env = calloc((size_t)argc + 1, sizeof *out->env);
-    if (!out->env)
+    out->disabled = calloc((size_t)argc + 1, sizeof *out->disabled);
+    if (!out->env || !out->disabled)
         return ERR_NOMEM;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
@@ -212,4 +269,6 @@ void options_fini(struct options *options)
 {
     free(options->env);
     options->env = NULL;
+    free(options->disabled);
+    options->disabled = NULL;
 }

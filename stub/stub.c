@@ -86,6 +86,16 @@ void stub_free(struct stub *s)
     free(s);
 }
 
+void stub_set_map(struct stub *s, enum stub_map map)
+{
+    s->map = map;
+}
+
+void stub_set_persona(struct stub *s, enum stub_persona persona)
+{
+    s->persona = persona;
+}
+
 void stub_connect(struct stub *s)
 {
     struct target_info info;
@@ -100,6 +110,7 @@ void stub_connect(struct stub *s)
     s->general_tid = 0;
     s->continue_tid = 0;
     s->asked_tib = false;
+    s->asked_svr4 = false;
     s->next_thread = 0;
     memset(s->passed, 0, sizeof s->passed);
     session_drop_document(s);

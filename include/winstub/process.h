@@ -69,6 +69,7 @@ struct process_module {
     uint64_t size;
     gva_t entry;         /* 0: none */
     gva_t first_section; /* base + RVA of the first section */
+    gva_t preferred;     /* ImageBase in its file */
     bool made_up;        /* bare mode's stand-in for a DLL that is not there */
 };
 /*

@@ -22,12 +22,35 @@
 
 struct stub;
 
+/* What the client is told of the memory map (qXfer:memory-map). */
+enum stub_map {
+    STUB_MAP_WIDE, /* the whole user range, cut where allocations begin and end */
+    STUB_MAP_EXACT, /* what is committed when it is asked for; GDB then refuses all the rest, for good */
+    STUB_MAP_NONE,
+};
+
+/* For which system the client may take the guest. */
+enum stub_persona {
+    STUB_PERSONA_AUTO, /* as the client does: a GDB without Windows support gets what Linux has */
+    STUB_PERSONA_WINDOWS, /* nothing of Linux is offered */
+    STUB_PERSONA_LINUX,   /* paths and siginfo are as on Linux, whatever the client asks */
+};
+
 /*
  * target is copied; its ctx must outlive the stub. ERR_NOMEM; ERR_INVALID: an op that every target has is
  * missing, or its registers are too large or too many.
  */
 MUST_USE enum err stub_new(const struct target *target, struct stub **out);
 void stub_free(struct stub *stub); /* takes NULL */
+
+/* These hold for all clients; at first STUB_MAP_WIDE, STUB_PERSONA_AUTO, everything. */
+void stub_set_map(struct stub *stub, enum stub_map map);
+void stub_set_persona(struct stub *stub, enum stub_persona persona);
+/*
+ * Pretend not to know a packet ("vCont", "X", "qXfer:threads:read"; what continues the name behind a
+ * punctuation mark goes with it) or a feature of qSupported ("swbreak"). ERR_NOT_FOUND: there is no such thing.
+ */
+MUST_USE enum err stub_disable(struct stub *stub, const char *name);
 
 /* A new client: every per-connection state (no-ack, features, selected threads, points, last reply) starts afresh. */
 void stub_connect(struct stub *stub);

@@ -44,6 +44,7 @@ struct target_library {
     uint64_t size;
     gva_t
         first_section; /* base + RVA of its first section: what GDB wants as the segment address */
+    gva_t preferred;   /* where its file says that it should lie: ImageBase */
 };
 
 /* One run of like pages; free runs included. Windows' words (winstub/nt.h has the values). */
