@@ -156,6 +156,7 @@ static enum err configure(const struct options *o, struct stub *stub, struct dia
 {
     stub_set_map(stub, o->map);
     stub_set_persona(stub, o->persona);
+    stub_set_version(stub, "winstub " WINSTUB_VERSION);
     for (size_t i = 0; i < o->disabled_count; i++) {
         if (stub_disable(stub, o->disabled[i]))
             return diag_set(why, ERR_INVALID,

@@ -85,6 +85,7 @@ struct stub {
     /* of the server */
     enum stub_map map;
     enum stub_persona persona;
+    const char *version;            /* of the program */
     bool disabled[SESSION_PACKETS]; /* rows of the packet table that are not known */
     struct features withheld;       /* what is not agreed on even if the client offers it */
     bool no_agent;                  /* conditions and commands are not evaluated here */

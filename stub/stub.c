@@ -60,6 +60,7 @@ enum err stub_new(const struct target *target, struct stub **out)
         return ERR_NOMEM;
     }
     s->target = *target;
+    s->version = "winstub";
     client_points_init(&s->points);
     rsp_link_init(&s->link);
     buf_init(&s->inbox, INBOX_MAX);
@@ -89,6 +90,11 @@ void stub_free(struct stub *s)
 void stub_set_map(struct stub *s, enum stub_map map)
 {
     s->map = map;
+}
+
+void stub_set_version(struct stub *s, const char *version)
+{
+    s->version = version;
 }
 
 void stub_set_persona(struct stub *s, enum stub_persona persona)

@@ -46,6 +46,8 @@ void stub_free(struct stub *stub); /* takes NULL */
 /* These hold for all clients; at first STUB_MAP_WIDE, STUB_PERSONA_AUTO, everything. */
 void stub_set_map(struct stub *stub, enum stub_map map);
 void stub_set_persona(struct stub *stub, enum stub_persona persona);
+/* What the client hears when it asks what it talks to; kept, not copied. At first "winstub". */
+void stub_set_version(struct stub *stub, const char *version);
 /*
  * Pretend not to know a packet ("vCont", "X", "qXfer:threads:read"; what continues the name behind a
  * punctuation mark goes with it) or a feature of qSupported ("swbreak"). ERR_NOT_FOUND: there is no such thing.
