@@ -12,6 +12,7 @@ enum {
     OPT_GDB = 256,
     OPT_STDIO,
     OPT_RUN,
+    OPT_STOP,
     OPT_LOG,
     OPT_RAW,
     OPT_ARCH,
@@ -32,6 +33,7 @@ static const struct option long_options[] = {
     {"gdb", required_argument, NULL, OPT_GDB},
     {"stdio", no_argument, NULL, OPT_STDIO},
     {"run", no_argument, NULL, OPT_RUN},
+    {"stop", required_argument, NULL, OPT_STOP},
     {"log", required_argument, NULL, OPT_LOG},
     {"raw", no_argument, NULL, OPT_RAW},
     {"arch", required_argument, NULL, OPT_ARCH},
@@ -64,6 +66,9 @@ const char *options_help(void)
            "there)\n"
            "  --memory-map wide|exact|none, --persona auto|windows|linux, --disable-packet NAME\n"
            "                     what the debugger is told; the README has more\n"
+           "  --stop PLACE       where the program waits for gdb: entry (default), main, tls, "
+           "loader, "
+           "none\n"
            "What to run\n"
            "  --root DIR         folder with the DLLs: a Windows tree, Wine's packages, or `make "
            "sysroot`'s\n"
@@ -109,9 +114,9 @@ static enum err parse_arch(const char *text, struct options *out, struct diag *w
     return diag_set(why, ERR_INVALID, "--arch takes x86 or x86-64, not '%s'", text);
 }
 
-/* One of a few words, the list ends with NULL; *out is its index. */
-static enum err parse_word(const char *option, const char *text, const char *const *words,
-                           unsigned *out, struct diag *why)
+/* One of a few words, the list ends with NULL; *out is its index. takes is how the error lists them. */
+static enum err parse_word(const char *option, const char *takes, const char *text,
+                           const char *const *words, unsigned *out, struct diag *why)
 {
     for (unsigned i = 0; words[i]; i++) {
         if (strcmp(words[i], text) == 0) {
@@ -119,8 +124,7 @@ static enum err parse_word(const char *option, const char *text, const char *con
             return ERR_OK;
         }
     }
-    return diag_set(why, ERR_INVALID, "--%s takes %s, %s or %s, not '%s'", option, words[0],
-                    words[1], words[2], text);
+    return diag_set(why, ERR_INVALID, "--%s takes %s, not '%s'", option, takes, text);
 }
 
 static enum err parse_map(const char *text, struct options *out, struct diag *why)
@@ -128,7 +132,7 @@ static enum err parse_map(const char *text, struct options *out, struct diag *wh
     static const char *const words[] = {
         [STUB_MAP_WIDE] = "wide", [STUB_MAP_EXACT] = "exact", [STUB_MAP_NONE] = "none", NULL};
     unsigned which = out->map;
-    enum err e = parse_word("memory-map", text, words, &which, why);
+    enum err e = parse_word("memory-map", "wide, exact or none", text, words, &which, why);
 
     out->map = (enum stub_map)which;
     return e;
@@ -141,9 +145,21 @@ static enum err parse_persona(const char *text, struct options *out, struct diag
                                         [STUB_PERSONA_LINUX] = "linux",
                                         NULL};
     unsigned which = out->persona;
-    enum err e = parse_word("persona", text, words, &which, why);
+    enum err e = parse_word("persona", "auto, windows or linux", text, words, &which, why);
 
     out->persona = (enum stub_persona)which;
+    return e;
+}
+
+static enum err parse_stop(const char *text, struct options *out, struct diag *why)
+{
+    static const char *const words[] = {
+        [OPTION_STOP_ENTRY] = "entry",   [OPTION_STOP_MAIN] = "main", [OPTION_STOP_TLS] = "tls",
+        [OPTION_STOP_LOADER] = "loader", [OPTION_STOP_NONE] = "none", NULL};
+    unsigned which = out->stop;
+    enum err e = parse_word("stop", "entry, main, tls, loader or none", text, words, &which, why);
+
+    out->stop = (enum option_stop)which;
     return e;
 }
 
@@ -156,7 +172,7 @@ static enum err parse_env(const char *text, struct options *out, struct diag *wh
 }
 
 struct given {
-    bool arch, entry, run, stdio, gdb;
+    bool arch, entry, run, stdio, gdb, stop;
 };
 
 static enum err take_option(int option, struct options *out, struct given *given, struct diag *why)
@@ -174,6 +190,9 @@ static enum err take_option(int option, struct options *out, struct given *given
         given->run = true;
         out->mode = OPTION_RUN;
         return ERR_OK;
+    case OPT_STOP:
+        given->stop = true;
+        return parse_stop(optarg, out, why);
     case OPT_LOG:
         return log_enable(optarg, why);
     case OPT_RAW:
@@ -216,6 +235,11 @@ static enum err check_options(const struct options *o, const struct given *given
     if (given->gdb + given->stdio + given->run > 1)
         return diag_set(why, ERR_INVALID,
                         "--gdb, --stdio and --run exclude each other: give one of them");
+    if (given->run && given->stop)
+        return diag_set(why, ERR_INVALID, "--stop is for a debugger, and --run has none");
+    if (given->stdio && o->stop == OPTION_STOP_NONE)
+        return diag_set(why, ERR_INVALID,
+                        "--stop none leaves gdb nothing to wait for: it goes without --stdio");
     if (!o->file)
         return diag_set(why, ERR_INVALID,
                         "no FILE given: name the Windows program to run; try winstub --help");

@@ -89,6 +89,7 @@ struct stub {
     bool disabled[SESSION_PACKETS]; /* rows of the packet table that are not known */
     struct features withheld;       /* what is not agreed on even if the client offers it */
     bool no_agent;                  /* conditions and commands are not evaluated here */
+    bool shows_output;              /* what the guest prints goes to the client's console */
     void (*flush)(void *ctx);       /* may be NULL */
     void *flush_ctx;
 

@@ -53,6 +53,8 @@ void stub_set_version(struct stub *stub, const char *version);
  * punctuation mark goes with it) or a feature of qSupported ("swbreak"). ERR_NOT_FOUND: there is no such thing.
  */
 MUST_USE enum err stub_disable(struct stub *stub, const char *name);
+/* What the guest prints: to the client's console while it runs, or (at first) where it went when it was started. */
+void stub_set_output(struct stub *stub, bool to_client);
 
 /* A new client: every per-connection state (no-ack, features, selected threads, points, last reply) starts afresh. */
 void stub_connect(struct stub *stub);

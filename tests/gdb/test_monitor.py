@@ -2,8 +2,7 @@
 import json
 import re
 
-from matrix import GDBS, with_one_gdb
-from test_dlls import SYSROOT
+from matrix import GDBS, WIDTHS, with_one_gdb
 
 
 def records(gdb, command):
@@ -37,18 +36,21 @@ def blocks_say_where_things_are(test):
     test.expect("debuggee" in peb["CommandLine"] and peb["CurrentDirectory"] == "C:\\", f"{peb}")
 
 
+NAMES = {64: "NtCreateFile", 32: "'NtCreateFile@44'"}  # as a linker decorates them
+
+
 def real_dlls_have_exports_and_handles(test):
-    server = test.serve("--root", SYSROOT, test.guest("debuggee"))
+    server = test.serve("--root", test.dlls, test.guest("debuggee"))
     gdb = test.debug(test.guest("debuggee"))
     gdb.connect(server)
     found = records(gdb, "exports ntdll NtCreateFile")
-    close = gdb.evaluate("(long long) &NtCreateFile")
+    close = gdb.evaluate(f"(long long) &{NAMES[test.bits]}")
     test.expect([int(row["Address"], 16) for row in found] == [close], f"{found}, and gdb says {close:#x}")
     gdb.do("monitor handles", r"^0x0050 +File", r"C:\\")
     gdb.do("info os handles", r"File")
 
 
-real_dlls_have_exports_and_handles.matrix = [(GDBS[-1], 64)]
+real_dlls_have_exports_and_handles.matrix = [(GDBS[-1], bits, "sysroot") for bits in WIDTHS]
 
 
 @with_one_gdb

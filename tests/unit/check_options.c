@@ -78,6 +78,9 @@ static const struct {
     {{"--persona", "mac", "a.exe"}, "auto, windows or linux, not 'mac'"},
     {{"--run", "--stdio", "a.exe"}, "exclude each other"},
     {{"--run", "--gdb", "1", "a.exe"}, "exclude each other"},
+    {{"--stop", "end", "a.exe"}, "'end'"},
+    {{"--stop", "main", "--run", "a.exe"}, "--run has none"},
+    {{"--stop", "none", "--stdio", "a.exe"}, "goes without --stdio"},
 };
 
 START_TEST(refusals_name_the_option)
