@@ -1,12 +1,16 @@
 /* What a refused access ran into, in a user's words. */
-#include "vm/space.h"
+#include "vm/section.h"
 #include "winstub/buf.h"
 
 #define NEAR (UINT64_C(1) << 20) /* allocations farther away explain nothing */
 
 static const char *type_name(const struct allocation *a)
 {
-    return a->type == MEM_IMAGE ? "image" : "private allocation";
+    if (!a->view)
+        return "private allocation";
+    if (a->type == MEM_IMAGE)
+        return "image";
+    return view_has_file(a->view) ? "file view" : "pagefile view";
 }
 
 /* "private allocation 0x20000 (heap)"; run may be NULL. */
