@@ -52,7 +52,8 @@ static enum err set_break(struct run *run, enum point_kind kind, gva_t addr, boo
     enum err e;
 
     if (!on) {
-        if (points_remove(&run->points, addr, POINT_BIT(kind)))
+        if (points_remove(&run->points, addr, POINT_BIT(kind)) &&
+            addr != process_raise_point(run->process))
             cpu_break_remove(run->cpu, addr);
         return ERR_OK;
     }
@@ -213,6 +214,21 @@ static void stop_at_raised(struct run *run)
     exception_describe_raised(run->process, &run->raised, &run->stop);
 }
 
+/* Does the guest raise an exception here? */
+static bool stop_at_raise_point(struct run *run, gva_t pc)
+{
+    if (!pc || pc != process_raise_point(run->process) ||
+        !process_raise_called(run->process, &run->raised))
+        return false;
+    stop_at_raised(run);
+    return true;
+}
+
+static bool stop_at_break(struct run *run, gva_t pc)
+{
+    return (points_at(&run->points, pc) && run_hit(run, pc)) || stop_at_raise_point(run, pc);
+}
+
 static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
 {
     uint32_t exit_code = 0;
@@ -251,7 +267,7 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
         stop_as(run, STOP_INTERRUPT);
         return true;
     case CPU_EVENT_BREAK:
-        return run_hit(run, event->pc);
+        return stop_at_break(run, event->pc);
     case CPU_EVENT_STEP:
         return false;
     case CPU_EVENT_TRAP:
@@ -410,6 +426,8 @@ static enum err go(struct run *run)
     if (settle_exception(run))
         return ERR_OK;
     run->stop = (struct target_stop){.kind = STOP_STEP, .tid = tid};
+    if (run->action.kind != ACTION_HALT && stop_at_raise_point(run, cpu_get(run->cpu, CPU_RIP)))
+        return ERR_OK;
     switch (run->action.kind) {
     case ACTION_STEP:
         return go_step(run);
@@ -440,11 +458,10 @@ enum err run_go(struct run *run, struct target_stop *why)
     return e;
 }
 
-enum err run_to_entry(struct run *run, struct target_stop *why)
+enum err run_to(struct run *run, gva_t place, struct target_stop *why)
 {
     const struct target_action on = {.kind = ACTION_CONTINUE};
-    gva_t entry = process_entry(run->process);
-    enum err e = run_point(run, POINT_BREAK_HW, entry, 1, true);
+    enum err e = run_point(run, POINT_BREAK_HW, place, 1, true);
 
     if (!e)
         e = run_resume(run, &on, 1);
@@ -455,8 +472,8 @@ enum err run_to_entry(struct run *run, struct target_stop *why)
     run->starting = false;
     (void)process_modules_changed(run->process); /* whoever connects reads the whole list */
     if (!e)
-        e = run_point(run, POINT_BREAK_HW, entry, 1, false);
-    if (why->kind == STOP_BREAK_HW && cpu_get(run->cpu, CPU_RIP) == entry)
+        e = run_point(run, POINT_BREAK_HW, place, 1, false);
+    if (why->kind == STOP_BREAK_HW && cpu_get(run->cpu, CPU_RIP) == place)
         run->stop = *why = (struct target_stop){.kind = STOP_STEP, .tid = why->tid};
     return e;
 }
