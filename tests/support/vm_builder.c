@@ -236,6 +236,26 @@ gva_t build_view(struct vm_section *s, gva_t base, uint64_t offset, uint64_t siz
     return base;
 }
 
+uint8_t byte_at(const struct vm *vm, gva_t addr)
+{
+    uint8_t b = 0;
+
+    if (vm_debug_read(vm, addr, &b, 1) != 1)
+        give_up("vm_debug_read", STATUS_NOT_COMMITTED);
+    return b;
+}
+
+void store_byte(struct vm *vm, gva_t addr, uint8_t value)
+{
+    struct vm_fill fill;
+    uint64_t size;
+
+    if (vm_fill(vm, addr / VM_PAGE_SIZE * VM_PAGE_SIZE, VM_WRITE, &fill) ||
+        !(fill.access & VM_WRITE))
+        give_up("vm_fill", STATUS_ACCESS_VIOLATION);
+    vm_arena(vm, &size)[fill.offset + addr % VM_PAGE_SIZE] = value;
+}
+
 nt_status build_image(struct vm *vm, gva_t base)
 {
     static const struct vm_image_run runs[] = {

@@ -72,6 +72,10 @@ gva_t build_view(struct vm_section *s, gva_t base, uint64_t offset, uint64_t siz
 nt_status try_view(struct vm_section *s, gva_t base, uint64_t offset, uint64_t size,
                    uint32_t protect);
 
+/* The byte at addr, and storing one as the guest does. Each ends the test on failure. */
+uint8_t byte_at(const struct vm *vm, gva_t addr);
+void store_byte(struct vm *vm, gva_t addr, uint8_t value);
+
 /* An image view of four pages at base: header READONLY, .text EXECUTE_READ, .data WRITECOPY, .bss WRITECOPY (zero). */
 nt_status build_image(struct vm *vm, gva_t base);
 

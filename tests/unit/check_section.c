@@ -29,28 +29,9 @@ static void teardown(void)
     vm_free(vm);
 }
 
-static uint8_t byte_at(gva_t addr)
-{
-    uint8_t b = 0;
-
-    ck_assert_uint_eq(vm_debug_read(vm, addr, &b, 1), 1);
-    return b;
-}
-
 static enum vm_fault fill(gva_t page, enum vm_access want, struct vm_fill *out)
 {
     return vm_fill(vm, page, want, out);
-}
-
-/* Write a byte as the guest does. */
-static void store(gva_t addr, uint8_t value)
-{
-    struct vm_fill f;
-    uint64_t size;
-
-    ck_assert_int_eq(fill(addr & ~UINT64_C(0xfff), VM_WRITE, &f), VM_FAULT_NONE);
-    ck_assert_uint_eq(f.access & VM_WRITE, VM_WRITE);
-    vm_arena(vm, &size)[f.offset + addr % VM_PAGE_SIZE] = value;
 }
 
 static struct vm_stats stats(void)
@@ -176,8 +157,8 @@ START_TEST(M18_views_outlive_handles)
 
     build_view(section, A, 0, 0, RW);
     vm_section_unref(section);
-    store(A + 0x1234, 7);
-    ck_assert_uint_eq(byte_at(A + 0x1234), 7);
+    store_byte(vm, A + 0x1234, 7);
+    ck_assert_uint_eq(byte_at(vm, A + 0x1234), 7);
     ck_assert_uint_eq(stats().committed, 0x3000);
     ck_succeeds(vm_unmap_view(vm, A));
     ck_assert_uint_eq(stats().committed, 0);
@@ -202,8 +183,8 @@ START_TEST(shared_bytes)
 {
     s = build_section(vm, 0x20000, RW, SEC_COMMIT);
     build_view(s, A, 0, 0x10000, RW);
-    store(A, 1);
-    store(A + 0x5000, 1);
+    store_byte(vm, A, 1);
+    store_byte(vm, A + 0x5000, 1);
     ck_assert_uint_eq(stats().shared, 0);
     build_view(s, B, 0, 0x1000, RW);
     ck_assert_uint_eq(stats().resident, 0x2000);
@@ -224,10 +205,10 @@ START_TEST(files_are_read_when_touched)
     ck_assert_uint_eq(file.reads, 0);
     ck_assert_int_eq(fill(A + 0x12000, VM_READ, &f), VM_FAULT_NONE);
     ck_assert_uint_eq(file.reads, 1);
-    ck_assert_uint_eq(byte_at(A + 0x127ff), 'f');
-    ck_assert_uint_eq(byte_at(A + 0x12800), 0); /* behind the end */
+    ck_assert_uint_eq(byte_at(vm, A + 0x127ff), 'f');
+    ck_assert_uint_eq(byte_at(vm, A + 0x12800), 0); /* behind the end */
     ck_assert_uint_eq(file.reads, 1);
-    ck_assert_uint_eq(byte_at(A + 0x4000), 'f'); /* a debugger reads too */
+    ck_assert_uint_eq(byte_at(vm, A + 0x4000), 'f'); /* a debugger reads too */
     ck_assert_uint_eq(file.reads, 2);
     ck_assert_uint_eq(region_at(vm, A).size, 0x13000);
     ck_assert_str_eq(region_at(vm, A).path, "C:\\data.bin");
@@ -238,8 +219,8 @@ START_TEST(what_was_written_is_written_back_once)
 {
     s = build_file_section(vm, &file, RW);
     build_view(s, A, 0, 0, RW);
-    ck_assert_uint_eq(byte_at(A), 'f');
-    store(A + 0x12000, 'x');
+    ck_assert_uint_eq(byte_at(vm, A), 'f');
+    store_byte(vm, A + 0x12000, 'x');
     ck_assert(vm_debug_write(vm, A + 0x3000, "yy", 2));
     ck_succeeds(vm_section_flush(vm, A, 0x3000));
     ck_assert_uint_eq(file.writes, 0);
@@ -260,11 +241,11 @@ START_TEST(a_write_after_a_flush_is_noticed)
 
     s = build_file_section(vm, &file, RW);
     build_view(s, A, 0, 0, RW);
-    store(A, 'x');
+    store_byte(vm, A, 'x');
     ck_succeeds(vm_section_flush(vm, A, 0));
     ck_assert_int_eq(fill(A, VM_READ, &f), VM_FAULT_NONE);
     ck_assert_uint_eq(f.access, VM_READ);
-    store(A, 'y');
+    store_byte(vm, A, 'y');
     ck_succeeds(vm_section_flush(vm, A, 0));
     ck_assert_uint_eq(file.bytes[0], 'y');
 }
@@ -275,7 +256,7 @@ START_TEST(the_end_writes_back)
     struct vm_section *section = build_file_section(vm, &file, RW);
 
     build_view(section, A, 0, 0, RW);
-    store(A + 5, 'y');
+    store_byte(vm, A + 5, 'y');
     vm_section_unref(section);
     ck_assert_uint_eq(file.writes + file.releases, 0);
     ck_succeeds(vm_unmap_view(vm, A + 0x12000));
@@ -291,19 +272,19 @@ START_TEST(a_file_that_fails)
 
     s = build_file_section(vm, &file, RW);
     build_view(s, A, 0, 0, RW);
-    store(A + 0x1000, 'z');
+    store_byte(vm, A + 0x1000, 'z');
     file.broken = true;
     ck_assert_int_eq(fill(A, VM_READ, &f), VM_FAULT_IN_PAGE);
     ck_status(vm_read(vm, A, &b, 1), STATUS_IN_PAGE_ERROR);
     ck_status(vm_write(vm, A, "b", 1), STATUS_IN_PAGE_ERROR);
     ck_assert_uint_eq(vm_debug_read(vm, A, &b, 1), 0);
     ck_assert(!vm_debug_write(vm, A, "b", 1));
-    ck_assert_uint_eq(byte_at(A + 0x1000), 'z');
+    ck_assert_uint_eq(byte_at(vm, A + 0x1000), 'z');
     ck_status(vm_section_flush(vm, A, 0), STATUS_IN_PAGE_ERROR);
     file.broken = false;
     ck_succeeds(vm_section_flush(vm, A, 0));
     ck_assert_uint_eq(file.bytes[0x1000], 'z');
-    ck_assert_uint_eq(byte_at(A), 'f');
+    ck_assert_uint_eq(byte_at(vm, A), 'f');
 }
 END_TEST
 
@@ -317,20 +298,20 @@ START_TEST(contents_and_commitment_come_back)
     build_view(s, A, 0, 0, RW);
     build_view(s, B, 0x10000, 0, RW);
     ck_succeeds(try_allocate(vm, A + 0x10000, 0x1000, MEM_COMMIT, RW));
-    store(A + 0x10000, 1);
+    store_byte(vm, A + 0x10000, 1);
     saved = vm_save(vm);
-    store(B, 2);
-    ck_assert_uint_eq(byte_at(A + 0x10000), 2);
+    store_byte(vm, B, 2);
+    ck_assert_uint_eq(byte_at(vm, A + 0x10000), 2);
     ck_succeeds(try_allocate(vm, B + 0x1000, 0x2000, MEM_COMMIT, RW));
     ck_assert_uint_eq(stats().committed, 0x3000);
     for (int i = 0; i < 2; i++) {
         ck_assert(vm_restore(vm, saved));
-        ck_assert_uint_eq(byte_at(A + 0x10000), 1);
-        ck_assert_uint_eq(byte_at(B), 1);
+        ck_assert_uint_eq(byte_at(vm, A + 0x10000), 1);
+        ck_assert_uint_eq(byte_at(vm, B), 1);
         ck_assert_uint_eq(stats().committed, 0x1000);
         ck_assert_uint_eq(region_at(vm, A + 0x11000).state, MEM_RESERVE);
-        store(A + 0x10000, 3);
-        ck_assert_uint_eq(byte_at(B), 3);
+        store_byte(vm, A + 0x10000, 3);
+        ck_assert_uint_eq(byte_at(vm, B), 3);
     }
     vm_saved_free(saved);
 }
@@ -343,19 +324,19 @@ START_TEST(a_moment_brings_a_section_back)
 
     build_view(section, A, 0, 0, RW);
     vm_section_unref(section);
-    store(A, 5);
+    store_byte(vm, A, 5);
     saved = vm_save(vm);
-    store(A, 6);
+    store_byte(vm, A, 6);
     ck_succeeds(vm_unmap_view(vm, A));
     ck_assert_uint_eq(stats().committed, 0);
     build_committed(vm, A, 0x1000);
     ck_assert(vm_valid(vm));
     ck_assert(vm_restore(vm, saved));
-    ck_assert_uint_eq(byte_at(A), 5);
+    ck_assert_uint_eq(byte_at(vm, A), 5);
     ck_assert_uint_eq(stats().committed, 0x3000);
     vm_saved_free(saved);
-    store(A, 7);
-    ck_assert_uint_eq(byte_at(A), 7);
+    store_byte(vm, A, 7);
+    ck_assert_uint_eq(byte_at(vm, A), 7);
 }
 END_TEST
 
@@ -365,12 +346,12 @@ START_TEST(a_later_section_keeps_what_it_holds)
 
     s = build_section(vm, 0x3000, RW, SEC_COMMIT);
     build_view(s, A, 0, 0, RW);
-    store(A, 5);
+    store_byte(vm, A, 5);
     ck_assert(vm_restore(vm, saved));
     vm_saved_free(saved);
     ck_assert_uint_eq(region_at(vm, A).state, MEM_FREE);
     build_view(s, B, 0, 0, RW);
-    ck_assert_uint_eq(byte_at(B), 5);
+    ck_assert_uint_eq(byte_at(vm, B), 5);
 }
 END_TEST
 
@@ -382,15 +363,15 @@ START_TEST(after_a_save_no_answer_names_a_frame_that_a_write_replaces)
     s = build_section(vm, 0x1000, RW, SEC_COMMIT);
     build_view(s, A, 0, 0, RW);
     build_view(s, B, 0, 0, PAGE_READONLY);
-    store(A, 1);
+    store_byte(vm, A, 1);
     saved = vm_save(vm);
     ck_assert_int_eq(fill(B, VM_READ, &read), VM_FAULT_NONE);
     ck_assert_int_eq(fill(A, VM_WRITE, &written), VM_FAULT_NONE);
     ck_assert_uint_eq(read.offset, written.offset);
     ck_assert(vm_debug_write(vm, A, "x", 1));
-    ck_assert_uint_eq(byte_at(B), 'x');
+    ck_assert_uint_eq(byte_at(vm, B), 'x');
     ck_assert(vm_restore(vm, saved));
-    ck_assert_uint_eq(byte_at(B), 1);
+    ck_assert_uint_eq(byte_at(vm, B), 1);
     vm_saved_free(saved);
 }
 END_TEST
@@ -400,7 +381,7 @@ START_TEST(invariants)
     s = build_section(vm, 0x3000, RW, SEC_RESERVE);
     build_view(s, A, 0, 0, RW);
     ck_succeeds(try_allocate(vm, A, 0x1000, MEM_COMMIT, RW));
-    store(A, 1);
+    store_byte(vm, A, 1);
     ck_assert(vm_valid(vm));
     s->charge += VM_PAGE_SIZE;
     ck_assert(!vm_valid(vm));

@@ -202,7 +202,7 @@ START_TEST(first_write_to_writecopy)
     version = vm_layout_version(vm);
     ck_assert_uint_eq(filled(IMAGE + 0x2000, VM_WRITE).access, VM_READ | VM_WRITE);
     ck_assert_uint_gt(vm_layout_version(vm), version);
-    ck_assert_uint_ne(filled(IMAGE + 0x2000, VM_READ).offset, before.offset); /* its own */
+    ck_assert_uint_ne(filled(IMAGE + 0x2000, VM_READ).offset, before.offset);       /* its own */
     ck_assert_uint_eq(filled(IMAGE + 0x3000, VM_WRITE).access, VM_READ | VM_WRITE); /* zero page */
     ck_assert_uint_eq(heard.revoked, 0);
 }
