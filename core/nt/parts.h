@@ -58,6 +58,7 @@ struct process {
     struct process_thread thread;
     gva_t stack_bottom;    /* of the reserve */
     struct kernel *kernel; /* NULL: bare mode */
+    struct diag missing;   /* why, when DLLs were looked for and not found */
 };
 
 /* The handles that console programs are started with. Nothing answers to them in bare mode. */

@@ -254,6 +254,8 @@ static nt_status change(struct vm *vm, const struct vm_request *req, struct rang
 
     if (!a || r.end > a->end || a->placeholder)
         return STATUS_CONFLICTING_ADDRESSES;
+    if (a->foreign)
+        return STATUS_ALREADY_COMMITTED;
     if (req->type & MEM_RESET)
         st = reset(a);
     else if (a->view)

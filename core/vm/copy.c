@@ -9,19 +9,21 @@
 
 /* ---- The debugger ---------------------------------------------------------------------------- */
 
-/* Copy from pages of a that are committed; returns how many bytes, short when a file cannot be read. */
+/*
+ * Copy from pages of a that are committed; returns how many bytes, short when a file cannot be read, and none from a
+ * device.
+ */
 static size_t read_run(const struct vm *vm, const struct allocation *a, gva_t addr, uint8_t *dst,
                        size_t len)
 {
+    const uint8_t *bytes;
     size_t done = 0;
-    frame_t frame;
 
-    while (done < len && pages_shown(vm, a, page_down(addr + done), &frame)) {
+    while (done < len && pages_shown(vm, a, page_down(addr + done), &bytes)) {
         size_t part = pages_within(addr + done, len - done);
 
-        if (frame != FRAME_NONE)
-            memcpy(dst + done, frames_bytes(&vm->frames, frame) + (addr + done) % VM_PAGE_SIZE,
-                   part);
+        if (bytes)
+            memcpy(dst + done, bytes + (addr + done) % VM_PAGE_SIZE, part);
         else
             memset(dst + done, 0, part);
         done += part;
@@ -49,7 +51,12 @@ size_t vm_debug_read(const struct vm *vm, gva_t addr, void *dst, size_t len)
     return done;
 }
 
-/* Is all of [addr, addr + len) committed? *parts: pages of views that a write makes private. */
+static bool is_device(const struct vm *vm, const struct allocation *a)
+{
+    return a->foreign && foreign_is_device(foreigns_find(&vm->foreign, a->base)->memory);
+}
+
+/* Is all of [addr, addr + len) committed and no device's? *parts: pages of views that a write makes private. */
 static bool is_committed(const struct vm *vm, gva_t addr, size_t len, size_t *parts)
 {
     gva_t end = addr + len;
@@ -62,7 +69,7 @@ static bool is_committed(const struct vm *vm, gva_t addr, size_t len, size_t *pa
     while (addr < end) {
         gva_t stop;
 
-        if (!pages_find(vm, addr, &at, &why))
+        if (!pages_find(vm, addr, &at, &why) || is_device(vm, at.a))
             return false;
         stop = at.run->end < end ? at.run->end : end;
         if (pages_part_on_write(&at))
@@ -79,18 +86,23 @@ static bool reserve_parts(struct vm *vm, size_t parts)
            pool_reserve(&vm->pt_space.nodes, parts * PT_LEVELS);
 }
 
-/* Make a page of a view ready for a host write, but leave it to the view's section if it is there. */
-static bool own_view_page(struct vm *vm, const struct place *at)
+/*
+ * Make a page without an entry ready for a host write: its own gets a frame, a view's section has it ready; lent memory
+ * is as it is.
+ */
+static bool own_absent_page(struct vm *vm, const struct place *at)
 {
     const struct view *v = at->a->view;
-    uint64_t page = view_page(v, at->page);
     frame_t frame;
     pte_t e;
 
-    (void)vm;
+    if (at->a->foreign)
+        return true;
+    if (!v)
+        return pages_touch(vm, at, &e);
     if (pages_part_on_write(at))
-        return section_look(v->section, page, &frame) == VM_FAULT_NONE;
-    return section_touch(v->section, page, true, &e) == VM_FAULT_NONE;
+        return section_look(v->section, view_page(v, at->page), &frame) == VM_FAULT_NONE;
+    return section_touch(v->section, view_page(v, at->page), true, &e) == VM_FAULT_NONE;
 }
 
 /* Make a committed page ready for a host write. */
@@ -102,8 +114,7 @@ static bool own_page(struct vm *vm, gva_t page)
     struct place at;
 
     if (!e)
-        return pages_find(vm, page, &at, &why) &&
-               (at.a->view ? own_view_page(vm, &at) : pages_touch(vm, &at, &e));
+        return pages_find(vm, page, &at, &why) && own_absent_page(vm, &at);
     if (!shared)
         return true;
     if (!pages_unshare(vm, page, &e))
@@ -113,36 +124,50 @@ static bool own_page(struct vm *vm, gva_t page)
 }
 
 /* The entry of a page that a view shows of its section, made private if a write does that. */
-static bool view_entry(struct vm *vm, gva_t page, pte_t *e)
+static bool view_entry(struct vm *vm, const struct place *at, pte_t *e)
 {
-    enum vm_fault why;
-    struct place at;
+    struct vm_section *s = at->a->view->section;
+    uint64_t page = view_page(at->a->view, at->page);
+    struct range r = {at->page, at->page + VM_PAGE_SIZE};
     frame_t from;
 
-    if (!pages_find(vm, page, &at, &why))
+    if (!pages_part_on_write(at))
+        return section_touch(s, page, true, e) == VM_FAULT_NONE;
+    if (section_look(s, page, &from) || !pages_part(vm, at, from, e))
         return false;
-    if (!pages_part_on_write(&at))
-        return section_touch(at.a->view->section, view_page(at.a->view, page), true, e) ==
-               VM_FAULT_NONE;
-    if (section_look(at.a->view->section, view_page(at.a->view, page), &from) ||
-        !pages_part(vm, &at, from, e))
-        return false;
-    space_revoke(vm, (struct range){page, page + VM_PAGE_SIZE});
+    space_revoke(vm, r);
     return true;
 }
 
-/* Write into a page that is ready for it, so that nothing can fail. */
-static void write_page(struct vm *vm, gva_t addr, const uint8_t *src, size_t len)
+/* The bytes of a page that is ready for a host write, and their offset as vm_fill counts. */
+static uint8_t *ready_page(struct vm *vm, gva_t page, uint64_t *offset)
 {
     bool shared;
-    pte_t e = pt_get(&vm->pages, page_number(addr), &shared);
-    bool ready = e || view_entry(vm, page_down(addr), &e);
+    pte_t e = pt_get(&vm->pages, page_number(page), &shared);
+    enum vm_fault why;
+    struct place at;
 
-    assert(ready);
-    if (!ready)
+    if (!e && pages_find(vm, page, &at, &why)) {
+        if (at.a->foreign)
+            return foreign_bytes(&vm->foreign, page, offset);
+        if (!view_entry(vm, &at, &e))
+            return NULL;
+    }
+    *offset = (uint64_t)pte_frame(e) * FRAME_SIZE;
+    return frames_bytes(&vm->frames, pte_frame(e));
+}
+
+/* Write into a page that is ready for it. */
+static void write_page(struct vm *vm, gva_t addr, const uint8_t *src, size_t len)
+{
+    uint64_t offset = 0;
+    uint8_t *bytes = ready_page(vm, page_down(addr), &offset);
+
+    assert(bytes);
+    if (!bytes)
         return;
-    memcpy(pages_bytes(vm, e, addr), src, len);
-    space_frame_changed(vm, pte_frame(e));
+    memcpy(bytes + addr % VM_PAGE_SIZE, src, len);
+    space_bytes_changed(vm, page_down(offset));
 }
 
 static void write_pages(struct vm *vm, gva_t addr, const uint8_t *src, size_t len)

@@ -58,6 +58,18 @@ static enum vm_fault fill_present(struct vm *vm, gva_t page, enum vm_access want
     return VM_FAULT_NONE;
 }
 
+/* An allowed access to memory that is not the vm's. */
+static enum vm_fault fill_foreign(const struct vm *vm, const struct place *at, enum vm_access want,
+                                  struct vm_fill *out)
+{
+    uint64_t offset;
+
+    if (!foreign_bytes(&vm->foreign, at->page, &offset))
+        return want == VM_EXEC ? VM_FAULT_NOEXEC : VM_FAULT_DEVICE;
+    *out = (struct vm_fill){offset, protection_access(at->run->protect, vm->dep)};
+    return VM_FAULT_NONE;
+}
+
 /* An allowed write that makes a page of a view private. */
 static enum vm_fault fill_part(struct vm *vm, const struct place *at, struct vm_fill *out)
 {
@@ -111,6 +123,8 @@ enum vm_fault vm_fill(struct vm *vm, gva_t page, enum vm_access want, struct vm_
     fault = refusal(vm, at.run->protect, want);
     if (fault)
         return fault;
+    if (at.a->foreign)
+        return fill_foreign(vm, &at, want, out);
     if (at.a->view)
         return fill_view(vm, &at, want, out);
     if (!pages_touch(vm, &at, &e))

@@ -90,14 +90,21 @@ bool pages_part(struct vm *vm, const struct place *at, frame_t from, pte_t *out)
     return true;
 }
 
-bool pages_shown(const struct vm *vm, const struct allocation *a, gva_t page, frame_t *out)
+bool pages_shown(const struct vm *vm, const struct allocation *a, gva_t page, const uint8_t **bytes)
 {
     bool shared;
     pte_t e = pt_get(&vm->pages, page_number(page), &shared);
+    frame_t frame = e ? pte_frame(e) : FRAME_NONE;
+    uint64_t offset;
 
-    *out = e ? pte_frame(e) : FRAME_NONE;
-    return e || !a->view ||
-           section_look(a->view->section, view_page(a->view, page), out) == VM_FAULT_NONE;
+    if (a->foreign) {
+        *bytes = foreign_bytes(&vm->foreign, page, &offset);
+        return *bytes;
+    }
+    if (!e && a->view && section_look(a->view->section, view_page(a->view, page), &frame))
+        return false;
+    *bytes = frame == FRAME_NONE ? NULL : frames_bytes(&vm->frames, frame);
+    return true;
 }
 
 size_t pages_within(gva_t addr, size_t len)
@@ -105,9 +112,4 @@ size_t pages_within(gva_t addr, size_t len)
     size_t room = VM_PAGE_SIZE - (size_t)(addr % VM_PAGE_SIZE);
 
     return len < room ? len : room;
-}
-
-uint8_t *pages_bytes(const struct vm *vm, pte_t e, gva_t addr)
-{
-    return frames_bytes(&vm->frames, pte_frame(e)) + addr % VM_PAGE_SIZE;
 }

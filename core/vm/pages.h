@@ -36,16 +36,13 @@ bool pages_part_on_write(const struct place *at);
 MUST_USE bool pages_part(struct vm *vm, const struct place *at, frame_t from, pte_t *out);
 
 /*
- * The frame whose bytes a committed page of a shows; FRAME_NONE: zeros. Pages of files are read at the first time.
- * False: that cannot be done.
+ * The bytes that a committed page of a shows, in the host; NULL: zeros. Pages of files are read at the first time.
+ * False: that cannot be done, or the page is a device's.
  */
 MUST_USE bool pages_shown(const struct vm *vm, const struct allocation *a, gva_t page,
-                          frame_t *out);
+                          const uint8_t **bytes);
 
 /* The part of [addr, addr + len) that lies in addr's page. */
 size_t pages_within(gva_t addr, size_t len);
-
-/* The host's view of the byte at addr, whose page has this entry. */
-uint8_t *pages_bytes(const struct vm *vm, pte_t e, gva_t addr);
 
 #endif

@@ -18,7 +18,7 @@ static bool find_committed(struct peek *p)
 
         if (vm_query(p->vm, p->at, &r) != STATUS_SUCCESS)
             return false;
-        if (r.state == MEM_COMMIT) {
+        if (r.state == MEM_COMMIT && !r.device) {
             p->a = allocs_find(&p->vm->allocs, p->at);
             p->committed = r.base + r.size < p->end ? r.base + r.size : p->end;
             return true;
@@ -42,38 +42,38 @@ static uint64_t end_of_row(const struct vm *vm, uint64_t first, frame_t frame, u
     return page;
 }
 
-/* The page behind those of private memory, from first on, that lie together. *frame: where; FRAME_NONE: nowhere. */
-static uint64_t end_of_private(const struct vm *vm, uint64_t first, uint64_t end, frame_t *frame)
+/* The page behind those of private memory, from first on, that lie together. *bytes: where; NULL: nowhere. */
+static uint64_t end_of_private(const struct vm *vm, uint64_t first, uint64_t end,
+                               const uint8_t **bytes)
 {
     uint64_t page = first;
     pte_t e;
 
-    *frame = FRAME_NONE;
+    *bytes = NULL;
     if (!pt_next(&vm->pages, &page, end, &e))
         return end;
     if (page > first)
         return page;
-    *frame = pte_frame(e);
-    return end_of_row(vm, first, *frame, end);
+    *bytes = frames_bytes(&vm->frames, pte_frame(e));
+    return end_of_row(vm, first, pte_frame(e), end);
 }
 
-/* The same for a view; at least one page. *shown: false if that one cannot be read. */
-static uint64_t end_of_shown(const struct peek *p, uint64_t first, uint64_t end, frame_t *frame,
-                             bool *shown)
+/* The same for other memory; at least one page. *shown: false if that one cannot be read. */
+static uint64_t end_of_shown(const struct peek *p, uint64_t first, uint64_t end,
+                             const uint8_t **bytes, bool *shown)
 {
     uint64_t page = first + 1;
-    frame_t next;
+    const uint8_t *next;
 
-    *shown = pages_shown(p->vm, p->a, first * VM_PAGE_SIZE, frame);
+    *shown = pages_shown(p->vm, p->a, first * VM_PAGE_SIZE, bytes);
     while (*shown && page < end && pages_shown(p->vm, p->a, page * VM_PAGE_SIZE, &next) &&
-           next == (*frame == FRAME_NONE ? FRAME_NONE : *frame + (page - first)))
+           next == (*bytes ? *bytes + (page - first) * VM_PAGE_SIZE : NULL))
         page++;
     return page;
 }
 
 bool peek_next(struct peek *p)
 {
-    frame_t frame;
     bool shown = true;
 
     do {
@@ -83,13 +83,13 @@ bool peek_next(struct peek *p)
             return false;
         first = page_number(p->at);
         end = page_number(page_up(p->committed));
-        stop = p->a->view ? end_of_shown(p, first, end, &frame, &shown)
-                          : end_of_private(p->vm, first, end, &frame);
+        stop = p->a->type == MEM_PRIVATE ? end_of_private(p->vm, first, end, &p->bytes)
+                                         : end_of_shown(p, first, end, &p->bytes, &shown);
         p->addr = p->at;
         p->at = stop * VM_PAGE_SIZE < p->committed ? stop * VM_PAGE_SIZE : p->committed;
     } while (!shown);
     p->len = (size_t)(p->at - p->addr);
-    p->bytes =
-        frame == FRAME_NONE ? NULL : frames_bytes(&p->vm->frames, frame) + p->addr % VM_PAGE_SIZE;
+    if (p->bytes)
+        p->bytes += p->addr % VM_PAGE_SIZE;
     return true;
 }

@@ -51,6 +51,7 @@ void vm_free(struct vm *vm)
     vm_set_observer(vm, NULL);
     space_forget_saved(vm);
     space_discard_all(vm);
+    foreigns_fini(&vm->foreign);
     pt_fini(&vm->pages);
     pt_space_fini(&vm->pt_space);
     pool_fini(&vm->index_pool);
@@ -152,8 +153,13 @@ void space_revoke(const struct vm *vm, struct range r)
 
 void space_frame_changed(const struct vm *vm, frame_t frame)
 {
+    space_bytes_changed(vm, (uint64_t)frame * FRAME_SIZE);
+}
+
+void space_bytes_changed(const struct vm *vm, uint64_t offset)
+{
     if (vm->observer.frame_changed)
-        vm->observer.frame_changed(vm->observer.ctx, (uint64_t)frame * FRAME_SIZE);
+        vm->observer.frame_changed(vm->observer.ctx, offset);
 }
 
 bool space_may_commit(const struct vm *vm, uint64_t bytes)
@@ -281,6 +287,8 @@ void space_leave(struct vm *vm, struct allocation *a)
         vm->committed -= space_committed(runs_first(&a->runs), all);
     vm->reserved -= all.end - all.start;
     allocs_remove(&vm->allocs, a);
+    if (a->foreign)
+        foreigns_remove(vm, a->base);
 }
 
 void space_discard_all(struct vm *vm)

@@ -57,7 +57,7 @@ static bool allocations_valid(const struct vm *vm)
         struct range all = {a->base, a->end};
 
         if (!runs_valid(&a->runs, all.start, all.end) || all.start % VM_PAGE_SIZE ||
-            all.end % VM_PAGE_SIZE || (a->type == MEM_PRIVATE) != !a->view ||
+            all.end % VM_PAGE_SIZE || (a->type == MEM_PRIVATE) == (a->view || a->foreign) ||
             (a->view && !view_valid(vm, a)))
             return false;
         reserved += all.end - all.start;
@@ -145,5 +145,5 @@ static bool pages_valid(const struct vm *vm)
 bool vm_valid(const struct vm *vm)
 {
     return frames_valid(&vm->frames) && pt_valid(&vm->pages) && allocations_valid(vm) &&
-           pages_valid(vm);
+           foreigns_valid(vm) && pages_valid(vm);
 }

@@ -91,6 +91,8 @@ MUST_USE enum err process_file(const struct process *process, const char *path, 
  * the DLLs' business, and its modules come and go.
  */
 bool process_has_dlls(const struct process *process);
+/* Why not, when `roots` were looked through in vain: one sentence that says what helps; "" otherwise. */
+const char *process_missing_dlls(const struct process *process);
 /* Where the program's own code begins: in bare mode where it stands, with DLLs where the loader will call it. */
 gva_t process_entry(const struct process *process);
 /* Places in the program that a debugger may want to stop at first. */

@@ -492,7 +492,7 @@ static bool execute(struct fake_target *f, struct fake_thread *t, struct target_
         return true;
     case 0xff:
         stop->kind = STOP_IMPORT;
-        note(stop, "KERNEL32!CreateFileA called from 0x1000: no DLL folder given");
+        note(stop, "KERNEL32!CreateFileA called from 0x1000: run without DLLs");
         return true;
     case 0x06:
         stop->kind = STOP_ENGINE;
