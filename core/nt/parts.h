@@ -27,7 +27,6 @@ struct module {
     struct process_module info; /* its texts are name and path below */
     char *name;                 /* "kernel32.dll" */
     char *path;                 /* "C:\Windows\System32\KERNEL32.DLL" */
-    gva_t preferred;            /* ImageBase in its file */
     uint32_t timestamp;
     bool has_tls;
     struct buf names; /* NUL-terminated, the empty one first */
