@@ -167,7 +167,8 @@ GUESTS := $(foreach g,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c)
           $(patsubst tests/guests/%.s,$O/guests/%.bin,$(wildcard tests/guests/*.s))
 # Whole programs with the C runtime: they need DLLs.
 programs = $(foreach p,$(basename $(notdir $(wildcard tests/programs/*.$1))),$O/programs/$p64.exe $O/programs/$p32.exe)
-GUESTS   += $(call programs,c)
+libraries = $(foreach p,$(basename $(notdir $(wildcard tests/libraries/*.c))),$O/programs/$p64.dll $O/programs/$p32.dll)
+GUESTS   += $(call programs,c) $(libraries)
 
 comma := ,
 # $(call mingw,COMPILER,ARGUMENTS)
@@ -181,6 +182,10 @@ $O/programs/%64.exe: tests/programs/%.c
 	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS))
 $O/programs/%32.exe: tests/programs/%.c
 	$(call mingw,$(MINGW32)gcc,$(PROGRAM_FLAGS))
+$O/programs/%64.dll: tests/libraries/%.c
+	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS) -shared)
+$O/programs/%32.dll: tests/libraries/%.c
+	$(call mingw,$(MINGW32)gcc,$(PROGRAM_FLAGS) -shared)
 # The entry point of a guest is a function named start.
 $O/guests/%64.exe: tests/guests/%.c
 	$(call mingw,$(MINGW64)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)start -lkernel32)
@@ -232,6 +237,10 @@ sysroot: ## unpack the newest Wine's DLLs, both widths, under build/sysroot; not
 sysroot8: ## the same of Wine 8, under build/sysroot8; the tests run on both
 	@.ci/deps sysroot8
 
+conformance: all ## Wine's own memory tests, fetched and compiled here, on Wine 8's DLLs inside winstub
+	@.ci/deps wine-source
+	@$(PYTHON) tests/conformance/run.py $O
+
 demo: all $O/programs/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
 	@.ci/demo $O
 
@@ -262,7 +271,7 @@ lint: $O/libwinstub.a ## include boundaries, headers that stand alone, banned fu
 clean: ## remove what was built for this MODE
 	rm -rf $O
 
-.PHONY: all help sysroot sysroot8 check check-units programs fuzz run-fuzzers bench golden demo install format lint clean FORCE
+.PHONY: all help sysroot sysroot8 check check-units programs fuzz run-fuzzers bench golden conformance demo install format lint clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $O -name '*.d' 2>/dev/null)

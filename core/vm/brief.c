@@ -38,7 +38,7 @@ uint64_t brief_of(const struct allocation *a)
     uint64_t brief = a->runs.count | pack_protect(a->protect) << COUNT_BITS;
     unsigned i = 0;
 
-    if (a->type != MEM_PRIVATE || a->label || a->path || a->runs.count > RUNS_AT_HOME)
+    if (a->type != MEM_PRIVATE || a->foreign || a->label || a->view || a->runs.count > RUNS_AT_HOME)
         return 0;
     for (const struct run *r = runs_first(&a->runs); r; r = run_next(r), i++) {
         gva_t cut = (r->start - a->base) / VM_PAGE_SIZE;

@@ -1,6 +1,6 @@
 /* NtQueryVirtualMemory and the names in a map. NT-MEMORY-RULES Q01..Q13. */
 #include "vm/brief.h"
-#include "vm/space.h"
+#include "vm/section.h"
 
 static void describe_free(const struct vm *vm, gva_t page, struct vm_region *out)
 {
@@ -48,7 +48,8 @@ static void describe_brief(const struct ranges_found *at, gva_t page, struct vm_
     };
 }
 
-static void describe(const struct allocation *a, gva_t page, struct vm_region *out)
+static void describe(const struct vm *vm, const struct allocation *a, gva_t page,
+                     struct vm_region *out)
 {
     const struct run *run = runs_find(&a->runs, page);
 
@@ -62,8 +63,10 @@ static void describe(const struct allocation *a, gva_t page, struct vm_region *o
         .state = run->protect ? MEM_COMMIT : MEM_RESERVE,
         .protect = run->protect,
         .type = a->type,
+        .device = a->foreign && foreign_is_device(foreigns_find(&vm->foreign, page)->memory),
+        .lent = a->foreign && !foreign_is_device(foreigns_find(&vm->foreign, page)->memory),
         .label = label_text(run->label ? run->label : a->label),
-        .path = label_text(a->path),
+        .path = view_path(a->view),
     };
 }
 
@@ -79,7 +82,7 @@ nt_status vm_query(const struct vm *vm, gva_t addr, struct vm_region *out)
     else if (at.note)
         describe_brief(&at, page, out);
     else
-        describe(at.value, page, out);
+        describe(vm, at.value, page, out);
     return STATUS_SUCCESS;
 }
 

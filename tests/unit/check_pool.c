@@ -72,7 +72,7 @@ START_TEST(fresh_objects_survive_growth)
     for (int i = 0; i < 40; i++)
         memset(object[i], i, 100);
     for (int i = 0; i < 40; i++)
-        ck_assert_uint_eq(object[i][50], i);
+        ck_assert_int_eq(object[i][50], i);
 }
 END_TEST
 
