@@ -20,6 +20,7 @@ enum {
     OPT_ENTRY,
     OPT_ENV,
     OPT_CWD,
+    OPT_DRIVE,
     OPT_ROOT,
     OPT_BARE,
     OPT_VERSION,
@@ -27,14 +28,23 @@ enum {
 };
 
 static const struct option long_options[] = {
-    {"gdb", required_argument, NULL, OPT_GDB},     {"stdio", no_argument, NULL, OPT_STDIO},
-    {"run", no_argument, NULL, OPT_RUN},           {"stop", required_argument, NULL, OPT_STOP},
-    {"log", required_argument, NULL, OPT_LOG},     {"raw", no_argument, NULL, OPT_RAW},
-    {"arch", required_argument, NULL, OPT_ARCH},   {"base", required_argument, NULL, OPT_BASE},
-    {"entry", required_argument, NULL, OPT_ENTRY}, {"env", required_argument, NULL, OPT_ENV},
-    {"cwd", required_argument, NULL, OPT_CWD},     {"root", required_argument, NULL, OPT_ROOT},
-    {"bare", no_argument, NULL, OPT_BARE},         {"version", no_argument, NULL, OPT_VERSION},
-    {"help", no_argument, NULL, OPT_HELP},         {NULL, 0, NULL, 0},
+    {"gdb", required_argument, NULL, OPT_GDB},
+    {"stdio", no_argument, NULL, OPT_STDIO},
+    {"run", no_argument, NULL, OPT_RUN},
+    {"stop", required_argument, NULL, OPT_STOP},
+    {"log", required_argument, NULL, OPT_LOG},
+    {"raw", no_argument, NULL, OPT_RAW},
+    {"arch", required_argument, NULL, OPT_ARCH},
+    {"base", required_argument, NULL, OPT_BASE},
+    {"entry", required_argument, NULL, OPT_ENTRY},
+    {"env", required_argument, NULL, OPT_ENV},
+    {"cwd", required_argument, NULL, OPT_CWD},
+    {"drive", required_argument, NULL, OPT_DRIVE},
+    {"root", required_argument, NULL, OPT_ROOT},
+    {"bare", no_argument, NULL, OPT_BARE},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
 };
 
 const char *options_help(void)
@@ -62,6 +72,8 @@ const char *options_help(void)
            "  --base ADDRESS     where to place it (an .exe must be relocatable)\n"
            "  --entry OFFSET     with --raw: where execution starts, from the base (default 0)\n"
            "  --env NAME=VALUE   one more environment variable; repeatable\n"
+           "  --drive X=DIR      give the program folder DIR as drive X:, which it may change; "
+           "repeatable\n"
            "  --cwd DIR          current directory of the program, a Windows path\n"
            "Other\n"
            "  --log=CHANNELS     log to standard error: rsp, vm, cpu, pe, bp, nt, net, all\n"
@@ -124,6 +136,21 @@ static enum err parse_env(const char *text, struct options *out, struct diag *wh
     return ERR_OK;
 }
 
+static enum err parse_drive(const char *text, struct options *out, struct diag *why)
+{
+    bool letter = (*text >= 'A' && *text <= 'Z') || (*text >= 'a' && *text <= 'z');
+
+    if (!letter || text[1] != '=' || !text[2])
+        return diag_set(why, ERR_INVALID, "--drive takes a letter and a folder, X=DIR, not '%s'",
+                        text);
+    for (size_t i = 0; i < out->drive_count; i++) {
+        if ((out->drives[i].letter | 0x20) == (*text | 0x20))
+            return diag_set(why, ERR_INVALID, "--drive %c is given twice", *text);
+    }
+    out->drives[out->drive_count++] = (struct process_drive){*text, text + 2}; /* as with env */
+    return ERR_OK;
+}
+
 struct given {
     bool arch, entry, run, stdio, gdb, stop;
 };
@@ -161,6 +188,8 @@ static enum err take_option(int option, struct options *out, struct given *given
         return parse_number("entry", optarg, &out->entry, why);
     case OPT_ENV:
         return parse_env(optarg, out, why);
+    case OPT_DRIVE:
+        return parse_drive(optarg, out, why);
     case OPT_CWD:
         out->cwd = optarg;
         return ERR_OK;
@@ -207,7 +236,8 @@ enum err options_parse(int argc, char **argv, struct options *out, struct diag *
 
     *out = (struct options){.mode = OPTION_SERVE, .listen = "1234"};
     out->env = calloc((size_t)argc + 1, sizeof *out->env);
-    if (!out->env)
+    out->drives = calloc((size_t)argc + 1, sizeof *out->drives);
+    if (!out->env || !out->drives)
         return ERR_NOMEM;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
@@ -235,4 +265,6 @@ void options_fini(struct options *options)
 {
     free(options->env);
     options->env = NULL;
+    free(options->drives);
+    options->drives = NULL;
 }

@@ -7,6 +7,7 @@
 
 #include "winstub/err.h"
 #include "winstub/gva.h"
+#include "winstub/process.h"
 #include "winstub/target.h"
 
 /* Where the program stands when its debugger first sees it. */
@@ -35,6 +36,8 @@ struct options {
     size_t argc;
     const char **env; /* of --env; owned, options_fini */
     size_t env_count;
+    struct process_drive *drives; /* of --drive; owned, options_fini */
+    size_t drive_count;
     const char *cwd;  /* NULL: default */
     const char *root; /* the folder with the DLLs; NULL: look in the usual places */
     bool bare;        /* no DLLs even if there are any */

@@ -17,15 +17,24 @@
 struct buf;
 struct process;
 
+/* A drive of the guest's, over a host folder that the guest may change. */
+struct process_drive {
+    char letter; /* A to Z */
+    const char *folder;
+};
+
 struct process_options {
     const char *path; /* host path of the program or code file */
     /* argc entries; argv[0] is the program as the guest sees it: it lies there when that is of the form
-     * C:\folder\file, else at C:\file */
+     * C:\folder\file, else on the drive that holds it, else in the root of C: or of the first drive that is free */
     const char *const *argv;
     size_t argc;
     const char *const *env; /* "NAME=value"; env_count entries, beside the built-in ones */
     size_t env_count;
-    const char *cwd;    /* guest path, C:\folder; NULL: the program's folder */
+    const char *
+        cwd; /* guest path, C:\folder; NULL: the root of the first drive given, else the program's folder */
+    const struct process_drive *drives; /* drive_count of them; with DLLs only */
+    size_t drive_count;
     bool raw;           /* the file is code, not a PE */
     enum cpu_arch arch; /* raw only */
     /* Where to place it; 0: the image's preferred base, or a fixed "random" one when it says DYNAMIC_BASE and
