@@ -183,10 +183,10 @@ static enum err parse_drive(const char *text, struct options *out, struct diag *
         return diag_set(why, ERR_INVALID, "--drive takes a letter and a folder, X=DIR, not '%s'",
                         text);
     for (size_t i = 0; i < out->drive_count; i++) {
-        if ((out->drives[i].letter | 0x20) == (*text | 0x20))
+        if ((*out->drives[i] | 0x20) == (*text | 0x20))
             return diag_set(why, ERR_INVALID, "--drive %c is given twice", *text);
     }
-    out->drives[out->drive_count++] = (struct process_drive){*text, text + 2}; /* as with env */
+    out->drives[out->drive_count++] = text; /* as with env */
     return ERR_OK;
 }
 

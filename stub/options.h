@@ -7,7 +7,6 @@
 
 #include "winstub/err.h"
 #include "winstub/gva.h"
-#include "winstub/process.h"
 #include "winstub/stub.h"
 #include "winstub/target.h"
 
@@ -37,7 +36,7 @@ struct options {
     size_t argc;
     const char **env; /* of --env; owned, options_fini */
     size_t env_count;
-    struct process_drive *drives; /* of --drive; owned, options_fini */
+    const char **drives; /* of --drive: "X=DIR"; owned, options_fini */
     size_t drive_count;
     const char *cwd;  /* NULL: default */
     const char *root; /* the folder with the DLLs; NULL: look in the usual places */

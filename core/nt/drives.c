@@ -11,10 +11,21 @@
 
 #define SYSTEM_DRIVE 'C'
 
+static char letter_of(const char *drive)
+{
+    return (char)toupper((unsigned char)*drive);
+}
+
+/* What stands behind "X="; "" when the text is not of that form. */
+static const char *folder_of(const char *drive)
+{
+    return *drive && drive[1] == '=' ? drive + 2 : "";
+}
+
 static bool is_taken(const struct process_options *options, char letter)
 {
     for (size_t i = 0; i < options->drive_count; i++) {
-        if (toupper((unsigned char)options->drives[i].letter) == letter)
+        if (letter_of(options->drives[i]) == letter)
             return true;
     }
     return false;
@@ -46,11 +57,11 @@ static char *path_on_drive(const struct process_options *options, const char *pr
     char *path = NULL;
 
     for (size_t i = 0; i < options->drive_count && !path; i++) {
-        char *folder = realpath(options->drives[i].folder, NULL);
+        char *folder = realpath(folder_of(options->drives[i]), NULL);
         const char *rest = folder ? below(program, folder) : NULL;
 
         if (rest && !strchr(rest, '\\') &&
-            asprintf(&path, "%c:\\%s", toupper((unsigned char)options->drives[i].letter), rest) < 0)
+            asprintf(&path, "%c:\\%s", letter_of(options->drives[i]), rest) < 0)
             path = NULL;
         free(folder);
     }
@@ -127,8 +138,14 @@ enum err drives_open(const struct process_options *options, struct volumes *volu
     char *inside = find_program(options);
     enum err e = ERR_OK;
 
-    for (size_t i = 0; i < options->drive_count && !e; i++)
-        e = add_drive(volumes, options->drives[i].letter, options->drives[i].folder, true, why);
+    for (size_t i = 0; i < options->drive_count && !e; i++) {
+        const char *drive = options->drives[i];
+
+        if (!isalpha((unsigned char)*drive) || !*folder_of(drive))
+            e = diag_set(why, ERR_INVALID, "drive '%s': not of the form X=FOLDER", drive);
+        else
+            e = add_drive(volumes, *drive, folder_of(drive), true, why);
+    }
     if (!e && !inside)
         e = add_own(options, volumes, why);
     free(inside);

@@ -238,7 +238,7 @@ nt_status listing_new(const struct volumes *volumes, const char *path, int fd, c
     if (!r.listing)
         return STATUS_NO_MEMORY;
     if (fd >= 0)
-        st = read_folder(&r, fd, strlen(path) == 2);
+        st = read_folder(&r, fd, strlen(path) == 3);
     if (!st)
         volumes_below(volumes, path, add_volume, &r);
     if (!st && r.failed)

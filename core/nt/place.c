@@ -65,7 +65,7 @@ static enum err choose_names(struct process *p, const struct process_options *op
         return diag_set(why, ERR_INVALID, "current directory '%s': not of the form C:\\folder",
                         cwd);
     if (!cwd && options->drive_count) {
-        (void)snprintf(root, sizeof root, "%c:\\", options->drives[0].letter);
+        (void)snprintf(root, sizeof root, "%c:\\", options->drives[0][0]);
         cwd = root;
     }
     len = cwd ? (int)strlen(cwd) : (int)(text_base_name(p->image_path) - p->image_path);

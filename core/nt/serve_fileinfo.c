@@ -92,8 +92,6 @@ static void put_name(const struct facts *f)
 
     buf_init(&text, ANSWER_MAX);
     (void)utf16_append(&text, *path ? path + 2 : path);
-    if (strlen(path) == 2)
-        (void)utf16_append(&text, "\\");
     put(f->out, text.len, 4);
     (void)buf_append(f->out, text.data, text.len);
     buf_fini(&text);

@@ -173,13 +173,16 @@ void volumes_below(const struct volumes *volumes, const char *path,
                    void (*fn)(void *ctx, const char *name), void *ctx)
 {
     char name[NAME_MAX + 1];
-    const char *rest;
+    size_t folder = strlen(path);
 
+    folder -= folder && path[folder - 1] == '\\';
     for (size_t i = 0; i < volumes->count; i++) {
+        const char *rest = volumes->list[i].name;
         size_t len;
 
-        if (!begins_with(volumes->list[i].name, path, &rest) || !*rest)
+        if (strncasecmp(rest, path, folder) != 0 || rest[folder] != '\\')
             continue;
+        rest += folder + 1;
         len = strcspn(rest, "\\");
         if (len > NAME_MAX)
             continue;
@@ -300,14 +303,18 @@ static nt_status walk(struct place *place, const char *rest)
     return st;
 }
 
-/* A path whose drive or folder has no host folder behind it. */
-static nt_status find_virtual(const struct volumes *volumes, const char *dos, struct place *out)
+/* A folder that is only part of volumes' names. */
+static nt_status find_virtual(const char *dos, struct place *out)
 {
-    if (!leads_to_volume(volumes, dos))
-        return STATUS_OBJECT_PATH_NOT_FOUND;
     out->exists = true;
     out->path = strdup(dos);
     return out->path ? STATUS_SUCCESS : STATUS_NO_MEMORY;
+}
+
+/* The root of a drive has a path that ends with a separator. */
+static nt_status name_root(struct place *place)
+{
+    return strlen(place->path) == 2 ? append_path(place, "") : STATUS_SUCCESS;
 }
 
 static nt_status find(struct volumes *volumes, char *dos, struct place *out)
@@ -325,7 +332,8 @@ static nt_status find(struct volumes *volumes, char *dos, struct place *out)
     dos[len - out->as_folder] = 0;
     volume = find_volume(volumes, dos, &rest);
     if (!volume || volume->folder < 0)
-        return find_virtual(volumes, dos, out);
+        return leads_to_volume(volumes, dos) || (volume && !*rest) ? find_virtual(dos, out)
+                                                                   : STATUS_OBJECT_PATH_NOT_FOUND;
     out->volume = volume;
     out->path = strdup(volume->name);
     out->folder = openat(volume->folder, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -335,7 +343,7 @@ static nt_status find(struct volumes *volumes, char *dos, struct place *out)
     if ((st || !out->exists) && leads_to_volume(volumes, dos)) {
         place_fini(out);
         *out = (struct place){.folder = -1, .as_folder = out->as_folder};
-        st = find_virtual(volumes, dos, out);
+        st = find_virtual(dos, out);
     }
     return st;
 }
@@ -352,6 +360,8 @@ nt_status volumes_find(struct volumes *volumes, const char *path, struct place *
         st = find(volumes, dos, out);
     else
         st = *path == '\\' ? STATUS_OBJECT_NAME_NOT_FOUND : STATUS_OBJECT_PATH_SYNTAX_BAD;
+    if (!st)
+        st = name_root(out);
     free(dos);
     if (st)
         place_fini(out);

@@ -17,12 +17,6 @@
 struct buf;
 struct process;
 
-/* A drive of the guest's, over a host folder that the guest may change. */
-struct process_drive {
-    char letter; /* A to Z */
-    const char *folder;
-};
-
 struct process_options {
     const char *path; /* host path of the program or code file */
     /* argc entries; argv[0] is the program as the guest sees it: it lies there when that is of the form
@@ -33,7 +27,8 @@ struct process_options {
     size_t env_count;
     const char *
         cwd; /* guest path, C:\folder; NULL: the root of the first drive given, else the program's folder */
-    const struct process_drive *drives; /* drive_count of them; with DLLs only */
+    /* "X=FOLDER": host folders that are drives of the guest's, which may change them; with DLLs only. drive_count entries */
+    const char *const *drives;
     size_t drive_count;
     bool raw;           /* the file is code, not a PE */
     enum cpu_arch arch; /* raw only */
