@@ -51,9 +51,19 @@ static void on_frame_changed(void *ctx, uint64_t offset)
     *state = FRAME_NEITHER;
 }
 
+static void on_frame_freed(void *ctx, uint64_t offset)
+{
+    on_frame_changed(ctx, offset);
+    writes_on_freed(ctx, offset);
+}
+
 enum err memory_init(struct cpu *cpu)
 {
-    struct vm_observer observer = {cpu, on_revoked, on_frame_changed};
+    struct vm_observer observer = {.ctx = cpu,
+                                   .revoked = on_revoked,
+                                   .frame_changed = on_frame_changed,
+                                   .frame_freed = on_frame_freed,
+                                   .served = writes_on_served};
     void *states;
 
     cpu->arena = vm_arena(cpu->vm, &cpu->arena_size);
@@ -188,6 +198,8 @@ static bool fill_guest(struct cpu *cpu, gva_t page, enum vm_access want, struct 
         cpu->refused.offset = out->offset;
         return false;
     }
+    if (cpu->writes && !writes_admit(cpu, page, want, out))
+        return refuse(cpu, REFUSED_WRITTEN, page, want);
     if (trapped && cpu->open)
         cpu->flush = true; /* this answer must not outlive the step */
     else

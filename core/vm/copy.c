@@ -168,12 +168,25 @@ nt_status vm_probe(struct vm *vm, gva_t addr, uint64_t len, enum vm_access want)
     return STATUS_SUCCESS;
 }
 
+static void tell_served(const struct vm *vm, const struct vm_served *access)
+{
+    if (vm->observer.served)
+        vm->observer.served(vm->observer.ctx, access);
+}
+
 nt_status vm_read(struct vm *vm, gva_t addr, void *dst, size_t len)
 {
     nt_status st = vm_probe(vm, addr, len, VM_READ);
 
-    if (st == STATUS_SUCCESS && len)
-        read_run(vm, addr, dst, len);
+    if (st != STATUS_SUCCESS || !len)
+        return st;
+    read_run(vm, addr, dst, len);
+    for (size_t done = 0; done < len;) {
+        size_t part = pages_within(addr + done, len - done);
+
+        tell_served(vm, &(struct vm_served){.addr = addr + done, .len = part, .access = VM_READ});
+        done += part;
+    }
     return st;
 }
 
@@ -189,6 +202,11 @@ nt_status vm_write(struct vm *vm, gva_t addr, const void *src, size_t len)
         bool shared;
         pte_t e = pt_get(&vm->pages, page_number(addr + done), &shared);
 
+        tell_served(vm, &(struct vm_served){.addr = addr + done,
+                                            .len = part,
+                                            .access = VM_WRITE,
+                                            .bytes = from + done,
+                                            .offset = (uint64_t)pte_frame(e) * FRAME_SIZE});
         memcpy(pages_bytes(vm, e, addr + done), from + done, part);
         space_frame_changed(vm, pte_frame(e));
         done += part;

@@ -12,7 +12,12 @@
 
 static void frame_freed(void *ctx, frame_t frame)
 {
-    space_frame_changed(ctx, frame);
+    const struct vm *vm = ctx;
+
+    if (vm->observer.frame_freed)
+        vm->observer.frame_freed(vm->observer.ctx, (uint64_t)frame * FRAME_SIZE);
+    else
+        space_frame_changed(vm, frame);
 }
 
 enum err vm_new(const struct vm_config *config, struct vm **out)

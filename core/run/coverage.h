@@ -1,0 +1,24 @@
+/*
+ * Which blocks of code have run, as drcov reports it (target_ops.coverage). The CPU tells of a block when it is about to
+ * run for the first time, so that recording costs nothing afterwards. Blocks belong to the module that was there when
+ * they ran; code outside modules to its allocation.
+ */
+#ifndef CORE_RUN_COVERAGE_H
+#define CORE_RUN_COVERAGE_H
+
+#include "winstub/buf.h"
+#include "winstub/process.h"
+
+struct coverage;
+
+/* Begin. NULL: no memory. coverage_free ends it; takes NULL. */
+struct coverage *coverage_new(struct process *process);
+void coverage_free(struct coverage *coverage);
+/* Stop recording and keep what there is. */
+void coverage_stop(struct coverage *coverage);
+/* The list of modules has changed. */
+void coverage_modules(struct coverage *coverage);
+/* Append it all in drcov's format, version 2. ERR_NOMEM, also when recording ran short of it; ERR_LIMIT as out says. */
+MUST_USE enum err coverage_write(const struct coverage *coverage, struct buf *out);
+
+#endif
