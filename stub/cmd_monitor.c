@@ -32,6 +32,32 @@ static const struct monitor_command commands[] = {
     {"why", "", 0, 0, "why the program stands still", monitor_why},
     {"exception", "", 0, 0, "the exception that it is stopped at, with its parameters",
      monitor_exception},
+    {"break", "MODULE!NAME|0xADDRESS [log]", 1, 2,
+     "stop at functions that modules export, also of modules to come (* and ? are wildcards), or "
+     "at an address",
+     monitor_break},
+    {"watch", "ADDRESS LENGTH [read|write|access] [any] [log]", 2, 5,
+     "stop behind accesses (numbers are hexadecimal); any: also writes that change nothing", monitor_watch},
+    {"catch", "syscall|load|api NAME [log]", 2, 3,
+     "stop before a system service (or `unknown` ones), when a module is loaded, at a function of "
+     "any module",
+     monitor_catch},
+    {"break-on", "exec-after-write [first] [image|private|mapped] [log]", 1, 4,
+     "stop where a page that was written runs, and say who wrote it last (first: at full speed, "
+     "who wrote it first)",
+     monitor_break_on},
+    {"delete", "NUMBER|all", 1, 1, "remove what break, watch, catch and break-on have set",
+     monitor_delete},
+    {"breaks", "", 0, 0, "these, and how often each breakpoint was reached", monitor_breaks},
+    {"writers", "", 0, 0, "who wrote which page, since break-on exec-after-write", monitor_writers},
+    {"trace", "reads peb,ldr,exports on|off", 3, 3,
+     "show who reads these tables, DLLs aside; each place once", monitor_trace},
+    {"coverage", "start|stop|save FILE", 1, 2,
+     "record which blocks run; save them for drcov's readers as a new file where winstub runs",
+     monitor_coverage},
+    {"step", "over|out", 1, 1,
+     "the next step that gdb asks for runs calls to their end, or to the function's return",
+     monitor_step},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
@@ -57,6 +83,11 @@ void monitor_word(const struct monitor_line *line, size_t i, char *out, size_t s
     if (len)
         memcpy(out, line->words[i].data, len);
     out[len] = 0;
+}
+
+bool monitor_says(const struct monitor_line *line, size_t i, const char *word)
+{
+    return i < line->count && bytes_is_text(line->words[i], word);
 }
 
 bool monitor_address(struct stub *s, const struct monitor_line *line, size_t i, uint64_t *out)

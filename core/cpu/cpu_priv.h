@@ -45,13 +45,13 @@ enum fill_mode {
 
 /* Why a fill was refused. */
 enum refusal {
-    REFUSED_FAULT,  /* the vm says no */
-    REFUSED_TRAP,   /* cpu_trap_set */
-    REFUSED_FLIP,   /* the frame is in the other state, writable or code */
-    REFUSED_AGAIN,  /* flush and try again */
+    REFUSED_FAULT,   /* the vm says no */
+    REFUSED_TRAP,    /* cpu_trap_set */
+    REFUSED_FLIP,    /* the frame is in the other state, writable or code */
+    REFUSED_AGAIN,   /* flush and try again */
     REFUSED_WRITTEN, /* execution of a page that the guest has written */
-    REFUSED_GDT,    /* the descriptor table, closed */
-    REFUSED_PRIVATE /* our own code touched something else; its way to stop */
+    REFUSED_GDT,     /* the descriptor table, closed */
+    REFUSED_PRIVATE  /* our own code touched something else; its way to stop */
 };
 
 /* What stopped the engine, left by the callbacks for the code behind engine_run. */

@@ -151,8 +151,8 @@ static enum outcome after_refusal(struct cpu *cpu, bool single, struct cpu_event
         return OUTCOME_AGAIN; /* a break in a page that cannot be executed is still a break */
     if (cpu->refused.why == REFUSED_WRITTEN) {
         writes_told(cpu);
-        *out = (struct cpu_event){
-            .kind = CPU_EVENT_WRITTEN, .pc = pc, .address = cpu->refused.page};
+        *out =
+            (struct cpu_event){.kind = CPU_EVENT_WRITTEN, .pc = pc, .address = cpu->refused.page};
         return OUTCOME_EVENT;
     }
     fault_describe(cpu, pc, out);
@@ -169,12 +169,20 @@ static enum outcome after_syscall(struct cpu *cpu, struct cpu_event *out)
     return event_at(cpu, CPU_EVENT_SYSCALL, out);
 }
 
+static enum outcome after_interrupt(struct cpu *cpu, struct cpu_event *out)
+{
+    fault_interrupt(cpu, cpu->note.vector, out);
+    if (out->vector != CPU_VEC_SERVICE || !out->length)
+        return OUTCOME_EVENT;
+    engine_set(cpu->engine, CPU_RIP, out->pc + out->length);
+    return event_at(cpu, CPU_EVENT_SYSCALL, out);
+}
+
 static enum outcome after_note(struct cpu *cpu, struct cpu_event *out)
 {
     switch (cpu->note.kind) {
     case NOTE_INTERRUPT:
-        fault_interrupt(cpu, cpu->note.vector, out);
-        return OUTCOME_EVENT;
+        return after_interrupt(cpu, out);
     case NOTE_SYSCALL:
         return after_syscall(cpu, out);
     case NOTE_WALK:

@@ -26,7 +26,7 @@ static struct page_writer *writer_of(const struct cpu *cpu, uint64_t offset)
     return &cpu->writers[offset / VM_PAGE_SIZE];
 }
 
-static void turn_off(struct cpu *cpu)
+void cpu_writes_end(struct cpu *cpu)
 {
     if (cpu->store_hook)
         engine_unhook(cpu->engine, cpu->store_hook);
@@ -36,6 +36,7 @@ static void turn_off(struct cpu *cpu)
     cpu->writers = NULL;
     cpu->writes = CPU_WRITES_OFF;
     pagemap_clear(&cpu->written);
+    memory_flush_code(cpu); /* and with it the TLB */
 }
 
 void writes_fini(struct cpu *cpu)
@@ -45,14 +46,11 @@ void writes_fini(struct cpu *cpu)
     pagemap_fini(&cpu->written);
 }
 
-enum err cpu_writes_set(struct cpu *cpu, enum cpu_writes how)
+enum err cpu_writes_begin(struct cpu *cpu, enum cpu_writes how)
 {
     void *writers;
 
-    turn_off(cpu);
-    memory_flush_code(cpu); /* and with it the TLB */
-    if (how == CPU_WRITES_OFF)
-        return ERR_OK;
+    cpu_writes_end(cpu);
     writers = mmap(NULL, writers_size(cpu), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (writers == MAP_FAILED)
@@ -61,7 +59,7 @@ enum err cpu_writes_set(struct cpu *cpu, enum cpu_writes how)
     if (how == CPU_WRITES_LAST) {
         cpu->store_hook = engine_hook_stores(cpu->engine);
         if (!cpu->store_hook) {
-            turn_off(cpu);
+            cpu_writes_end(cpu);
             return ERR_NOMEM;
         }
     }

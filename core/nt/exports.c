@@ -9,6 +9,7 @@
 #include "image/pe_format.h"
 #include "nt/parts.h"
 #include "winstub/bytes.h"
+#include "winstub/log.h"
 
 #define MODULE_MAX   (256u << 20) /* bytes of an image whose exports are read */
 #define FORWARDS_MAX 8            /* from one forwarder to the next */
@@ -71,6 +72,7 @@ enum err process_exports(const struct process *p, size_t i, process_export_fn *f
     struct pe_image image = {.arch = p->arch};
     struct pe_dir *dir = &image.dirs[DIR_EXPORT];
     struct bytes mapped;
+    struct diag why;
     uint8_t *bytes;
 
     if (!m)
@@ -81,7 +83,8 @@ enum err process_exports(const struct process *p, size_t i, process_export_fn *f
     if (!bytes)
         return ERR_NOMEM;
     mapped = (struct bytes){bytes, (size_t)m->size};
-    (void)pe_exports(&image, mapped, on_export, &walk, NULL); /* what is damaged is not listed */
+    if (pe_exports(&image, mapped, on_export, &walk, &why))
+        LOG(pe, "%s: %s; what comes behind is not listed", m->name, why.text);
     free(bytes);
     return ERR_OK;
 }

@@ -24,10 +24,10 @@ static struct shared_time time_at_start(void)
     };
 }
 
-/* Only 64-bit programs run on DLLs; raw code has no imports that would load them. */
-static bool wants_dlls(const struct process *p, const struct process_options *options)
+/* Raw code has no imports that would load DLLs. */
+static bool wants_dlls(const struct process_options *options)
 {
-    return p->arch == CPU_AMD64 && !options->raw && (options->root || options->roots);
+    return !options->raw && (options->root || options->roots);
 }
 
 static enum err bare_make(struct process *p, struct program *program, struct diag *why)
@@ -55,7 +55,7 @@ static enum err build(struct process *p, struct program *program, struct diag *w
         e = process_space(p, program, &now, why);
     if (!e)
         e = program_place(p, program, why);
-    if (!e && wants_dlls(p, program->options)) {
+    if (!e && wants_dlls(program->options)) {
         e = kernel_new(p, program->options, why);
         if (e && !program->options->root && !p->kernel)
             e = ERR_OK; /* none of the usual folders is there */

@@ -10,15 +10,16 @@
 #include "nt/guest.h"
 #include "nt/kernel.h"
 #include "nt/parts.h"
+#include "winstub/bytes.h"
 #include "winstub/log.h"
 
-#define NTDLL_PATH     "C:\\Windows\\System32\\ntdll.dll"
-#define API_SET_FILE   "apisetschema.dll"
-#define API_SET_NAME   ".apiset"
-#define API_SET_MAX    (4u << 20)
-#define FRAMES         0x28     /* bytes above the stack pointer that a thread starts with */
-#define WINE_COMMIT    0x110000 /* Wine's ntdll clears 0xf0000 bytes of stack before the entry point */
-#define ENTRY_ARG_HOME 0x28
+#define NTDLL_PATH   "C:\\Windows\\System32\\ntdll.dll"
+#define API_SET_FILE "apisetschema.dll"
+#define API_SET_NAME ".apiset"
+#define API_SET_MAX  (4u << 20)
+#define FRAMES       0x28     /* bytes above the stack pointer that a thread starts with */
+#define WINE_COMMIT  0x110000 /* Wine's ntdll clears 0xf0000 bytes of stack before the entry point */
+#define ENTRY_FRAME  0x28     /* below the first CONTEXT: return address and room for arguments */
 
 /* A DLL's file while it is looked at. */
 struct dll_file {
@@ -63,6 +64,7 @@ static bool on_export(void *ctx, const struct pe_export *export)
         {"LdrInitializeThunk", &scan->points->start},
         {"RtlUserThreadStart", &scan->points->thread},
         {"KiUserExceptionDispatcher", &scan->points->exception},
+        {"RtlRaiseException", &scan->points->raise},
     };
 
     for (size_t i = 0; export->name && i < sizeof wanted / sizeof *wanted; i++) {
@@ -85,9 +87,13 @@ static enum err study_ntdll(struct process *p, const struct pe_image *image, str
     if (e)
         return e;
     mapped = (struct bytes){laid_out, image->image_size};
-    e = numbers_scan(&k->numbers, image, mapped, &count, why);
+    e = gate_open(p, image, k->ntdll, mapped, &count, why);
     if (!e)
         e = pe_exports(image, mapped, on_export, &scan, why);
+    if (p->arch == CPU_I386) /* its RtlRaiseException asks the kernel */
+        k->entry_points.raise = 0;
+    if (!e && k->entry_points.raise && cpu_break_add(p->cpu, k->entry_points.raise))
+        e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     if (!e)
         e = wine_prepare(p, image, mapped, why);
     free(laid_out);
@@ -163,25 +169,40 @@ static enum err map_api_sets(struct process *p, gva_t *at, struct diag *why)
 
 /* ---- The first thread ------------------------------------------------------------------------- */
 
+/* LdrInitializeThunk(context, ntdll), as if called. */
+static bool call_loader(struct process *p, gva_t context)
+{
+    gva_t sp = context - ENTRY_FRAME;
+    uint8_t frame[12] = {0};
+
+    cpu_set(p->cpu, CPU_RSP, sp);
+    cpu_set(p->cpu, CPU_RIP, p->kernel->entry_points.start);
+    if (p->arch == CPU_AMD64) {
+        cpu_set(p->cpu, CPU_RCX, context);
+        cpu_set(p->cpu, CPU_RDX, p->kernel->ntdll);
+        return true;
+    }
+    put_u32(frame + 4, (uint32_t)context);
+    put_u32(frame + 8, (uint32_t)p->kernel->ntdll);
+    return vm_debug_write(p->vm, sp, frame, sizeof frame);
+}
+
 /* The CONTEXT from which the loader will start the program, on the stack; and the registers that start the loader. */
 static enum err enter(struct process *p, const struct program *program, struct diag *why)
 {
+    bool wide = p->arch == CPU_AMD64;
     uint8_t raw[CONTEXT_MAX];
-    gva_t rsp = p->thread.stack_base - FRAMES;
-    gva_t context = (rsp - context_size(p->arch)) & ~(gva_t)15;
+    gva_t sp = p->thread.stack_base - FRAMES;
+    gva_t context = (sp - context_size(p->arch)) & ~(gva_t)15;
 
-    cpu_set(p->cpu, CPU_GS_BASE, p->thread.teb);
+    cpu_set(p->cpu, wide ? CPU_GS_BASE : CPU_FS_BASE, p->thread.teb);
     context_save(p->cpu, raw);
     context_put(p->arch, raw, CPU_RIP, p->kernel->entry_points.thread);
-    context_put(p->arch, raw, CPU_RCX, program->entry);
-    context_put(p->arch, raw, CPU_RDX, p->peb);
-    context_put(p->arch, raw, CPU_RSP, rsp);
-    if (!vm_debug_write(p->vm, context, raw, context_size(p->arch)))
+    context_put(p->arch, raw, wide ? CPU_RCX : CPU_RAX, program->entry);
+    context_put(p->arch, raw, wide ? CPU_RDX : CPU_RBX, p->peb);
+    context_put(p->arch, raw, CPU_RSP, sp);
+    if (!vm_debug_write(p->vm, context, raw, context_size(p->arch)) || !call_loader(p, context))
         return diag_set(why, ERR_NOMEM, "the guest's memory is full");
-    cpu_set(p->cpu, CPU_RCX, context);
-    cpu_set(p->cpu, CPU_RDX, p->kernel->ntdll);
-    cpu_set(p->cpu, CPU_RSP, context - ENTRY_ARG_HOME);
-    cpu_set(p->cpu, CPU_RIP, p->kernel->entry_points.start);
     return ERR_OK;
 }
 

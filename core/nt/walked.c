@@ -131,13 +131,20 @@ struct member {
 };
 
 static const struct member peb_members[] = {
-    {NT_PEB_BEING_DEBUGGED, "BeingDebugged", 0}, {NT_PEB_IMAGE_BASE, "ImageBaseAddress", 0},
-    {NT_PEB_LDR, "Ldr", 0},                      {NT_PEB_PARAMETERS, "ProcessParameters", 0},
-    {NT_PEB_PROCESS_HEAP, "ProcessHeap", 0},     {NT_PEB_API_SET, "ApiSetMap", 0},
-    {NT_PEB_PROCESSORS, "NumberOfProcessors", 0}, {NT_PEB_GLOBAL_FLAG, "NtGlobalFlag", 0},
-    {NT_PEB_HEAPS, "ProcessHeaps", 0},           {NT_PEB_OS_MAJOR, "OSMajorVersion", 0},
-    {NT_PEB_OS_MINOR, "OSMinorVersion", 0},      {NT_PEB_OS_BUILD, "OSBuildNumber", 0},
-    {NT_PEB_OS_PLATFORM, "OSPlatformId", 0},     {NT_PEB_SESSION, "SessionId", 0},
+    {NT_PEB_BEING_DEBUGGED, "BeingDebugged", 0},
+    {NT_PEB_IMAGE_BASE, "ImageBaseAddress", 0},
+    {NT_PEB_LDR, "Ldr", 0},
+    {NT_PEB_PARAMETERS, "ProcessParameters", 0},
+    {NT_PEB_PROCESS_HEAP, "ProcessHeap", 0},
+    {NT_PEB_API_SET, "ApiSetMap", 0},
+    {NT_PEB_PROCESSORS, "NumberOfProcessors", 0},
+    {NT_PEB_GLOBAL_FLAG, "NtGlobalFlag", 0},
+    {NT_PEB_HEAPS, "ProcessHeaps", 0},
+    {NT_PEB_OS_MAJOR, "OSMajorVersion", 0},
+    {NT_PEB_OS_MINOR, "OSMinorVersion", 0},
+    {NT_PEB_OS_BUILD, "OSBuildNumber", 0},
+    {NT_PEB_OS_PLATFORM, "OSPlatformId", 0},
+    {NT_PEB_SESSION, "SessionId", 0},
 };
 static const struct member ldr_members[] = {
     {NT_LDR_LOAD_ORDER, "InLoadOrderModuleList", 2},
@@ -155,9 +162,16 @@ static const struct member entry_members[] = {
     {NT_ENTRY_BASE_NAME, "BaseDllName", 2},
 };
 static const char *const export_members[] = {
-    "Characteristics", "TimeDateStamp",     "Version",       "Name",
-    "Base",            "NumberOfFunctions", "NumberOfNames", "AddressOfFunctions",
-    "AddressOfNames",  "AddressOfNameOrdinals",
+    "Characteristics",
+    "TimeDateStamp",
+    "Version",
+    "Name",
+    "Base",
+    "NumberOfFunctions",
+    "NumberOfNames",
+    "AddressOfFunctions",
+    "AddressOfNames",
+    "AddressOfNameOrdinals",
 };
 
 static void name_member(enum cpu_arch arch, const struct member *members, size_t count,
@@ -200,8 +214,7 @@ void process_table_text(const struct process *p, const struct process_table *t, 
         (void)buf_printf(out, "name in the loader entry of %s", t->module);
         break;
     case PROCESS_TABLE_EXPORTS:
-        (void)buf_printf(out, "%s export directory.%s", t->module,
-                         export_members[offset / 4 % 10]);
+        (void)buf_printf(out, "%s export directory.%s", t->module, export_members[offset / 4 % 10]);
         break;
     case PROCESS_TABLE_EXPORT_FUNCTIONS:
         (void)buf_printf(out, "%s export addresses, %" PRIu64 " functions", t->module, t->len / 4);

@@ -12,7 +12,8 @@
 #include "winstub/process.h"
 #include "winstub/target.h"
 
-struct catch {
+struct catch
+{
     struct target_catch what; /* its pattern is this catch's own */
 };
 

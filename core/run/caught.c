@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/pattern.h"
+#include "run/wildcard.h"
 #include "winstub/bytes.h"
 #include "winstub/log.h"
 
@@ -37,13 +37,13 @@ static bool place_export(void *ctx, const struct process_export *export)
     gva_t addr = export->addr;
     size_t len = strlen(p->module);
 
-    if (!export->name || !pattern_matches_export(p->c->what.pattern, p->module, export->name))
+    if (!export->name || !wildcard_matches_export(p->c->what.pattern, p->module, export->name))
         return true;
     if (export->forwarder)
         addr = process_forwarded(p->run->process, export->forwarder);
     if (!addr)
         return true; /* leads to a module that is not loaded: this is looked at again when it is */
-    if (len > 4 && pattern_matches(".dll", 4, p->module + len - 4))
+    if (len > 4 && wildcard_matches(".dll", 4, p->module + len - 4))
         len -= 4;
     buf_init(&name, 512);
     (void)buf_printf(&name, "%.*s!%s", (int)len, p->module, export->name);
@@ -120,7 +120,7 @@ static enum err arm(struct run *run, struct catch *c)
     case CATCH_WATCH:
         return set_watch(run, &c->what, true);
     case CATCH_WRITTEN:
-        return cpu_writes_set(run->cpu, c->what.last ? CPU_WRITES_LAST : CPU_WRITES_FIRST);
+        return cpu_writes_begin(run->cpu, c->what.last ? CPU_WRITES_LAST : CPU_WRITES_FIRST);
     case CATCH_LOAD:
         learn_modules(run);
         break;
@@ -135,7 +135,7 @@ static void disarm(struct run *run, struct catch *c)
     if (c->what.kind == CATCH_WATCH)
         (void)set_watch(run, &c->what, false);
     if (c->what.kind == CATCH_WRITTEN)
-        (void)cpu_writes_set(run->cpu, CPU_WRITES_OFF); /* off always works */
+        cpu_writes_end(run->cpu);
     unplace(run, c->what.id);
     catches_drop(&run->catches, c);
 }
@@ -202,8 +202,8 @@ enum err caught_writer(const struct run *run, size_t i, struct target_writer *ou
     for (size_t n = 0; cpu_writer_next(run->cpu, &at, &w); n++) {
         if (n < i)
             continue;
-        *out = (struct target_writer){
-            .page = w.page, .pc = w.pc, .tid = w.who, .service = w.service};
+        *out =
+            (struct target_writer){.page = w.page, .pc = w.pc, .tid = w.who, .service = w.service};
         return ERR_OK;
     }
     return ERR_RANGE;
@@ -335,8 +335,7 @@ static void show_call(const struct run *run, const struct process_call *call, st
         (void)buf_printf(out, "system service 0x%" PRIx32 "(", call->number);
     for (size_t i = 0; i < call->arg_count; i++)
         (void)buf_printf(out, "%s0x%" PRIx64, i ? ", " : "", call->arg[i]);
-    (void)buf_printf(out, ")%s, returning to ",
-                     call->known ? "" : ", which winstub does not have");
+    (void)buf_printf(out, ")%s, returning to ", call->known ? "" : ", which winstub does not have");
     where(run, cpu_get(run->cpu, CPU_RIP), out);
 }
 
@@ -346,7 +345,7 @@ static bool wants_call(const struct target_catch *what, const struct process_cal
         return false;
     if (strcmp(what->pattern, UNKNOWN_SERVICES) == 0)
         return !call->known;
-    return pattern_matches(what->pattern, strlen(what->pattern), call->name ? call->name : "");
+    return wildcard_matches(what->pattern, strlen(what->pattern), call->name ? call->name : "");
 }
 
 bool caught_call(struct run *run)
@@ -397,7 +396,7 @@ static void meet_module(struct run *run, const struct process_module *m)
         struct catch *c = &run->catches.list[i];
 
         if (c->what.kind != CATCH_LOAD ||
-            !pattern_matches(c->what.pattern, strlen(c->what.pattern), m->name) ||
+            !wildcard_matches(c->what.pattern, strlen(c->what.pattern), m->name) ||
             !meet(run, c, &text))
             continue;
         memcpy(run->load_note, run->stop.note, sizeof run->load_note);
@@ -446,8 +445,8 @@ static bool wants_page(const struct run *run, const struct target_catch *what, g
 {
     struct vm_region region;
 
-    return !what->types || (!vm_query(process_vm(run->process), page, &region) &&
-                            (region.type & what->types));
+    return !what->types ||
+           (!vm_query(process_vm(run->process), page, &region) && (region.type & what->types));
 }
 
 static size_t count_written(const struct run *run)
@@ -533,8 +532,7 @@ bool caught_watch(struct run *run, const struct watch_probe *probe, const struct
     return stopped;
 }
 
-bool caught_service(struct run *run, const struct watch_range *w, gva_t addr,
-                    enum vm_access access)
+bool caught_service(struct run *run, const struct watch_range *w, gva_t addr, enum vm_access access)
 {
     struct catch *c = catches_find(&run->catches, w->owner);
     struct buf text;

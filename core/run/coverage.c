@@ -4,14 +4,19 @@
  */
 #include "run/coverage.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cpu/pagemap.h"
 #include "winstub/bytes.h"
 
-#define MODULES_MAX 0xffffu /* numbers have 16 bits */
+#define MODULES_MAX 0xffffu    /* numbers have 16 bits */
+#define FILE_MAX    (1u << 30) /* bytes */
 
 struct covered {
     gva_t base;
@@ -26,7 +31,7 @@ struct coverage {
     struct process *process;
     struct covered *list;
     size_t count, cap;
-    size_t last; /* where the last block was found */
+    size_t last;           /* where the last block was found */
     struct pagemap blocks; /* offset << 32 | size << 16 | number: the 8 bytes of the format */
     bool failed;
 };
@@ -207,8 +212,9 @@ enum err coverage_write(const struct coverage *c, struct buf *out)
     for (size_t i = 0; i < c->count; i++) {
         const struct covered *m = &c->list[i];
 
-        (void)buf_printf(out, "%3zu, 0x%016" PRIx64 ", 0x%016" PRIx64 ", 0x%016" PRIx64
-                              ", 0x00000000, 0x00000000, ",
+        (void)buf_printf(out,
+                         "%3zu, 0x%016" PRIx64 ", 0x%016" PRIx64 ", 0x%016" PRIx64
+                         ", 0x00000000, 0x00000000, ",
                          i, m->base, m->base + m->size, m->entry);
         for (const char *p = m->path; *p; p++)
             (void)buf_byte(out, (uint8_t)*p < 0x20 ? '?' : (uint8_t)*p);
@@ -216,4 +222,58 @@ enum err coverage_write(const struct coverage *c, struct buf *out)
     }
     e = write_blocks(c, out);
     return e ? e : out->failed ? ERR_LIMIT : ERR_OK;
+}
+
+/* Write it all; false with errno. */
+static bool write_all(int fd, const uint8_t *data, size_t len)
+{
+    while (len) {
+        ssize_t done = write(fd, data, len);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return false;
+        data += done;
+        len -= (size_t)done;
+    }
+    return true;
+}
+
+static enum err save_bytes(const struct buf *bytes, const char *file, struct diag *why)
+{
+    int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    bool written;
+
+    if (fd < 0)
+        return diag_set(why, errno == EEXIST ? ERR_EXISTS : ERR_IO,
+                        errno == EEXIST ? "%s is there already; choose another name"
+                                        : "%s cannot be made where winstub runs: %s",
+                        file, strerror(errno));
+    written = write_all(fd, bytes->data, bytes->len);
+    written = close(fd) == 0 && written;
+    if (written)
+        return ERR_OK;
+    (void)diag_set(why, ERR_IO, "%s cannot be written: %s", file, strerror(errno));
+    (void)unlink(file);
+    return ERR_IO;
+}
+
+enum err coverage_save(const struct coverage *c, const char *file, struct diag *why)
+{
+    struct buf bytes;
+    enum err e;
+
+    if (!file[0] || file[0] == '.' || strchr(file, '/'))
+        return diag_set(
+            why, ERR_INVALID,
+            "'%.100s' is no plain file name: it is made in the folder where winstub runs", file);
+    buf_init(&bytes, FILE_MAX);
+    e = coverage_write(c, &bytes);
+    if (e)
+        (void)diag_set(why, e, "%s", err_text(e));
+    else
+        e = save_bytes(&bytes, file, why);
+    buf_fini(&bytes);
+    return e;
 }

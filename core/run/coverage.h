@@ -21,4 +21,8 @@ void coverage_modules(struct coverage *coverage);
 /* Append it all in drcov's format, version 2. ERR_NOMEM, also when recording ran short of it; ERR_LIMIT as out says. */
 MUST_USE enum err coverage_write(const struct coverage *coverage, struct buf *out);
 
+/* Write it into a new file of that name in the current directory. Errors as of target_ops.coverage_save. */
+MUST_USE enum err coverage_save(const struct coverage *coverage, const char *file,
+                                struct diag *why);
+
 #endif

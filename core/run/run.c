@@ -7,7 +7,10 @@
 
 #include <string.h>
 
+#include "run/caught.h"
 #include "run/exception.h"
+#include "run/over.h"
+#include "run/watched.h"
 #include "winstub/buf.h"
 #include "winstub/log.h"
 #include "winstub/nt.h"
@@ -21,13 +24,21 @@ enum err run_init(struct run *run, struct process *process)
     run->stop.kind = STOP_STEP;
     run->stop.tid = process_thread(process, MAIN_THREAD)->tid;
     run->dis = dis_new();
+    cpu_on_served(run->cpu, watched_by_service, run);
     return run->dis ? ERR_OK : ERR_NOMEM;
 }
 
 void run_fini(struct run *run)
 {
+    if (run->coverage)
+        coverage_stop(run->coverage);
+    coverage_free(run->coverage);
+    cpu_on_served(run->cpu, NULL, NULL);
     points_fini(&run->points);
     watches_fini(&run->watches);
+    counts_fini(&run->counts);
+    tracing_fini(&run->tracing);
+    caught_fini(run);
     dis_free(run->dis);
 }
 
@@ -46,6 +57,13 @@ void run_end(struct run *run, uint32_t exit_code)
     run->stop = (struct target_stop){.kind = STOP_EXIT, .tid = tid, .exit_code = exit_code};
 }
 
+void run_release_break(struct run *run, gva_t addr)
+{
+    if (!run_breaks_at(run, addr) && !(run->ret.set && run->ret.addr == addr) &&
+        addr != process_raise_point(run->process))
+        cpu_break_remove(run->cpu, addr);
+}
+
 static enum err set_break(struct run *run, enum point_kind kind, gva_t addr, bool on)
 {
     bool fresh;
@@ -53,7 +71,7 @@ static enum err set_break(struct run *run, enum point_kind kind, gva_t addr, boo
 
     if (!on) {
         if (points_remove(&run->points, addr, POINT_BIT(kind)))
-            cpu_break_remove(run->cpu, addr);
+            run_release_break(run, addr);
         return ERR_OK;
     }
     e = points_add(&run->points, addr, POINT_BIT(kind), &fresh);
@@ -95,10 +113,12 @@ enum err run_resume(struct run *run, const struct target_action *acts, size_t n)
     return ERR_OK;
 }
 
-static void say(struct target_stop *stop, const struct buf *text)
+void run_stop(struct run *run, enum target_stop_kind kind, const struct buf *text)
 {
+    struct target_stop *stop = &run->stop;
     size_t len = text->len < sizeof stop->note ? text->len : sizeof stop->note - 1;
 
+    stop->kind = kind;
     memcpy(stop->note, buf_str(text), len);
     stop->note[len] = 0;
 }
@@ -127,8 +147,7 @@ static bool stop_at_import(struct run *run)
         (void)buf_printf(&text, " called from 0x%" PRIx64 " (", ret);
         process_where(run->process, ret, &text);
         (void)buf_text(&text, "): no DLL folder given");
-        run->stop.kind = STOP_IMPORT;
-        say(&run->stop, &text);
+        run_stop(run, STOP_IMPORT, &text);
     }
     buf_fini(&text);
     return is_import;
@@ -157,8 +176,7 @@ static void stop_without_services(struct run *run, const struct cpu_event *event
                      cpu_get(run->cpu, CPU_RAX), event->pc);
     process_where(run->process, event->pc, &text);
     (void)buf_text(&text, "): no DLL folder given, so there are no services");
-    stop_as(run, STOP_IMPORT);
-    say(&run->stop, &text);
+    run_stop(run, STOP_IMPORT, &text);
     buf_fini(&text);
 }
 
@@ -213,10 +231,42 @@ static void stop_at_raised(struct run *run)
     exception_describe_raised(run->process, &run->raised, &run->stop);
 }
 
+/* Does the guest raise an exception here? */
+static bool stop_at_raise_point(struct run *run, gva_t pc)
+{
+    if (!pc || pc != process_raise_point(run->process) ||
+        !process_raise_called(run->process, &run->raised))
+        return false;
+    stop_at_raised(run);
+    return true;
+}
+
+static bool stop_at_break(struct run *run, gva_t pc)
+{
+    return run_hit(run, pc) || stop_at_raise_point(run, pc);
+}
+
+/* Modules have come or gone, or may have. */
+static bool stop_at_modules(struct run *run)
+{
+    if (!process_modules_changed(run->process))
+        return false;
+    if (run->coverage)
+        coverage_modules(run->coverage);
+    caught_modules(run);
+    if (run->starting)
+        return false;
+    stop_as(run, STOP_LIBRARY);
+    return true;
+}
+
 static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
 {
     uint32_t exit_code = 0;
 
+    if (caught_call(run))
+        return true;
+    run->served_count = 0;
     switch (process_syscall(run->process, &exit_code, &run->raised)) {
     case PROCESS_SYSCALL_NONE:
         stop_without_services(run, event);
@@ -228,6 +278,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
         stop_at_raised(run);
         return true;
     case PROCESS_SYSCALL_WAITS:
+        run->told = (struct told_call){.tid = run->stop.tid, .pc = event->pc};
         if (!atomic_load(&run->interrupted))
             return false;
         stop_as(run, STOP_INTERRUPT);
@@ -235,10 +286,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
     case PROCESS_SYSCALL_DONE:
         break;
     }
-    if (!process_modules_changed(run->process) || run->starting)
-        return false;
-    stop_as(run, STOP_LIBRARY);
-    return true;
+    return watched_served(run) || stop_at_modules(run);
 }
 
 /* Turn one event into the stop; false when the guest just goes on. */
@@ -251,13 +299,15 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
         stop_as(run, STOP_INTERRUPT);
         return true;
     case CPU_EVENT_BREAK:
-        return run_hit(run, event->pc);
+        return stop_at_break(run, event->pc);
     case CPU_EVENT_STEP:
         return false;
     case CPU_EVENT_TRAP:
         return event->access == VM_EXEC && (stop_at_exit(run) || stop_at_import(run));
     case CPU_EVENT_SYSCALL:
         return stop_at_syscall(run, event);
+    case CPU_EVENT_WRITTEN:
+        return caught_written(run, event->pc, event->address);
     case CPU_EVENT_FAULT:
     case CPU_EVENT_EXCEPTION:
         return stop_at_exception(run, event);
@@ -302,15 +352,15 @@ static enum err step_open(struct run *run, bool *stopped)
             return e;
         *stopped = stopped_by(run, &event);
     } while (!*stopped && !step_is_done(run, &event, pc));
-    if (!*stopped && watches_hit(&probe, vm, &run->stop.watch, &run->stop.addr)) {
-        stop_as(run, STOP_WATCH);
-        *stopped = true;
+    for (size_t i = 0; i < probe.count && run->stop.kind == STOP_STEP; i++) {
+        if (watches_count(&probe, vm, i))
+            *stopped = watched_hit(run, &probe, &probe.hits[i]) || *stopped;
     }
     return ERR_OK;
 }
 
 /* Execute one instruction on the debugger's behalf; *stopped says whether that made a stop. */
-static enum err step_one(struct run *run, bool *stopped)
+enum err run_step(struct run *run, bool *stopped)
 {
     enum err e = step_open(run, stopped);
 
@@ -319,21 +369,34 @@ static enum err step_one(struct run *run, bool *stopped)
     return e;
 }
 
+static enum err step_action(struct run *run, bool *stopped)
+{
+    return run->action.over ? over_step(run, stopped) : run_step(run, stopped);
+}
+
 static enum err go_step(struct run *run)
 {
     bool stopped;
-    enum err e = step_one(run, &stopped);
+    enum err e = step_action(run, &stopped);
 
     if (!e && !stopped)
         stop_as(run, STOP_STEP);
     return e;
 }
 
+bool run_interrupted(struct run *run)
+{
+    if (!atomic_load(&run->interrupted))
+        return false;
+    stop_as(run, STOP_INTERRUPT);
+    return true;
+}
+
 static enum err go_range(struct run *run)
 {
     for (;;) {
         bool stopped;
-        enum err e = step_one(run, &stopped);
+        enum err e = step_action(run, &stopped);
         gva_t pc;
 
         if (e || stopped)
@@ -343,17 +406,13 @@ static enum err go_range(struct run *run)
             stop_as(run, STOP_STEP);
             return ERR_OK;
         }
-        if (points_at(&run->points, pc) && run_hit(run, pc))
+        if ((run_breaks_at(run, pc) && run_hit(run, pc)) || run_interrupted(run))
             return ERR_OK;
-        if (atomic_load(&run->interrupted)) {
-            stop_as(run, STOP_INTERRUPT);
-            return ERR_OK;
-        }
     }
 }
 
 /* A made-up function that was reported runs on (its code returns) instead of being reported again. */
-static enum err go_continue(struct run *run, bool leave_import)
+enum err run_continue(struct run *run, bool leave_import)
 {
     struct cpu_event event;
     bool stopped = false;
@@ -361,7 +420,7 @@ static enum err go_continue(struct run *run, bool leave_import)
     enum err e;
 
     if (leave_import) {
-        e = step_one(run, &stopped);
+        e = run_step(run, &stopped);
         if (e || stopped)
             return e;
         pass_break = false;
@@ -410,13 +469,23 @@ static enum err go(struct run *run)
     if (settle_exception(run))
         return ERR_OK;
     run->stop = (struct target_stop){.kind = STOP_STEP, .tid = tid};
+    cpu_set_who(run->cpu, tid);
+    if (caught_load(run))
+        return ERR_OK;
+    if (run->tracing.tables &&
+        tracing_set(&run->tracing, &run->watches, run->process, run->cpu, run->tracing.tables))
+        LOG(bp, "not every table is traced: %s", err_text(ERR_NOMEM));
+    if (run->action.kind != ACTION_HALT && stop_at_raise_point(run, cpu_get(run->cpu, CPU_RIP)))
+        return ERR_OK;
     switch (run->action.kind) {
     case ACTION_STEP:
         return go_step(run);
     case ACTION_RANGE:
         return go_range(run);
+    case ACTION_OUT:
+        return over_out(run);
     case ACTION_CONTINUE:
-        return go_continue(run, at_import);
+        return run_continue(run, at_import);
     case ACTION_HALT:
         break;
     }

@@ -86,16 +86,20 @@ MUST_USE enum err run_point(struct run *run, enum point_kind kind, gva_t addr, u
 MUST_USE enum err run_point_agent(struct run *run, enum point_kind kind, gva_t addr,
                                   const struct target_agent *agent, struct diag *why);
 
+/* ---- For the other files of core/run ------------------------------------------------------------- */
+
+/* One instruction, breaks ignored; *stopped says whether that made a stop, which run->stop describes. */
+MUST_USE enum err run_step(struct run *run, bool *stopped);
+/* Run until something stops; leave_import: the made-up function at the pc was reported, so that its code runs now. */
+MUST_USE enum err run_continue(struct run *run, bool leave_import);
+/* Was an interrupt asked for? Then it is the stop. */
+bool run_interrupted(struct run *run);
 /* Nobody may want the break at addr any more: take it from the CPU then. */
 void run_release_break(struct run *run, gva_t addr);
 /* Make this the stop, with text as its note, cut at its size. */
 void run_stop(struct run *run, enum target_stop_kind kind, const struct buf *text);
 /* To whoever listens to commands of breakpoints. */
 void run_print(struct run *run, const char *text, size_t len);
-/* target_ops.trace, coverage, coverage_read; see winstub/target.h. */
-MUST_USE enum err run_trace(struct run *run, unsigned tables);
-MUST_USE enum err run_coverage(struct run *run, bool on);
-MUST_USE enum err run_coverage_read(const struct run *run, struct buf *out);
 
 /* The machine as conditions and commands see it. */
 struct agent_env run_agent_env(struct run *run);

@@ -110,8 +110,8 @@ enum cpu_event_kind {
     CPU_EVENT_FAULT,     /* an access was refused by vm; the instruction had no effect */
     CPU_EVENT_TRAP,      /* an access fell on a page under cpu_trap_set; no effect yet */
     CPU_EVENT_EXCEPTION, /* CPU exception or int n: vector; pc is at the instruction */
-    CPU_EVENT_SYSCALL,   /* syscall or sysenter; pc is behind it (sysenter: at it) */
-    CPU_EVENT_WRITTEN, /* cpu_writes_set: the page at address is about to be executed; told once */
+    CPU_EVENT_SYSCALL,   /* syscall, int 2eh or sysenter; pc is behind it (sysenter: at it) */
+    CPU_EVENT_WRITTEN, /* cpu_writes_begin: the page at address is about to be executed; told once */
 };
 
 /* x86 exception vectors used in cpu_event. */
@@ -124,7 +124,8 @@ enum {
     CPU_VEC_UD = 6,
     CPU_VEC_GP = 13,
     CPU_VEC_MF = 16,
-    CPU_VEC_XM = 19
+    CPU_VEC_XM = 19,
+    CPU_VEC_SERVICE = 0x2e, /* NT's interrupt for system services */
 };
 
 struct cpu_event {
@@ -204,11 +205,13 @@ struct cpu_writer {
     uint32_t who; /* cpu_set_who's */
     bool service; /* a system service wrote it */
 };
-/* Forgets what is recorded. ERR_NOMEM: it is off. */
-MUST_USE enum err cpu_writes_set(struct cpu *cpu, enum cpu_writes how);
+/* Begin anew. ERR_NOMEM: no record is kept. */
+MUST_USE enum err cpu_writes_begin(struct cpu *cpu, enum cpu_writes how);
+/* Keep no record any more, and forget what there is. */
+void cpu_writes_end(struct cpu *cpu);
 /* Whom records name from here on: the thread that runs. */
 void cpu_set_who(struct cpu *cpu, uint32_t who);
-/* Who wrote the page that holds addr. False: nobody since cpu_writes_set. */
+/* Who wrote the page that holds addr. False: nobody since cpu_writes_begin. */
 bool cpu_writer_at(const struct cpu *cpu, gva_t addr, struct cpu_writer *out);
 /* Record i, in no order; false behind the last one. *at is 0 at first. */
 bool cpu_writer_next(const struct cpu *cpu, size_t *at, struct cpu_writer *out);

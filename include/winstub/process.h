@@ -33,7 +33,7 @@ struct process_options {
     gva_t base;
     gva_t entry; /* raw only; offset from base */
     /* The folder with the DLLs: a Windows tree or Wine's layout. NULL: the first of roots (NULL-terminated, or NULL)
-     * that holds them, else bare mode. Raw code and 32-bit programs run in bare mode. */
+     * that holds them, else bare mode. Raw code runs in bare mode. */
     const char *root;
     const char *const *roots;
     /* Host descriptors behind the guest's standard input, output and errors, -1 for none; NULL: this process's. */
@@ -100,10 +100,10 @@ gva_t process_forwarded(const struct process *process, const char *forwarder);
 /* Tables by which code finds modules and functions without asking anybody. */
 enum process_table_kind {
     PROCESS_TABLE_PEB,
-    PROCESS_TABLE_LDR,             /* PEB_LDR_DATA */
-    PROCESS_TABLE_ENTRY,           /* LDR_DATA_TABLE_ENTRY of a module */
-    PROCESS_TABLE_ENTRY_NAME,      /* the text of its name */
-    PROCESS_TABLE_EXPORTS,         /* IMAGE_EXPORT_DIRECTORY of a module */
+    PROCESS_TABLE_LDR,        /* PEB_LDR_DATA */
+    PROCESS_TABLE_ENTRY,      /* LDR_DATA_TABLE_ENTRY of a module */
+    PROCESS_TABLE_ENTRY_NAME, /* the text of its name */
+    PROCESS_TABLE_EXPORTS,    /* IMAGE_EXPORT_DIRECTORY of a module */
     PROCESS_TABLE_EXPORT_FUNCTIONS,
     PROCESS_TABLE_EXPORT_NAMES,    /* pointers to the names, */
     PROCESS_TABLE_EXPORT_ORDINALS, /* and what belongs to them */
@@ -111,7 +111,7 @@ enum process_table_kind {
 struct process_table {
     enum process_table_kind kind;
     gva_t addr;
-    uint64_t len; /* bytes, not 0 */
+    uint64_t len;    /* bytes, not 0 */
     char module[64]; /* whose it is, cut at 63 bytes; "" for the process's own */
 };
 /* Call fn for each table as it lies in the guest's memory now, which is not trusted. */
@@ -175,6 +175,17 @@ struct process_call {
 };
 /* False in bare mode, which has no services. */
 bool process_call(const struct process *process, struct process_call *out);
+
+/*
+ * Where 64-bit user code raises exceptions of its own (ntdll's RtlRaiseException); 0: nowhere. Without a debugger in
+ * the guest's sight it does so without asking the kernel, which therefore must look: this is a break of the CPU.
+ */
+gva_t process_raise_point(const struct process *process);
+/*
+ * The CPU stands there: do what NtRaiseException would. *exception is to be dispatched; registers are those behind the
+ * call. False, and nothing has happened: the record cannot be read.
+ */
+bool process_raise_called(struct process *process, struct process_exception *exception);
 
 struct process_thread {
     uint32_t tid;

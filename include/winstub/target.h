@@ -87,7 +87,7 @@ struct target_agent {
  */
 enum target_catch_kind {
     CATCH_ADDRESS, /* the instruction at addr */
-    CATCH_EXPORT,  /* functions that modules export: pattern MODULE!NAME, or NAME in any; also of modules to come */
+    CATCH_EXPORT, /* functions that modules export: pattern MODULE!NAME, or NAME in any; also of modules to come */
     CATCH_SYSCALL, /* before system services: pattern of the name, or "unknown" for those that winstub lacks */
     CATCH_LOAD,    /* a module was mapped: pattern of its file name */
     CATCH_WATCH,   /* behind accesses of [addr, addr + len) as access says */
@@ -101,7 +101,8 @@ struct target_catch {
     uint64_t len;
     enum point_kind access;
     bool unchanged; /* WATCH: also writes that leave the bytes as they were */
-    bool last;      /* WRITTEN: know who wrote a page last, not first; each store costs about 25 ns then */
+    bool
+        last; /* WRITTEN: know who wrote a page last, not first; each store costs about 25 ns then */
     uint32_t types; /* WRITTEN: MEM_IMAGE, MEM_PRIVATE, MEM_MAPPED bits of the pages meant; 0 all */
     bool log;       /* say so on the console and go on */
     /* What the target says, not asks: */
@@ -248,12 +249,13 @@ struct target_ops {
     /* Trace reads of these tables from here on, on the console, each place once; 0 ends it. ERR_NOMEM */
     enum err (*trace)(void *ctx, unsigned tables);
     /*
-     * Record which blocks of code run; `on` begins anew. ERR_NOMEM. What was recorded stays readable after the end:
-     * coverage_read appends it in drcov's format, version 2. ERR_STATE: there was no coverage; ERR_NOMEM, ERR_LIMIT
-     * as out says.
+     * Record which blocks of code run; `on` begins anew. ERR_NOMEM. What was recorded stays after the end, and can be
+     * saved in drcov's format, version 2, as a new file of this name in the host's current directory: any client may
+     * ask, so a name with a folder in it, a hidden one, or one that is taken is refused. ERR_STATE: there was no
+     * coverage; ERR_INVALID, ERR_EXISTS, ERR_IO, ERR_NOMEM; why says what and where.
      */
     enum err (*coverage)(void *ctx, bool on);
-    enum err (*coverage_read)(void *ctx, struct buf *out);
+    enum err (*coverage_save)(void *ctx, const char *file, struct diag *why);
     /* Append what is at addr: "hello.exe+0x1234", "KERNEL32!CreateFileA", an allocation's label; nothing if unknown. */
     void (*where)(void *ctx, gva_t addr, struct buf *out);
 

@@ -3,27 +3,14 @@ import os
 import re
 import subprocess
 
-from session import Failed, PATIENCE
-
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SYSROOT = os.path.join(TOP, "build", "sysroot")
-
-
-def with_dlls(test):
-    """A 64-bit program and no gdb."""
-    test.matrix = [(None, 64)]
-    return test
-
-
-def with_dlls_and_gdb(test):
-    test.matrix = [("gdb", 64), ("x86_64-w64-mingw32-gdb", 64)]
-    return test
+from matrix import with_dlls, with_dlls_and_gdb
+from session import Failed, PATIENCE, TOP
 
 
 def program(test, name):
-    if not os.path.exists(os.path.join(SYSROOT, "version")):
-        raise Failed(f"{SYSROOT} is missing: run `make sysroot`")
-    return os.path.join(test.build, "programs", f"{name}64.exe")
+    if not os.path.exists(os.path.join(test.dlls, "version")):
+        raise Failed(f"{test.dlls} is missing: run `make {os.path.basename(test.dlls)}`")
+    return os.path.join(test.build, "programs", f"{name}{test.bits}.exe")
 
 
 def expected(name):
@@ -33,7 +20,7 @@ def expected(name):
 
 def prints_as_expected(test, name, *arguments, status, options=(), given=""):
     """Run a program to its end; its standard output and its exit status are those written down."""
-    command = [test.winstub, "--run", "--root", SYSROOT, *options, program(test, name), *arguments]
+    command = [test.winstub, "--run", "--root", test.dlls, *options, program(test, name), *arguments]
     test.transcript.add("shell", " ".join(command) + "\n")
     done = subprocess.run(command, input=given.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           timeout=PATIENCE, check=False)
@@ -87,7 +74,7 @@ def a_folder_without_dlls_is_refused(test):
 
 def session(test, name):
     path = program(test, name)
-    server = test.serve("--root", SYSROOT, path)
+    server = test.serve("--root", test.dlls, path)
     gdb = test.debug(path)
     gdb.connect(server)
     return gdb, server
@@ -110,20 +97,26 @@ def a_fault_stops_before_the_handlers_and_is_passed_on_to_them(test):
     gdb.do("continue", r"SIGTRAP")  # the fault went to the handler, which mended it
     test.expect(server.output.wait(re.compile("exception c0000005")), "the handler was not asked")
     gdb.do("signal SIGTRAP", r"SIGFPE")
+    gdb.do("continue", r"raised by the program \(code 0xe0001234\)")
     gdb.do("continue", r"SIGSEGV")  # the guard page
     gdb.do("continue", r"exited with code 05")
 
 
-SYSCALL = 0x050F  # the instruction's two bytes
+SYSCALL = {64: 0x050F, 32: 0x2ECD}  # the instruction's two bytes: syscall, int 2eh
+
+
+def symbol(test, name, argument_bytes):
+    """What gdb calls a function of a DLL; a 32-bit one says in its name how much it pops."""
+    return name if test.bits == 64 else f"'{name}@{argument_bytes}'"
 
 
 @with_dlls_and_gdb
 def a_step_over_a_system_call_stops_behind_it(test):
     gdb, _ = session(test, "console")
-    gdb.do("tbreak *(void *) &NtWriteFile")
+    gdb.do(f"tbreak *(void *) &{symbol(test, 'NtWriteFile', 36)}")
     gdb.do("continue", r"NtWriteFile")
     for _ in range(10):
-        if gdb.evaluate("*(unsigned short *) $pc") == SYSCALL:
+        if gdb.evaluate("*(unsigned short *) $pc") == SYSCALL[test.bits]:
             break
         gdb.do("stepi")
     before = gdb.evaluate("$pc")

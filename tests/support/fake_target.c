@@ -1,6 +1,7 @@
 /* The fake target of the stub's tests; the header says what its machine can do. */
 #include "fake_target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -354,11 +355,102 @@ static void fake_set_console(void *ctx, void (*write)(void *arg, const char *tex
     f->console_arg = arg;
 }
 
+/* ---- what `monitor` sets ---- */
+
+/* A catch whose pattern begins with "bad" is refused. */
+static enum err fake_catch_add(void *ctx, const struct target_catch *what, unsigned *id,
+                               struct diag *why)
+{
+    struct fake_target *f = ctx;
+    struct target_catch *c = &f->catches[f->catch_count];
+
+    if (f->catch_count == FAKE_CATCHES_MAX)
+        return diag_set(why, ERR_NOMEM, "no room");
+    if (strncmp(what->pattern, "bad", 3) == 0)
+        return diag_set(why, ERR_INVALID, "the pattern is bad");
+    *c = *what;
+    (void)snprintf(f->patterns[f->catch_count], sizeof *f->patterns, "%s", what->pattern);
+    c->pattern = f->patterns[f->catch_count++];
+    c->id = *id = (unsigned)f->catch_count;
+    c->hits = 3;
+    c->places = what->kind == CATCH_EXPORT ? strlen(what->pattern) % 3 : 1;
+    return ERR_OK;
+}
+
+static enum err fake_catch_remove(void *ctx, unsigned id)
+{
+    struct fake_target *f = ctx;
+
+    if (id > f->catch_count)
+        return ERR_NOT_FOUND;
+    buf_printf(&f->log, "remove catch %u\n", id);
+    if (!id)
+        f->catch_count = 0;
+    return ERR_OK;
+}
+
+static enum err fake_catch_at(void *ctx, size_t i, struct target_catch *out)
+{
+    const struct fake_target *f = ctx;
+
+    if (i >= f->catch_count)
+        return ERR_RANGE;
+    *out = f->catches[i];
+    return ERR_OK;
+}
+
+static enum err fake_hits(void *ctx, size_t i, struct target_hits *out)
+{
+    (void)ctx;
+    *out = (struct target_hits){.addr = FAKE_CODE, .reached = 1000000, .counted = 2};
+    return i ? ERR_RANGE : ERR_OK;
+}
+
+static enum err fake_writer(void *ctx, size_t i, struct target_writer *out)
+{
+    (void)ctx;
+    *out = (struct target_writer){
+        .page = FAKE_DATA, .pc = FAKE_CODE + 4, .tid = FAKE_TID2, .service = true};
+    return i ? ERR_RANGE : ERR_OK;
+}
+
+static enum err fake_trace(void *ctx, unsigned tables)
+{
+    struct fake_target *f = ctx;
+
+    buf_printf(&f->log, "trace %x\n", tables);
+    return ERR_OK;
+}
+
+static enum err fake_coverage(void *ctx, bool on)
+{
+    struct fake_target *f = ctx;
+
+    buf_printf(&f->log, "coverage %s\n", on ? "on" : "off");
+    return ERR_OK;
+}
+
+static enum err fake_coverage_save(void *ctx, const char *file, struct diag *why)
+{
+    struct fake_target *f = ctx;
+
+    if (file[0] == '/')
+        return diag_set(why, ERR_INVALID, "no such place");
+    buf_printf(&f->log, "coverage in %s\n", file);
+    return ERR_OK;
+}
+
+static void fake_where(void *ctx, gva_t addr, struct buf *out)
+{
+    (void)ctx;
+    buf_printf(out, "prog.exe+0x%" PRIx64, addr);
+}
+
 /* ---- running ---- */
 
 static enum err fake_resume(void *ctx, const struct target_action *acts, size_t n)
 {
-    static const char *const kinds[] = {"continue", "step", "range", "halt"};
+    static const char *const kinds[] = {"continue", "step", "range", "out", "halt"};
     struct fake_target *f = ctx;
 
     if (f->stop.kind == STOP_EXIT)
@@ -372,6 +464,8 @@ static enum err fake_resume(void *ctx, const struct target_action *acts, size_t 
         buf_printf(&f->log, " %s:%x", kinds[acts[i].kind], acts[i].tid);
         if (acts[i].kind == ACTION_RANGE)
             buf_printf(&f->log, ":%" PRIx64 "-%" PRIx64, acts[i].lo, acts[i].hi);
+        if (acts[i].over)
+            buf_text(&f->log, ":over");
         if (acts[i].pass)
             buf_text(&f->log, ":pass");
         if (acts[i].kind != ACTION_HALT)
@@ -637,6 +731,15 @@ static const struct target_ops fake_ops = {
     .point = fake_point,
     .point_agent = fake_point_agent,
     .set_console = fake_set_console,
+    .catch_add = fake_catch_add,
+    .catch_remove = fake_catch_remove,
+    .catch_at = fake_catch_at,
+    .hits = fake_hits,
+    .writer = fake_writer,
+    .trace = fake_trace,
+    .coverage = fake_coverage,
+    .coverage_save = fake_coverage_save,
+    .where = fake_where,
     .resume = fake_resume,
     .run = fake_run,
     .interrupt = fake_interrupt,

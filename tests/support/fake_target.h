@@ -29,6 +29,7 @@
 #define FAKE_REGION_BYTES 0x2000u
 #define FAKE_POINTS_MAX   64
 #define FAKE_TEXT_MAX     256
+#define FAKE_CATCHES_MAX  16
 
 struct fake_region {
     struct target_region r;
@@ -61,6 +62,9 @@ struct fake_target {
     bool resumed;
     struct target_stop stop;
     size_t library_count;
+    struct target_catch catches[FAKE_CATCHES_MAX];
+    char patterns[FAKE_CATCHES_MAX][64];
+    size_t catch_count;
     void (*console)(void *arg, const char *text, size_t len);
     void *console_arg;
     atomic_bool interrupted;
@@ -71,7 +75,7 @@ struct fake_target {
     uint64_t budget;       /* instructions of one run, then it stops as if interrupted; 0 endless */
     enum err run_result;   /* run fails with this */
     struct target_ops ops; /* the stub's; set one to NULL to take it away */
-    struct buf log;        /* calls of resume, point, point_agent and kill, one line each */
+    struct buf log; /* calls of resume, point, point_agent, kill and the like, one line each */
     const char *program_path; /* exec_path */
 };
 

@@ -1,5 +1,5 @@
-/* Matching of names; the contract is in pattern.h. */
-#include "run/pattern.h"
+/* Matching of names; the contract is in wildcard.h. */
+#include "run/wildcard.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -10,7 +10,7 @@ static bool same(char a, char b)
     return a == '?' || tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-bool pattern_matches(const char *pattern, size_t len, const char *name)
+bool wildcard_matches(const char *pattern, size_t len, const char *name)
 {
     size_t at = 0, star = len;
     const char *after_star = NULL;
@@ -39,21 +39,21 @@ static bool matches_module(const char *pattern, size_t len, const char *module)
     char bare[256];
     size_t own = strlen(module);
 
-    if (pattern_matches(pattern, len, module))
+    if (wildcard_matches(pattern, len, module))
         return true;
     if (own < 4 || own - 4 >= sizeof bare || strcasecmp(module + own - 4, ".dll") != 0)
         return false;
     memcpy(bare, module, own - 4);
     bare[own - 4] = 0;
-    return pattern_matches(pattern, len, bare);
+    return wildcard_matches(pattern, len, bare);
 }
 
-bool pattern_matches_export(const char *pattern, const char *module, const char *name)
+bool wildcard_matches_export(const char *pattern, const char *module, const char *name)
 {
     const char *bang = strchr(pattern, '!');
 
     if (!bang)
-        return pattern_matches(pattern, strlen(pattern), name);
+        return wildcard_matches(pattern, strlen(pattern), name);
     return matches_module(pattern, (size_t)(bang - pattern), module) &&
-           pattern_matches(bang + 1, strlen(bang + 1), name);
+           wildcard_matches(bang + 1, strlen(bang + 1), name);
 }
