@@ -33,6 +33,7 @@ ifneq ($(DEPS_GOALS),)
 .NOTPARALLEL:
 deps: ## install what building and the demo need (Debian; asks sudo when not root)
 	@.ci/deps build
+	@.ci/deps sysroot
 deps-check: ## install what the tests need as well
 	@.ci/deps check
 	@.ci/deps sysroot
@@ -231,7 +232,7 @@ sysroot: ## unpack the newest Wine's DLLs, both widths, under build/sysroot; not
 sysroot8: ## the same of Wine 8, under build/sysroot8; the tests run on both
 	@.ci/deps sysroot8
 
-demo: all $O/guests/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
+demo: all $O/programs/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
 	@.ci/demo $O
 
 # --- house keeping --------------------------------------------------------------------------------

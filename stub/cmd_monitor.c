@@ -30,6 +30,8 @@ static const struct monitor_command commands[] = {
     {"modules", "", 0, 0, "the program and its DLLs", monitor_modules},
     {"threads", "", 0, 0, "the threads", monitor_threads},
     {"why", "", 0, 0, "why the program stands still", monitor_why},
+    {"output", "[gdb|here]", 0, 1,
+     "where the program's output goes: to gdb, or where winstub was started", monitor_output},
     {"exception", "", 0, 0, "the exception that it is stopped at, with its parameters",
      monitor_exception},
     {"break", "MODULE!NAME|0xADDRESS [log]", 1, 2,
@@ -37,7 +39,8 @@ static const struct monitor_command commands[] = {
      "at an address",
      monitor_break},
     {"watch", "ADDRESS LENGTH [read|write|access] [any] [log]", 2, 5,
-     "stop behind accesses (numbers are hexadecimal); any: also writes that change nothing", monitor_watch},
+     "stop behind accesses (numbers are hexadecimal); any: also writes that change nothing",
+     monitor_watch},
     {"catch", "syscall|load|api NAME [log]", 2, 3,
      "stop before a system service (or `unknown` ones), when a module is loaded, at a function of "
      "any module",

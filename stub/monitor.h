@@ -49,6 +49,7 @@ MONITOR(monitor_step);
 
 /* monitor_stop.c */
 MONITOR(monitor_exception);
+MONITOR(monitor_output);
 MONITOR(monitor_why);
 
 #endif

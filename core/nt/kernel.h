@@ -40,7 +40,10 @@ struct kernel {
     gva_t gate; /* code of ours by which 32-bit DLLs enter the kernel; 0: not there yet */
     bool wine;  /* ntdll is Wine's; its codes for what only Wine's Unix side does follow */
     uint32_t wine_time, wine_write;
-    gva_t program_entry; /* where the program's own code begins */
+    gva_t program_entry;             /* where the program's own code begins */
+    gva_t program_main, program_tls; /* process_place; 0: not known */
+    void (*output)(void *ctx, const char *text, size_t len); /* process_set_output */
+    void *output_ctx;
     struct program_facts program;
     bool modules_changed; /* since the debugger was last told */
 };

@@ -160,6 +160,22 @@ gva_t process_entry(const struct process *p)
     return p->kernel ? p->kernel->program_entry : cpu_get(p->cpu, CPU_RIP);
 }
 
+gva_t process_place(const struct process *p, enum process_place place)
+{
+    if (!p->kernel)
+        return 0;
+    return place == PROCESS_MAIN ? p->kernel->program_main : p->kernel->program_tls;
+}
+
+void process_set_output(struct process *p, void (*write)(void *ctx, const char *text, size_t len),
+                        void *ctx)
+{
+    if (!p->kernel)
+        return;
+    p->kernel->output = write;
+    p->kernel->output_ctx = ctx;
+}
+
 bool process_modules_changed(struct process *p)
 {
     bool changed = p->kernel && p->kernel->modules_changed;

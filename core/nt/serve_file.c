@@ -212,6 +212,14 @@ static void write_all(int fd, const uint8_t *data, size_t len)
     }
 }
 
+static void print(const struct kernel *k, const struct file *file, const uint8_t *data, size_t len)
+{
+    if (k->output && file->fd >= 0)
+        k->output(k->output_ctx, (const char *)data, len);
+    else
+        write_all(file->fd, data, len);
+}
+
 nt_status serve_NtWriteFile(struct call *call)
 {
     uint8_t chunk[IO_CHUNK];
@@ -226,7 +234,7 @@ nt_status serve_NtWriteFile(struct call *call)
 
         st = guest_read(call->process, call->arg[5] + done, chunk, part);
         if (!st)
-            write_all(file->fd, chunk, part);
+            print(call->kernel, file, chunk, part);
         done += part;
     }
     return st ? st : finish_io(call, call->arg[4], STATUS_SUCCESS, size);

@@ -217,12 +217,26 @@ static enum err start_thread(struct process *p, const struct program *program, s
     return e;
 }
 
+/* Where the program's own code begins, and what a debugger may want to stop at instead. */
+static void find_places(struct process *p, const struct program *program)
+{
+    struct bytes mapped = {program->mapped, program->image->image_size};
+    uint32_t rva = 0;
+
+    p->kernel->program_entry = program->entry;
+    if (pe_symbol(program->image, program->image->arch == CPU_AMD64 ? "main" : "_main", &rva) ||
+        pe_symbol(program->image, program->image->arch == CPU_AMD64 ? "wmain" : "_wmain", &rva))
+        p->kernel->program_main = program->base + rva;
+    if (pe_tls_callbacks(program->image, mapped, program->base, &rva, 1))
+        p->kernel->program_tls = program->base + rva;
+}
+
 enum err start_make(struct process *p, struct program *program, struct diag *why)
 {
     gva_t api_set = 0;
     enum err e = ERR_OK;
 
-    p->kernel->program_entry = program->entry;
+    find_places(p, program);
     p->kernel->program = (struct program_facts){
         .stack_reserve = program->image->stack_reserve,
         .stack_commit = program->image->stack_commit,

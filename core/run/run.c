@@ -509,11 +509,10 @@ enum err run_go(struct run *run, struct target_stop *why)
     return e;
 }
 
-enum err run_to_entry(struct run *run, struct target_stop *why)
+enum err run_to(struct run *run, gva_t place, struct target_stop *why)
 {
     const struct target_action on = {.kind = ACTION_CONTINUE};
-    gva_t entry = process_entry(run->process);
-    enum err e = run_point(run, POINT_BREAK_HW, entry, 1, true);
+    enum err e = run_point(run, POINT_BREAK_HW, place, 1, true);
 
     if (!e)
         e = run_resume(run, &on, 1);
@@ -524,8 +523,8 @@ enum err run_to_entry(struct run *run, struct target_stop *why)
     run->starting = false;
     (void)process_modules_changed(run->process); /* whoever connects reads the whole list */
     if (!e)
-        e = run_point(run, POINT_BREAK_HW, entry, 1, false);
-    if (why->kind == STOP_BREAK_HW && cpu_get(run->cpu, CPU_RIP) == entry)
+        e = run_point(run, POINT_BREAK_HW, place, 1, false);
+    if (why->kind == STOP_BREAK_HW && cpu_get(run->cpu, CPU_RIP) == place)
         run->stop = *why = (struct target_stop){.kind = STOP_STEP, .tid = why->tid};
     return e;
 }

@@ -59,7 +59,7 @@ struct run {
     struct target_stop stop;         /* why the process stands still now */
     struct cpu_event exception;      /* behind stop, when that is a STOP_EXCEPTION, */
     struct process_exception raised; /* and what the guest's handlers would be given */
-    bool starting;                   /* on the way to the program's entry point */
+    bool starting;                   /* on the way to where the debugger begins */
     atomic_bool interrupted;
     void (*console)(void *ctx, const char *text, size_t len); /* NULL: nobody listens */
     void *console_ctx;
@@ -72,8 +72,8 @@ void run_fini(struct run *run);
 MUST_USE enum err run_resume(struct run *run, const struct target_action *acts, size_t n);
 MUST_USE enum err run_go(struct run *run, struct target_stop *why);
 
-/* See target_to_entry in winstub/run.h. */
-MUST_USE enum err run_to_entry(struct run *run, struct target_stop *why);
+/* See target_start in winstub/run.h. */
+MUST_USE enum err run_to(struct run *run, gva_t place, struct target_stop *why);
 
 /* From any thread. */
 void run_interrupt(struct run *run);

@@ -135,6 +135,13 @@ MUST_USE enum err process_file(const struct process *process, const char *path, 
 bool process_has_dlls(const struct process *process);
 /* Where the program's own code begins: in bare mode where it stands, with DLLs where the loader will call it. */
 gva_t process_entry(const struct process *process);
+/* Places in the program that a debugger may want to stop at first. */
+enum process_place {
+    PROCESS_MAIN, /* C's main or wmain, from the symbol table in the file */
+    PROCESS_TLS,  /* the first TLS callback */
+};
+/* 0: the program has none, or nothing says where it is, as in bare mode. */
+gva_t process_place(const struct process *process, enum process_place place);
 /* Have modules come or gone since this was last asked? */
 bool process_modules_changed(struct process *process);
 
@@ -214,6 +221,10 @@ bool process_is_exit(const struct process *process, gva_t addr);
 
 /* Append "hello.exe+0x1234" or "KERNEL32!CreateFileA" or, outside modules, the allocation's label; nothing when unknown. */
 void process_where(const struct process *process, gva_t addr, struct buf *out);
+
+/* What the guest prints goes to write instead of the host's descriptors; NULL: to those. Called inside process_syscall. */
+void process_set_output(struct process *process,
+                        void (*write)(void *ctx, const char *text, size_t len), void *ctx);
 
 /*
  * The guest's clock runs only between these two, which come in pairs; shared user data advances meanwhile, also in a

@@ -232,6 +232,10 @@ struct target_ops {
     void (*set_console)(void *ctx, void (*write)(void *arg, const char *text, size_t len),
                         void *arg);
 
+    /* The same for what the guest itself prints, byte for byte; NULL: where it went when it was started. */
+    void (*set_output)(void *ctx, void (*write)(void *arg, const char *text, size_t len),
+                       void *arg);
+
     /*
      * Add a catch; *id is its number, from 1 on. ERR_INVALID, ERR_RANGE: why says what is wrong with it;
      * ERR_EXISTS: there is a CATCH_WRITTEN; ERR_UNSUPPORTED: this process has no such thing; ERR_NOMEM.

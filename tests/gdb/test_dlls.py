@@ -90,6 +90,49 @@ def the_first_stop_is_the_entry_point(test):
     gdb.do("print argc", r"= 1")
 
 
+PLACES = {"entry": r"mainCRTStartup", "main": r"^main ", "tls": r"__dyn_tls_init|tls_callback", "loader": r"LdrInitializeThunk"}
+
+
+@with_dlls_and_gdb
+def the_first_stop_is_where_the_user_wants_it(test):
+    path = program(test, "hello")
+    for place, symbol in PLACES.items():
+        server = test.serve("--root", test.dlls, "--stop", place, path)
+        gdb = test.debug(path)
+        gdb.connect(server)
+        gdb.do("info symbol $pc", symbol)
+        gdb.do("kill")
+
+
+@with_dlls_and_gdb
+def a_program_without_symbols_stops_at_its_entry_point(test):
+    path = os.path.join(test.folder, "stripped.exe")
+    subprocess.run(["x86_64-w64-mingw32-strip", "-o", path, program(test, "hello")], check=True)
+    server = test.serve("--root", test.dlls, "--stop", "main", path)
+    test.expect("no symbol says where main is" in server.errors.text, "it does not say so")
+    gdb = test.debug(program(test, "hello"))
+    gdb.connect(server)
+    gdb.do("info symbol $pc", r"mainCRTStartup")
+
+
+@with_dlls
+def a_program_that_nobody_stops_runs_at_once(test):
+    server = test.serve("--root", test.dlls, "--stop", "none", program(test, "hello"))
+    test.expect(server.output.wait(r"hello from"), "it did not run")
+    test.expect(server.wait() == 0, "winstub did not end with it")
+
+
+@with_dlls_and_gdb
+def output_goes_where_it_is_wanted(test):
+    gdb, server = session(test, "hello")
+    gdb.do("monitor output", r"here")
+    gdb.do("monitor output gdb", r"gdb")
+    gdb.do("monitor output nowhere", r"usage")
+    answer = gdb.do("continue", r"hello from", r"exited with code 052")
+    test.expect("hello from" not in server.output.text, "it was printed twice")
+    test.expect(answer.count("hello from") == 1, "gdb showed it twice")
+
+
 @with_dlls_and_gdb
 def a_fault_stops_before_the_handlers_and_is_passed_on_to_them(test):
     gdb, server = session(test, "exceptions")
