@@ -47,7 +47,8 @@ static void listen_again(void)
 
 static void setup(void)
 {
-    struct vm_observer observer = {&heard, on_revoked, on_frame_changed};
+    struct vm_observer observer = {
+        .ctx = &heard, .revoked = on_revoked, .frame_changed = on_frame_changed};
 
     vm = build_vm(0);
     vm_set_observer(vm, &observer);
