@@ -8,6 +8,8 @@
 
 #include <sys/mman.h>
 
+#include "winstub/foreign.h"
+
 struct page_writer {
     gva_t page; /* where it was written last */
     gva_t pc;
@@ -18,7 +20,7 @@ struct page_writer {
 
 static size_t writers_size(const struct cpu *cpu)
 {
-    return cpu->arena_size / VM_PAGE_SIZE * sizeof *cpu->writers;
+    return (cpu->arena_size + VM_LENT_SPACE) / VM_PAGE_SIZE * sizeof *cpu->writers;
 }
 
 static struct page_writer *writer_of(const struct cpu *cpu, uint64_t offset)

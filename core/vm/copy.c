@@ -8,16 +8,31 @@
 
 /* ---- The debugger ---------------------------------------------------------------------------- */
 
+/*
+ * The byte at addr, whose page is committed and no device's, and its offset as vm_fill counts. NULL: the page has no
+ * frame.
+ */
+static uint8_t *bytes_at(const struct vm *vm, gva_t addr, uint64_t *offset)
+{
+    bool shared;
+    pte_t e = pt_get(&vm->pages, page_number(addr), &shared);
+
+    if (!e)
+        return foreign_bytes(&vm->foreign, addr, offset);
+    *offset = (uint64_t)pte_frame(e) * FRAME_SIZE;
+    return pages_bytes(vm, e, addr);
+}
+
 /* Copy from the pages of one committed run; pages without a frame are zero. */
 static void read_run(const struct vm *vm, gva_t addr, uint8_t *dst, size_t len)
 {
     while (len) {
         size_t part = pages_within(addr, len);
-        bool shared;
-        pte_t e = pt_get(&vm->pages, page_number(addr), &shared);
+        uint64_t offset;
+        const uint8_t *bytes = bytes_at(vm, addr, &offset);
 
-        if (e)
-            memcpy(dst, pages_bytes(vm, e, addr), part);
+        if (bytes)
+            memcpy(dst, bytes, part);
         else
             memset(dst, 0, part);
         addr += part;
@@ -26,14 +41,23 @@ static void read_run(const struct vm *vm, gva_t addr, uint8_t *dst, size_t len)
     }
 }
 
+/* The committed page that holds addr, when it is no device's. */
+static bool find_readable(const struct vm *vm, gva_t addr, struct place *out)
+{
+    enum vm_fault why;
+    uint64_t offset;
+
+    return pages_find(vm, addr, out, &why) &&
+           (!out->a->foreign || foreign_bytes(&vm->foreign, addr, &offset));
+}
+
 size_t vm_debug_read(const struct vm *vm, gva_t addr, void *dst, size_t len)
 {
     uint8_t *to = dst;
     size_t done = 0;
-    enum vm_fault why;
     struct place at;
 
-    while (done < len && pages_find(vm, addr + done, &at, &why)) {
+    while (done < len && find_readable(vm, addr + done, &at)) {
         uint64_t part = at.run->end - (addr + done);
 
         part = part < len - done ? part : len - done;
@@ -49,11 +73,10 @@ static bool becomes_private(const struct place *at)
     return at->a->type == MEM_IMAGE && !at->run->written;
 }
 
-/* Is all of [addr, addr + len) committed? *marks: pages of views that a write makes private. */
+/* Is all of [addr, addr + len) committed and no device's? *marks: pages of views that a write makes private. */
 static bool is_committed(const struct vm *vm, gva_t addr, size_t len, size_t *marks)
 {
     gva_t end = addr + len;
-    enum vm_fault why;
     struct place at;
 
     *marks = 0;
@@ -62,7 +85,7 @@ static bool is_committed(const struct vm *vm, gva_t addr, size_t len, size_t *ma
     while (addr < end) {
         gva_t stop;
 
-        if (!pages_find(vm, addr, &at, &why))
+        if (!find_readable(vm, addr, &at))
             return false;
         stop = at.run->end < end ? at.run->end : end;
         if (becomes_private(&at))
@@ -81,7 +104,7 @@ static bool own_page(struct vm *vm, gva_t page)
     struct place at;
 
     if (!e)
-        return pages_find(vm, page, &at, &why) && pages_touch(vm, &at, &e);
+        return pages_find(vm, page, &at, &why) && (at.a->foreign || pages_touch(vm, &at, &e));
     if (!shared)
         return true;
     if (!pages_unshare(vm, page, &e))
@@ -93,13 +116,12 @@ static bool own_page(struct vm *vm, gva_t page)
 /* Write into a page that own_page made ready. */
 static void write_page(struct vm *vm, gva_t addr, const uint8_t *src, size_t len)
 {
-    bool shared;
-    pte_t e = pt_get(&vm->pages, page_number(addr), &shared);
     enum vm_fault why;
+    uint64_t offset;
     struct place at;
 
-    memcpy(pages_bytes(vm, e, addr), src, len);
-    space_frame_changed(vm, pte_frame(e));
+    memcpy(bytes_at(vm, addr, &offset), src, len);
+    space_bytes_changed(vm, page_down(offset));
     if (pages_find(vm, addr, &at, &why) && becomes_private(&at))
         pages_mark_written(vm, at.a, at.page);
 }
@@ -199,16 +221,16 @@ nt_status vm_write(struct vm *vm, gva_t addr, const void *src, size_t len)
         return st;
     for (size_t done = 0; done < len;) {
         size_t part = pages_within(addr + done, len - done);
-        bool shared;
-        pte_t e = pt_get(&vm->pages, page_number(addr + done), &shared);
+        uint64_t offset;
+        uint8_t *to = bytes_at(vm, addr + done, &offset);
 
         tell_served(vm, &(struct vm_served){.addr = addr + done,
                                             .len = part,
                                             .access = VM_WRITE,
                                             .bytes = from + done,
-                                            .offset = (uint64_t)pte_frame(e) * FRAME_SIZE});
-        memcpy(pages_bytes(vm, e, addr + done), from + done, part);
-        space_frame_changed(vm, pte_frame(e));
+                                            .offset = page_down(offset)});
+        memcpy(to, from + done, part);
+        space_bytes_changed(vm, page_down(offset));
         done += part;
     }
     return STATUS_SUCCESS;

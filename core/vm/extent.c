@@ -76,6 +76,8 @@ enum vm_kind vm_kind_at(const struct vm *vm, gva_t addr)
     case MEM_PRIVATE:
         return VM_KIND_PRIVATE;
     case MEM_MAPPED:
+        if (r.device || r.lent)
+            return r.device ? VM_KIND_DEVICE : VM_KIND_LENT;
         return *r.path ? VM_KIND_FILE_VIEW : VM_KIND_PAGEFILE_VIEW;
     case MEM_IMAGE:
         return VM_KIND_IMAGE;
@@ -97,6 +99,10 @@ const char *vm_kind_text(enum vm_kind kind)
         return "file view";
     case VM_KIND_IMAGE:
         return "image";
+    case VM_KIND_DEVICE:
+        return "device";
+    case VM_KIND_LENT:
+        return "lent";
     }
     return "unknown";
 }

@@ -50,6 +50,18 @@ static bool note_write(struct vm *vm, gva_t page, pte_t *e)
     return true;
 }
 
+/* An allowed access to memory that is not the vm's. */
+static enum vm_fault fill_foreign(const struct vm *vm, const struct place *at, enum vm_access want,
+                                  struct vm_fill *out)
+{
+    uint64_t offset;
+
+    if (!foreign_bytes(&vm->foreign, at->page, &offset))
+        return want == VM_EXEC ? VM_FAULT_NOEXEC : VM_FAULT_DEVICE;
+    *out = (struct vm_fill){offset, protection_access(at->run->protect, vm->dep)};
+    return VM_FAULT_NONE;
+}
+
 /* An allowed access to a page that has a frame. */
 static enum vm_fault fill_present(struct vm *vm, gva_t page, enum vm_access want, pte_t e,
                                   bool shared, struct vm_fill *out)
@@ -86,6 +98,8 @@ enum vm_fault vm_fill(struct vm *vm, gva_t page, enum vm_access want, struct vm_
     fault = refusal(vm, at.run->protect, want);
     if (fault)
         return fault;
+    if (at.a->foreign)
+        return fill_foreign(vm, &at, want, out);
     if (!pages_touch(vm, &at, &e))
         return VM_FAULT_NOMEM;
     return fill_present(vm, page, want, e, false, out);

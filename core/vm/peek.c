@@ -18,7 +18,7 @@ static bool find_committed(struct peek *p)
 
         if (vm_query(p->vm, p->at, &r) != STATUS_SUCCESS)
             return false;
-        if (r.state == MEM_COMMIT) {
+        if (r.state == MEM_COMMIT && !r.device) {
             p->committed = r.base + r.size < p->end ? r.base + r.size : p->end;
             return true;
         }
@@ -41,26 +41,34 @@ static uint64_t end_of_row(const struct vm *vm, uint64_t first, frame_t frame, u
     return page;
 }
 
+/* The piece is [p->at, stop). */
+static bool deliver(struct peek *p, gva_t stop)
+{
+    p->addr = p->at;
+    p->len = (size_t)(stop - p->at);
+    p->at = stop;
+    return true;
+}
+
 bool peek_next(struct peek *p)
 {
-    uint64_t first, page, end;
+    uint64_t first, page, end, offset;
     gva_t stop;
     pte_t e;
 
     if (p->at >= p->committed && !find_committed(p))
         return false;
+    p->bytes = foreign_bytes(&p->vm->foreign, p->at, &offset);
+    if (p->bytes)
+        return deliver(p, p->committed);
     first = page = page_number(p->at);
     end = page_number(page_up(p->committed));
-    p->bytes = NULL;
     if (!pt_next(&p->vm->pages, &page, end, &e)) {
         page = end;
     } else if (page == first) {
         p->bytes = frames_bytes(&p->vm->frames, pte_frame(e)) + p->at % VM_PAGE_SIZE;
         page = end_of_row(p->vm, first, pte_frame(e), end);
     }
-    stop = page * VM_PAGE_SIZE < p->committed ? page * VM_PAGE_SIZE : p->committed;
-    p->addr = p->at;
-    p->len = (size_t)(stop - p->at);
-    p->at = stop;
-    return true;
+    stop = page * VM_PAGE_SIZE;
+    return deliver(p, stop < p->committed ? stop : p->committed);
 }

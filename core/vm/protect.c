@@ -34,7 +34,7 @@ static nt_status protect_range(struct vm *vm, struct range r, uint32_t protect, 
 
     if (!a || r.end > a->end)
         return STATUS_CONFLICTING_ADDRESSES;
-    if (a->type == MEM_PRIVATE && protection_is_copy(protect))
+    if ((a->type == MEM_PRIVATE || a->foreign) && protection_is_copy(protect))
         return STATUS_INVALID_PARAMETER_4;
     at = runs_find(&a->runs, r.start);
     if (space_committed(at, r) != r.end - r.start)

@@ -51,6 +51,8 @@ nt_status vm_query(const struct vm *vm, gva_t addr, struct vm_region *out)
         .state = run->protect ? MEM_COMMIT : MEM_RESERVE,
         .protect = run->protect,
         .type = a->type,
+        .device = a->foreign && foreign_is_device(foreigns_find(&vm->foreign, addr)->memory),
+        .lent = a->foreign && !foreign_is_device(foreigns_find(&vm->foreign, addr)->memory),
         .label = label_text(run->label ? run->label : a->label),
         .path = label_text(a->path),
     };

@@ -22,6 +22,7 @@ struct saved_allocation {
     uint32_t type;
     uint16_t protect;
     bool placeholder;
+    bool foreign;
     struct pageset *writes; /* a copy */
     struct label *label;
     struct label *path;
@@ -31,10 +32,13 @@ struct saved_allocation {
 /* All allocations, ascending, and their runs one after the other. Never changes. */
 struct layout {
     unsigned refs;
+    struct vm *vm;
     size_t allocation_count;
     size_t run_count;
+    size_t foreign_count;
     struct saved_allocation *allocations;
     struct saved_run *runs;
+    struct foreign_row *foreign;
 };
 
 struct vm_saved {
@@ -54,8 +58,11 @@ void layout_unref(struct layout *l)
     }
     for (size_t i = 0; i < l->run_count; i++)
         label_unref(l->runs[i].label);
+    for (size_t i = 0; i < l->foreign_count; i++)
+        foreign_unref(l->vm, l->foreign[i].memory);
     free(l->allocations);
     free(l->runs);
+    free(l->foreign);
     free(l);
 }
 
@@ -82,6 +89,7 @@ static bool add_allocation(struct layout *l, const struct allocation *a)
                                     .type = a->type,
                                     .protect = a->protect,
                                     .placeholder = a->placeholder,
+                                    .foreign = a->foreign,
                                     .writes = writes,
                                     .label = label_ref(a->label),
                                     .path = label_ref(a->path),
@@ -93,17 +101,28 @@ static bool add_allocation(struct layout *l, const struct allocation *a)
     return true;
 }
 
-static struct layout *layout_new(const struct vm *vm)
+static void add_foreign(struct layout *l, const struct foreigns *f)
+{
+    for (; l->foreign_count < f->count; l->foreign_count++) {
+        l->foreign[l->foreign_count] = f->rows[l->foreign_count];
+        (void)foreign_ref(l->foreign[l->foreign_count].memory);
+    }
+}
+
+static struct layout *layout_new(struct vm *vm)
 {
     struct layout *l = calloc(1, sizeof *l);
 
     if (!l)
         return NULL;
     l->refs = 1;
+    l->vm = vm;
     l->allocations = calloc(vm->allocs.tree.count + 1, sizeof *l->allocations);
     l->runs = calloc(count_runs(vm) + 1, sizeof *l->runs);
-    if (!l->allocations || !l->runs)
+    l->foreign = calloc(vm->foreign.count + 1, sizeof *l->foreign);
+    if (!l->allocations || !l->runs || !l->foreign)
         goto fail;
+    add_foreign(l, &vm->foreign);
     for (const struct allocation *a = allocs_above(&vm->allocs, 0); a;
          a = allocs_above(&vm->allocs, a->base)) {
         if (!add_allocation(l, a))
@@ -180,6 +199,7 @@ static struct allocation *make_allocation(struct vm *vm, const struct saved_allo
     a->type = from->type;
     a->protect = from->protect;
     a->placeholder = from->placeholder;
+    a->foreign = from->foreign;
     a->label = label_ref(from->label);
     a->path = label_ref(from->path);
     make_runs(vm, a, runs, from->run_count);
@@ -204,11 +224,15 @@ static bool make_all(struct vm *vm, const struct layout *l, struct allocation **
 }
 
 /* Put the allocations that were made in the place of all that there are. */
-static void exchange(struct vm *vm, struct allocation **made, size_t count)
+static void exchange(struct vm *vm, struct allocation **made, const struct layout *l)
 {
     space_discard_all(vm);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < l->allocation_count; i++)
         space_enter(vm, made[i]);
+    for (size_t i = 0; i < l->foreign_count; i++) {
+        (void)foreign_ref(l->foreign[i].memory);
+        foreigns_insert(&vm->foreign, l->foreign[i]);
+    }
 }
 
 static bool restore_layout(struct vm *vm, struct layout *l)
@@ -220,9 +244,10 @@ static bool restore_layout(struct vm *vm, struct layout *l)
         return true;
     made = calloc(l->allocation_count + 1, sizeof *made);
     ok = made && pool_reserve(&vm->run_pool, l->run_count) &&
-         allocs_reserve_ascending(&vm->allocs, l->allocation_count) && make_all(vm, l, made);
+         allocs_reserve_ascending(&vm->allocs, l->allocation_count) &&
+         foreigns_reserve(&vm->foreign, l->foreign_count) && make_all(vm, l, made);
     if (ok) {
-        exchange(vm, made, l->allocation_count);
+        exchange(vm, made, l);
         layout_unref(vm->known);
         vm->known = l;
         l->refs++;

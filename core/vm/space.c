@@ -17,7 +17,7 @@ static void frame_freed(void *ctx, frame_t frame)
     if (vm->observer.frame_freed)
         vm->observer.frame_freed(vm->observer.ctx, (uint64_t)frame * FRAME_SIZE);
     else
-        space_frame_changed(vm, frame);
+        space_bytes_changed(vm, (uint64_t)frame * FRAME_SIZE);
 }
 
 enum err vm_new(const struct vm_config *config, struct vm **out)
@@ -55,6 +55,7 @@ void vm_free(struct vm *vm)
     vm_set_observer(vm, NULL);
     space_forget_saved(vm);
     space_discard_all(vm);
+    foreigns_fini(&vm->foreign);
     pt_fini(&vm->pages);
     pt_space_fini(&vm->pt_space);
     pool_fini(&vm->index_pool);
@@ -132,10 +133,10 @@ void space_revoke(const struct vm *vm, struct range r)
         vm->observer.revoked(vm->observer.ctx, r.start, r.end);
 }
 
-void space_frame_changed(const struct vm *vm, frame_t frame)
+void space_bytes_changed(const struct vm *vm, uint64_t offset)
 {
     if (vm->observer.frame_changed)
-        vm->observer.frame_changed(vm->observer.ctx, (uint64_t)frame * FRAME_SIZE);
+        vm->observer.frame_changed(vm->observer.ctx, offset);
 }
 
 uint64_t space_committed(const struct run *at, struct range r)
@@ -230,6 +231,8 @@ void space_leave(struct vm *vm, struct allocation *a)
     vm->committed -= space_committed(runs_first(&a->runs), all);
     vm->reserved -= all.end - all.start;
     allocs_remove(&vm->allocs, a);
+    if (a->foreign)
+        foreigns_remove(vm, a->base);
 }
 
 void space_discard_all(struct vm *vm)

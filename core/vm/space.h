@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "vm/allocs.h"
+#include "vm/foreign.h"
 #include "vm/frames.h"
 #include "vm/pagetable.h"
 #include "vm/pool.h"
@@ -21,6 +22,7 @@ struct vm {
     struct pt_space pt_space;
     struct pagetable pages;
     struct allocs allocs;
+    struct foreigns foreign;
     struct pool index_pool; /* nodes of the tree of allocations */
     struct pool allocation_pool;
     struct pool run_pool;
@@ -66,7 +68,7 @@ void space_forget_saved(struct vm *vm);
 
 /* Tell the observer. */
 void space_revoke(const struct vm *vm, struct range r);
-void space_frame_changed(const struct vm *vm, frame_t frame);
+void space_bytes_changed(const struct vm *vm, uint64_t offset); /* as vm_fill counts */
 
 /* Bytes of r that are committed; at is the run that holds r.start. */
 uint64_t space_committed(const struct run *at, struct range r);

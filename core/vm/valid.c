@@ -87,5 +87,5 @@ static bool pages_valid(const struct vm *vm)
 bool vm_valid(const struct vm *vm)
 {
     return frames_valid(&vm->frames) && pt_valid(&vm->pages) && allocations_valid(vm) &&
-           pages_valid(vm);
+           foreigns_valid(vm) && pages_valid(vm);
 }

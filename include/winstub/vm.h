@@ -107,6 +107,8 @@ struct vm_region {
         label; /* of the run ("hello.exe .text") or else the allocation; "" if none; valid until the next change */
     uint64_t label_size; /* bytes to the end of what the label names, at most size; 0 when free */
     const char *path; /* guest path of the mapped file, "" if none; valid until the next change */
+    bool device;      /* its bytes are made by callbacks: foreign.h */
+    bool lent;        /* its bytes are the caller's: foreign.h */
 };
 
 /*
@@ -157,12 +159,15 @@ bool vm_set_label(struct vm *vm, gva_t addr, const char *label, bool run);
 
 /* ---- The debugger's path: ignores protection, never clears a guard, records no write watch ---- */
 
-/* Copy up to len bytes from guest memory; returns how many (short at the first uncommitted page). */
+/*
+ * Copy up to len bytes from guest memory; returns how many (short at the first page that is not committed or belongs
+ * to a device, which is not asked).
+ */
 size_t vm_debug_read(const struct vm *vm, gva_t addr, void *dst, size_t len);
 
 /*
  * Copy into committed guest memory, read-only pages included, breaking copy-on-write sharing as
- * WriteProcessMemory would. All or nothing: false when any page is not committed or memory is short.
+ * WriteProcessMemory would. All or nothing: false when any page is not committed or a device's, or memory is short.
  */
 MUST_USE bool vm_debug_write(struct vm *vm, gva_t addr, const void *src, size_t len);
 
@@ -195,10 +200,12 @@ enum vm_fault {
     VM_FAULT_NOEXEC,   /* execution without execute permission, DEP on */
     VM_FAULT_NOMEM,    /* the arena is full */
     VM_FAULT_KERNEL,   /* at or above the user limit */
+    VM_FAULT_DEVICE, /* vm_fill: allowed, but to be asked of a device; cpu_event: the device refused */
 };
 
 struct vm_fill {
-    uint64_t offset; /* of the frame in the arena, whole pages */
+    uint64_t
+        offset; /* of the frame in the arena, whole pages; behind its end: lent memory (foreign.h) */
     unsigned access; /* vm_access bits the CPU may cache for this page */
 };
 
@@ -239,10 +246,12 @@ struct vm_observer {
     void *ctx;
     /* Answers given for pages in [start, end) may now promise too much or name the wrong frame. */
     void (*revoked)(void *ctx, gva_t start, gva_t end);
-    /* The bytes of the frame at this arena offset were changed by the host. */
+    /* The bytes of the frame at this offset (vm_fill's) were changed by the host. */
     void (*frame_changed)(void *ctx, uint64_t offset);
-    /* The frame at this arena offset was freed; NULL: as frame_changed. */
+    /* The frame at this offset was freed; NULL: as frame_changed. */
     void (*frame_freed)(void *ctx, uint64_t offset);
+    /* Memory that was lent at these offsets is not there any more; what was translated from it must go. */
+    void (*lent_gone)(void *ctx, uint64_t offset, uint64_t size);
     /* A system service (vm_read, vm_write) accesses bytes of one page; a write has not happened yet. */
     void (*served)(void *ctx, const struct vm_served *access);
 };
