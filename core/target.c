@@ -235,17 +235,22 @@ static enum err op_trace(void *ctx, unsigned tables)
     return tracing_set(&run->tracing, &run->watches, run->process, run->cpu, tables);
 }
 
-static enum err op_coverage(void *ctx, bool on)
+static enum err op_coverage(void *ctx, bool on, const char *at_end, struct diag *why)
 {
     struct run *run = run_of(ctx);
+    struct coverage *fresh = NULL;
 
-    if (run->coverage)
+    if (on) {
+        enum err e = coverage_new(run->process, at_end, &fresh, why);
+
+        if (e)
+            return e;
+        coverage_free(run->coverage);
+        run->coverage = fresh;
+    } else if (run->coverage) {
         coverage_stop(run->coverage);
-    if (!on)
-        return ERR_OK;
-    coverage_free(run->coverage);
-    run->coverage = coverage_new(run->process);
-    return run->coverage ? ERR_OK : ERR_NOMEM;
+    }
+    return ERR_OK;
 }
 
 static enum err op_coverage_save(void *ctx, const char *file, struct diag *why)

@@ -67,8 +67,9 @@ static const struct monitor_command commands[] = {
     {"writers", "", 0, 0, "who wrote which page, since break-on exec-after-write", monitor_writers},
     {"trace", "reads peb,ldr,exports on|off", 3, 3,
      "show who reads these tables, DLLs aside; each place once", monitor_trace},
-    {"coverage", "start|stop|save FILE", 1, 2,
-     "record which blocks run; save them for drcov's readers as a new file where winstub runs",
+    {"coverage", "start [FILE]|stop|save FILE", 1, 2,
+     "record which blocks run; save them for drcov's readers as a new file where winstub runs, "
+     "with start FILE when the program ends",
      monitor_coverage},
     {"step", "over|out", 1, 1,
      "the next step that gdb asks for runs calls to their end, or to the function's return",

@@ -52,23 +52,24 @@ MONITOR(monitor_coverage)
 {
     const struct target_ops *ops = s->target.ops;
     bool start = monitor_says(line, 1, "start");
-    char file[WORD_MAX];
+    bool save = monitor_says(line, 1, "save") && line->count == 3;
     struct diag why = {{0}};
+    char file[WORD_MAX];
+    enum err e = ERR_OK;
 
-    if (!ops->coverage) {
+    monitor_word(line, 2, file, sizeof file);
+    if (!ops->coverage)
         session_say(s, "this target records no coverage\n");
-    } else if (line->count == 2 && (start || monitor_says(line, 1, "stop"))) {
-        if (ops->coverage(s->target.ctx, start))
-            session_say(s, "coverage: the host is out of memory\n");
-    } else if (line->count == 3 && monitor_says(line, 1, "save")) {
-        monitor_word(line, 2, file, sizeof file);
-        if (ops->coverage_save(s->target.ctx, file, &why))
-            session_sayf(s, "coverage: %s\n", why.text);
-        else
-            session_sayf(s, "coverage saved in %s\n", file);
-    } else {
-        session_say(s, "usage: monitor coverage start|stop|save FILE\n");
-    }
+    else if (start || (monitor_says(line, 1, "stop") && line->count == 2))
+        e = ops->coverage(s->target.ctx, start, file[0] ? file : NULL, &why);
+    else if (save)
+        e = ops->coverage_save(s->target.ctx, file, &why);
+    else
+        session_say(s, "usage: monitor coverage start [FILE]|stop|save FILE\n");
+    if (e)
+        session_sayf(s, "coverage: %s\n", why.text);
+    else if (save && ops->coverage)
+        session_sayf(s, "coverage saved in %s\n", file);
 }
 
 MONITOR(monitor_step)

@@ -33,6 +33,7 @@ struct coverage {
     size_t count, cap;
     size_t last;           /* where the last block was found */
     struct pagemap blocks; /* offset << 32 | size << 16 | number: the 8 bytes of the format */
+    char *at_end;          /* the file to make then; NULL: none */
     bool failed;
 };
 
@@ -139,33 +140,7 @@ static void on_block(void *ctx, gva_t address, uint32_t size)
         c->failed = true;
 }
 
-struct coverage *coverage_new(struct process *process)
-{
-    struct coverage *c = calloc(1, sizeof *c);
-
-    if (!c)
-        return NULL;
-    c->process = process;
-    coverage_modules(c);
-    cpu_on_block(process_cpu(process), on_block, c);
-    return c;
-}
-
-void coverage_stop(struct coverage *c)
-{
-    cpu_on_block(process_cpu(c->process), NULL, NULL);
-}
-
-void coverage_free(struct coverage *c)
-{
-    if (!c)
-        return;
-    for (size_t i = 0; i < c->count; i++)
-        free(c->list[i].path);
-    free(c->list);
-    pagemap_fini(&c->blocks);
-    free(c);
-}
+/* ---- The file ---------------------------------------------------------------------------------- */
 
 static int key_order(const void *a, const void *b)
 {
@@ -259,15 +234,22 @@ static enum err save_bytes(const struct buf *bytes, const char *file, struct dia
     return ERR_IO;
 }
 
+static enum err check_name(const char *file, struct diag *why)
+{
+    if (file[0] && file[0] != '.' && !strchr(file, '/'))
+        return ERR_OK;
+    return diag_set(why, ERR_INVALID,
+                    "'%.100s' is no plain file name: it is made in the folder where winstub runs",
+                    file);
+}
+
 enum err coverage_save(const struct coverage *c, const char *file, struct diag *why)
 {
+    enum err e = check_name(file, why);
     struct buf bytes;
-    enum err e;
 
-    if (!file[0] || file[0] == '.' || strchr(file, '/'))
-        return diag_set(
-            why, ERR_INVALID,
-            "'%.100s' is no plain file name: it is made in the folder where winstub runs", file);
+    if (e)
+        return e;
     buf_init(&bytes, FILE_MAX);
     e = coverage_write(c, &bytes);
     if (e)
@@ -276,4 +258,51 @@ enum err coverage_save(const struct coverage *c, const char *file, struct diag *
         e = save_bytes(&bytes, file, why);
     buf_fini(&bytes);
     return e;
+}
+
+/* ---- The life of it --------------------------------------------------------------------------- */
+
+enum err coverage_new(struct process *process, const char *at_end, struct coverage **out,
+                      struct diag *why)
+{
+    enum err e = at_end ? check_name(at_end, why) : ERR_OK;
+    struct coverage *c;
+
+    if (e)
+        return e;
+    c = calloc(1, sizeof *c);
+    if (c && at_end)
+        c->at_end = strdup(at_end);
+    if (!c || (at_end && !c->at_end)) {
+        free(c);
+        return diag_set(why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+    }
+    c->process = process;
+    coverage_modules(c);
+    cpu_on_block(process_cpu(process), on_block, c);
+    *out = c;
+    return ERR_OK;
+}
+
+void coverage_stop(struct coverage *c)
+{
+    cpu_on_block(process_cpu(c->process), NULL, NULL);
+}
+
+void coverage_free(struct coverage *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->count; i++)
+        free(c->list[i].path);
+    free(c->list);
+    free(c->at_end);
+    pagemap_fini(&c->blocks);
+    free(c);
+}
+
+enum err coverage_end(const struct coverage *c, const char **file, struct diag *why)
+{
+    *file = c->at_end;
+    return c->at_end ? coverage_save(c, c->at_end, why) : ERR_OK;
 }

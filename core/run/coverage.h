@@ -11,9 +11,13 @@
 
 struct coverage;
 
-/* Begin. NULL: no memory. coverage_free ends it; takes NULL. */
-struct coverage *coverage_new(struct process *process);
+/* Begin; at_end, unless NULL, is the file that coverage_end makes. coverage_free ends it; takes NULL. */
+MUST_USE enum err coverage_new(struct process *process, const char *at_end, struct coverage **out,
+                               struct diag *why);
 void coverage_free(struct coverage *coverage);
+/* The process is over: save when that was asked for. *file is its name, NULL when nothing was asked. */
+MUST_USE enum err coverage_end(const struct coverage *coverage, const char **file,
+                               struct diag *why);
 /* Stop recording and keep what there is. */
 void coverage_stop(struct coverage *coverage);
 /* The list of modules has changed. */

@@ -48,10 +48,31 @@ void run_interrupt(struct run *run)
     cpu_stop(run->cpu);
 }
 
+/* Save the coverage if that was asked for, and say so where the client still hears it. */
+static void save_coverage(struct run *run)
+{
+    const char *file = NULL;
+    struct diag why;
+    struct buf line;
+    enum err e = run->coverage ? coverage_end(run->coverage, &file, &why) : ERR_OK;
+
+    if (!file)
+        return;
+    buf_init(&line, 1024);
+    if (e)
+        (void)buf_printf(&line, "coverage: %s\n", why.text);
+    else
+        (void)buf_printf(&line, "coverage saved in %s\n", file);
+    run_print(run, buf_str(&line), line.len);
+    buf_fini(&line);
+}
+
 void run_end(struct run *run, uint32_t exit_code)
 {
     uint32_t tid = run->stop.tid;
 
+    if (!run->ended)
+        save_coverage(run);
     run->ended = true;
     run->resumed = false;
     run->stop = (struct target_stop){.kind = STOP_EXIT, .tid = tid, .exit_code = exit_code};

@@ -287,12 +287,13 @@ struct target_ops {
     /* Trace reads of these tables from here on, on the console, each place once; 0 ends it. ERR_NOMEM */
     enum err (*trace)(void *ctx, unsigned tables);
     /*
-     * Record which blocks of code run; `on` begins anew. ERR_NOMEM. What was recorded stays after the end, and can be
-     * saved in drcov's format, version 2, as a new file of this name in the host's current directory: any client may
-     * ask, so a name with a folder in it, a hidden one, or one that is taken is refused. ERR_STATE: there was no
-     * coverage; ERR_INVALID, ERR_EXISTS, ERR_IO, ERR_NOMEM; why says what and where.
+     * Record which blocks of code run; `on` begins anew, and saves at the process's end when at_end is a name, not NULL.
+     * What was recorded stays after the end, and can be saved in drcov's format, version 2, as a new file of this name
+     * in the host's current directory: any client may ask, so a name with a folder in it, a hidden one, or one that is
+     * taken is refused. ERR_STATE: there was no coverage; ERR_INVALID, ERR_EXISTS, ERR_IO, ERR_NOMEM; why says what and
+     * where.
      */
-    enum err (*coverage)(void *ctx, bool on);
+    enum err (*coverage)(void *ctx, bool on, const char *at_end, struct diag *why);
     enum err (*coverage_save)(void *ctx, const char *file, struct diag *why);
     /* Append what is at addr: "hello.exe+0x1234", "KERNEL32!CreateFileA", an allocation's label; nothing if unknown. */
     void (*where)(void *ctx, gva_t addr, struct buf *out);

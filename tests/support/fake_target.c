@@ -423,11 +423,13 @@ static enum err fake_trace(void *ctx, unsigned tables)
     return ERR_OK;
 }
 
-static enum err fake_coverage(void *ctx, bool on)
+static enum err fake_coverage(void *ctx, bool on, const char *at_end, struct diag *why)
 {
     struct fake_target *f = ctx;
 
-    buf_printf(&f->log, "coverage %s\n", on ? "on" : "off");
+    if (at_end && at_end[0] == '/')
+        return diag_set(why, ERR_INVALID, "no such place");
+    buf_printf(&f->log, "coverage %s %s\n", on ? "on" : "off", at_end ? at_end : "-");
     return ERR_OK;
 }
 

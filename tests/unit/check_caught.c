@@ -666,10 +666,10 @@ START_TEST(coverage_has_the_blocks_that_ran)
 
     START(recursion);
     buf_init(&file, 1u << 20);
-    ck_assert_int_eq(target.ops->coverage(target.ctx, true), ERR_OK);
+    ck_assert_int_eq(target.ops->coverage(target.ctx, true, NULL, NULL), ERR_OK);
     go_on();
     ends_with(42);
-    ck_assert_int_eq(target.ops->coverage(target.ctx, false), ERR_OK);
+    ck_assert_int_eq(target.ops->coverage(target.ctx, false, NULL, NULL), ERR_OK);
     save_coverage(&file);
     ck_assert_int_eq(
         memcmp(file.data, "DRCOV VERSION: 2\nDRCOV FLAVOR: drcov\nModule Table: version 2, count ",
@@ -694,7 +694,7 @@ START_TEST(coverage_begins_where_it_is_switched_on)
     buf_init(&file, 1u << 20);
     ck_assert_int_eq(target.ops->point(target.ctx, POINT_BREAK_SW, BASE + 10, 1, true), ERR_OK);
     go_on();
-    ck_assert_int_eq(target.ops->coverage(target.ctx, true), ERR_OK);
+    ck_assert_int_eq(target.ops->coverage(target.ctx, true, NULL, NULL), ERR_OK);
     go_on();
     ends_with(42);
     save_coverage(&file);
@@ -712,7 +712,7 @@ START_TEST(coverage_sees_code_that_was_changed)
     start_unpacker(_i, false);
     ck_assert_int_eq(target.ops->catch_remove(target.ctx, 0), ERR_OK);
     buf_init(&file, 1u << 20);
-    ck_assert_int_eq(target.ops->coverage(target.ctx, true), ERR_OK);
+    ck_assert_int_eq(target.ops->coverage(target.ctx, true, NULL, NULL), ERR_OK);
     go_on();
     ends_with(7);
     save_coverage(&file);
@@ -727,11 +727,12 @@ START_TEST(coverage_is_written_only_into_new_files_right_here)
 
     START(loop);
     ck_assert_int_eq(target.ops->coverage_save(target.ctx, "a", &why), ERR_STATE);
-    ck_assert_int_eq(target.ops->coverage(target.ctx, true), ERR_OK);
+    ck_assert_int_eq(target.ops->coverage(target.ctx, true, NULL, NULL), ERR_OK);
     ck_assert_int_eq(target.ops->coverage_save(target.ctx, "/tmp/a", &why), ERR_INVALID);
     ck_assert_int_eq(target.ops->coverage_save(target.ctx, "../a", &why), ERR_INVALID);
     ck_assert_int_eq(target.ops->coverage_save(target.ctx, ".profile", &why), ERR_INVALID);
     ck_assert_int_eq(target.ops->coverage_save(target.ctx, "", &why), ERR_INVALID);
+    ck_assert_int_eq(target.ops->coverage(target.ctx, true, "/tmp/a", &why), ERR_INVALID);
 }
 END_TEST
 
