@@ -3,14 +3,17 @@
  * command says goes to the client's console, its result is OK. Follows the GDB manual, "General Query
  * Packets", qRcmd.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "handlers.h"
+#include "json.h"
 #include "monitor.h"
 #include "tables.h"
 
 #define COMMAND_MAX 256u        /* bytes of one command line */
+#define ANSWER_MAX  8192u       /* bytes of one sentence as JSON */
 #define TABLE_MAX   (16u << 20) /* bytes of one table */
 
 struct monitor_command {
@@ -112,6 +115,46 @@ void monitor_word(const struct monitor_line *line, size_t i, char *out, size_t s
     if (len)
         memcpy(out, line->words[i].data, len);
     out[len] = 0;
+}
+
+static void answer(struct stub *s, const struct monitor_line *line, const char *name,
+                   const char *text)
+{
+    struct buf json;
+
+    if (!line->json) {
+        if (text[0])
+            session_sayf(s, "%s\n", text);
+        return;
+    }
+    buf_init(&json, ANSWER_MAX);
+    (void)buf_printf(&json, "{\"%s\": ", name);
+    json_text(&json, text);
+    (void)buf_text(&json, "}\n");
+    session_say(s, buf_str(&json));
+    buf_fini(&json);
+}
+
+void monitor_done(struct stub *s, const struct monitor_line *line, const char *fmt, ...)
+{
+    char text[768];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    answer(s, line, "done", text);
+}
+
+void monitor_refuse(struct stub *s, const struct monitor_line *line, const char *fmt, ...)
+{
+    char text[768];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    answer(s, line, "error", text);
 }
 
 bool monitor_says(const struct monitor_line *line, size_t i, const char *word)

@@ -19,6 +19,14 @@ struct monitor_line {
 /* cmd_monitor.c */
 /* Word i as text, cut at size; "" when there is none. */
 void monitor_word(const struct monitor_line *line, size_t i, char *out, size_t size);
+/*
+ * Answer with one sentence, without a full stop; with --json as an object whose only member is named done or error.
+ * Nothing at all is said for an empty one.
+ */
+void monitor_done(struct stub *s, const struct monitor_line *line, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+void monitor_refuse(struct stub *s, const struct monitor_line *line, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 /* Is word i this one? */
 bool monitor_says(const struct monitor_line *line, size_t i, const char *word);
 /* Word i as a number in hexadecimal; false after telling the user. */

@@ -8,31 +8,36 @@
 #include "tables.h"
 #include "winstub/nt.h"
 
-#define WORD_MAX 256
+#define WORD_MAX   256
+#define NO_CATCHES "this target has no such stops"
 
-/* Tell the user about a catch that was set, or not. */
+/* The catch with that number; false when there is none. */
+static bool find(const struct stub *s, unsigned id, struct target_catch *out)
+{
+    for (size_t i = 0; !s->target.ops->catch_at(s->target.ctx, i, out); i++) {
+        if (out->id == id)
+            return true;
+    }
+    return false;
+}
+
+/* Set a catch and tell the user about it. */
 static void add(struct stub *s, const struct monitor_line *line, const struct target_catch *what)
 {
     struct diag why = {{0}};
     struct target_catch set;
     unsigned id = 0;
 
-    if (!s->target.ops->catch_add) {
-        session_say(s, "this target has no such stops\n");
-        return;
-    }
-    if (s->target.ops->catch_add(s->target.ctx, what, &id, &why)) {
-        session_sayf(s, "%.*s: %s\n", (int)line->words[0].len, (const char *)line->words[0].data,
-                     why.text);
-        return;
-    }
-    session_sayf(s, "catch %u", id);
-    for (size_t i = 0; !s->target.ops->catch_at(s->target.ctx, i, &set); i++) {
-        if (set.id == id && set.kind == CATCH_EXPORT)
-            session_sayf(s, set.places ? ": %zu place%s" : ": no such function yet", set.places,
-                         set.places == 1 ? "" : "s");
-    }
-    session_say(s, "\n");
+    if (!s->target.ops->catch_add)
+        monitor_refuse(s, line, NO_CATCHES);
+    else if (s->target.ops->catch_add(s->target.ctx, what, &id, &why))
+        monitor_refuse(s, line, "%s", why.text);
+    else if (!find(s, id, &set) || set.kind != CATCH_EXPORT)
+        monitor_done(s, line, "catch %u", id);
+    else if (set.places)
+        monitor_done(s, line, "catch %u: %zu place%s", id, set.places, set.places == 1 ? "" : "s");
+    else
+        monitor_done(s, line, "catch %u: no such function yet", id);
 }
 
 /* Words from i on that are options; false after telling the user about one that is none. */
@@ -59,9 +64,8 @@ static bool read_options(struct stub *s, const struct monitor_line *line, size_t
         else if (what->kind == CATCH_WRITTEN && monitor_says(line, i, "mapped"))
             what->types |= MEM_MAPPED;
         else {
-            session_sayf(s, "%.*s: '%.*s' is no option of it\n", (int)line->words[0].len,
-                         (const char *)line->words[0].data, (int)line->words[i].len,
-                         (const char *)line->words[i].data);
+            monitor_refuse(s, line, "'%.*s' is no option of it", (int)line->words[i].len,
+                           (const char *)line->words[i].data);
             return false;
         }
     }
@@ -79,10 +83,10 @@ MONITOR(monitor_break)
         what.kind = CATCH_ADDRESS;
         what.pattern = "";
         if (strncmp(name, "0x", 2) != 0) {
-            session_sayf(s,
-                         "break: '%s' is neither MODULE!NAME nor an address such as 0x140001000; "
-                         "'monitor catch api %s' takes it from any module\n",
-                         name, name);
+            monitor_refuse(s, line,
+                           "'%s' is neither MODULE!NAME nor an address such as 0x140001000; "
+                           "'monitor catch api %s' takes it from any module",
+                           name, name);
             return;
         }
         if (!monitor_address(s, line, 1, &what.addr))
@@ -115,7 +119,7 @@ MONITOR(monitor_catch)
     } else if (monitor_says(line, 1, "api")) {
         what.kind = CATCH_EXPORT;
     } else {
-        session_say(s, "catch: syscall, load or api?\n");
+        monitor_refuse(s, line, "catch: syscall, load or api?");
         return;
     }
     if (read_options(s, line, 3, &what))
@@ -127,7 +131,7 @@ MONITOR(monitor_break_on)
     struct target_catch what = {.kind = CATCH_WRITTEN, .pattern = "", .last = true};
 
     if (!monitor_says(line, 1, "exec-after-write"))
-        session_say(s, "break-on: exec-after-write is all there is\n");
+        monitor_refuse(s, line, "break-on: exec-after-write is all there is");
     else if (read_options(s, line, 2, &what))
         add(s, line, &what);
 }
@@ -152,11 +156,13 @@ MONITOR(monitor_delete)
     unsigned id = read_number(line->words[1]);
 
     if (!s->target.ops->catch_remove)
-        session_say(s, "this target has no such stops\n");
+        monitor_refuse(s, line, NO_CATCHES);
     else if ((!id && !monitor_says(line, 1, "all")) ||
              s->target.ops->catch_remove(s->target.ctx, id))
-        session_sayf(s, "delete: there is no '%.*s'; 'monitor breaks' lists them\n",
-                     (int)line->words[1].len, (const char *)line->words[1].data);
+        monitor_refuse(s, line, "there is no '%.*s'; 'monitor breaks' lists them",
+                       (int)line->words[1].len, (const char *)line->words[1].data);
+    else
+        monitor_done(s, line, "%s", "");
 }
 
 /* ---- Lists ------------------------------------------------------------------------------------ */

@@ -36,40 +36,46 @@ MONITOR(monitor_trace)
     bool on = monitor_says(line, 3, "on");
 
     if (!monitor_says(line, 1, "reads") || !bits || (!on && !monitor_says(line, 3, "off"))) {
-        session_say(s, "usage: monitor trace reads peb,ldr,exports on|off\n");
+        monitor_refuse(s, line, "usage: monitor trace reads peb,ldr,exports on|off");
         return;
     }
     if (!s->target.ops->trace) {
-        session_say(s, "this target has no tables to trace\n");
+        monitor_refuse(s, line, "this target has no tables to trace");
         return;
     }
     s->traced = on ? s->traced | bits : s->traced & ~bits;
     if (s->target.ops->trace(s->target.ctx, s->traced))
-        session_say(s, "trace: not every table can be traced, the host is out of memory\n");
+        monitor_refuse(s, line, "not every table can be traced: the host is out of memory");
+    else
+        monitor_done(s, line, "%s", "");
+}
+
+/* Say how it ended; file: what was saved, "" nothing. */
+static void tell(struct stub *s, const struct monitor_line *line, enum err e,
+                 const struct diag *why, const char *file)
+{
+    if (e)
+        monitor_refuse(s, line, "coverage: %s", why->text);
+    else
+        monitor_done(s, line, file[0] ? "coverage saved in %s" : "%s", file);
 }
 
 MONITOR(monitor_coverage)
 {
     const struct target_ops *ops = s->target.ops;
     bool start = monitor_says(line, 1, "start");
-    bool save = monitor_says(line, 1, "save") && line->count == 3;
     struct diag why = {{0}};
     char file[WORD_MAX];
-    enum err e = ERR_OK;
 
     monitor_word(line, 2, file, sizeof file);
     if (!ops->coverage)
-        session_say(s, "this target records no coverage\n");
+        monitor_refuse(s, line, "this target records no coverage");
     else if (start || (monitor_says(line, 1, "stop") && line->count == 2))
-        e = ops->coverage(s->target.ctx, start, file[0] ? file : NULL, &why);
-    else if (save)
-        e = ops->coverage_save(s->target.ctx, file, &why);
+        tell(s, line, ops->coverage(s->target.ctx, start, file[0] ? file : NULL, &why), &why, "");
+    else if (monitor_says(line, 1, "save") && line->count == 3)
+        tell(s, line, ops->coverage_save(s->target.ctx, file, &why), &why, file);
     else
-        session_say(s, "usage: monitor coverage start [FILE]|stop|save FILE\n");
-    if (e)
-        session_sayf(s, "coverage: %s\n", why.text);
-    else if (save && ops->coverage)
-        session_sayf(s, "coverage saved in %s\n", file);
+        monitor_refuse(s, line, "usage: monitor coverage start [FILE]|stop|save FILE");
 }
 
 MONITOR(monitor_step)
@@ -78,6 +84,9 @@ MONITOR(monitor_step)
         s->next_step = NEXT_STEP_OVER;
     else if (monitor_says(line, 1, "out"))
         s->next_step = NEXT_STEP_OUT;
-    else
-        session_say(s, "usage: monitor step over|out\n");
+    else {
+        monitor_refuse(s, line, "usage: monitor step over|out");
+        return;
+    }
+    monitor_done(s, line, "%s", "");
 }

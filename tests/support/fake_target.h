@@ -87,6 +87,15 @@ struct target fake_target_ref(struct fake_target *f);
 /* Ops of it. */
 uint32_t fake_memory(void *ctx, struct target_memory *m);
 enum err fake_handle(void *ctx, uint64_t after, struct target_handle *out);
+enum err fake_catch_add(void *ctx, const struct target_catch *what, unsigned *id, struct diag *why);
+enum err fake_catch_remove(void *ctx, unsigned id);
+enum err fake_catch_at(void *ctx, size_t i, struct target_catch *out);
+enum err fake_hits(void *ctx, size_t i, struct target_hits *out);
+enum err fake_writer(void *ctx, size_t i, struct target_writer *out);
+enum err fake_trace(void *ctx, unsigned tables);
+enum err fake_coverage(void *ctx, bool on, const char *at_end, struct diag *why);
+enum err fake_coverage_save(void *ctx, const char *file, struct diag *why);
+void fake_where(void *ctx, gva_t addr, struct buf *out);
 
 /* Shorthands for the current thread. */
 uint64_t fake_target_reg(struct fake_target *f, const char *name);
