@@ -228,7 +228,7 @@ static void where(const struct run *run, gva_t addr, struct buf *out)
 
 static bool is_plain(uint8_t byte)
 {
-    return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+    return byte >= 0x20 && byte < 0x7f && byte != '"';
 }
 
 /* A number, and the text that it points at when that looks like one: four characters or more, of one or two bytes. */
