@@ -27,7 +27,6 @@ struct module {
     struct process_module info; /* its texts are name and path below */
     char *name;                 /* "kernel32.dll" */
     char *path;                 /* "C:\Windows\System32\KERNEL32.DLL" */
-    gva_t preferred;            /* ImageBase in its file */
     uint32_t timestamp;
     bool has_tls;
     struct buf names; /* NUL-terminated, the empty one first */
@@ -58,6 +57,7 @@ struct process {
     struct process_thread thread;
     gva_t stack_bottom;    /* of the reserve */
     struct kernel *kernel; /* NULL: bare mode */
+    struct diag missing;   /* why, when DLLs were looked for and not found */
 };
 
 /* The handles that console programs are started with. Nothing answers to them in bare mode. */
