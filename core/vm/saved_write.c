@@ -22,8 +22,9 @@ struct writer {
     struct buf *out;
     const char **texts; /* number - 1 -> text */
     size_t text_count, text_cap;
-    uint32_t *sections; /* of saved->sections: its number, 0 for those that no view shows */
-    uint32_t *numbers;  /* frame -> its content's number, 0: not seen yet */
+    const struct section_moment **sections; /* number - 1 -> those that views show */
+    size_t section_count;
+    uint32_t *numbers; /* frame -> its content's number, 0: not seen yet */
     struct source *contents;
     size_t content_count, content_cap;
     bool no_memory;
@@ -174,33 +175,35 @@ static enum err write_content(struct writer *w, const struct source *c, struct d
 
 /* ---- Sections -------------------------------------------------------------------------------- */
 
-/* Number the sections that views show; the others are left out. */
-static bool number_sections(struct writer *w)
+/* The number of a section, from 1; 0 for NULL, and for one that is not among w->sections. */
+static uint32_t number_of_section(const struct writer *w, const struct vm_section *section)
+{
+    for (size_t s = 0; section && s < w->section_count; s++) {
+        if (w->sections[s]->section == section)
+            return (uint32_t)s + 1;
+    }
+    return 0;
+}
+
+/* Put the sections that views show in the order of their first views; the others are left out. */
+static bool order_sections(struct writer *w)
 {
     const struct layout *l = w->saved->layout;
-    uint32_t count = 0;
 
     w->sections = calloc(w->saved->section_count + 1, sizeof *w->sections);
     if (!w->sections)
         return false;
     for (size_t i = 0; i < l->allocation_count; i++) {
-        for (size_t s = 0; l->allocations[i].section && s < w->saved->section_count; s++)
-            w->sections[s] |= w->saved->sections[s].section == l->allocations[i].section;
-    }
-    for (size_t s = 0; s < w->saved->section_count; s++) {
-        if (w->sections[s])
-            w->sections[s] = ++count;
+        const struct section_moment *m = w->saved->sections;
+        const struct vm_section *shown = l->allocations[i].section;
+
+        if (!shown || number_of_section(w, shown))
+            continue;
+        while (m->section != shown)
+            m++;
+        w->sections[w->section_count++] = m;
     }
     return true;
-}
-
-static uint32_t number_of_section(const struct writer *w, const struct vm_section *section)
-{
-    for (size_t s = 0; section && s < w->saved->section_count; s++) {
-        if (w->saved->sections[s].section == section)
-            return w->sections[s];
-    }
-    return 0;
 }
 
 /* One bit for each of so many pages from start on. */
@@ -277,19 +280,6 @@ static void write_section(struct writer *w, const struct section_moment *m)
         write_file_pages(w, m);
     else
         write_own_pages(w, m);
-}
-
-static uint32_t write_sections(struct writer *w)
-{
-    uint32_t count = 0;
-
-    for (size_t i = 0; i < w->saved->section_count; i++) {
-        if (!w->sections[i])
-            continue;
-        write_section(w, &w->saved->sections[i]);
-        count++;
-    }
-    return count;
 }
 
 /* ---- The map --------------------------------------------------------------------------------- */
@@ -395,7 +385,7 @@ static uint64_t write_pages(struct writer *w)
 /* ---- The whole ------------------------------------------------------------------------------- */
 
 /* The header's numbers are known last. */
-static void fill_header(struct writer *w, size_t start, uint32_t sections, uint64_t pages)
+static void fill_header(struct writer *w, size_t start, uint64_t pages)
 {
     const struct layout *l = w->saved->layout;
     uint8_t *h = w->out->data + start;
@@ -407,7 +397,7 @@ static void fill_header(struct writer *w, size_t start, uint32_t sections, uint6
     put_u64(h + SAVED_AT_LIMIT, l->vm->allocs.limit);
     put_u64(h + SAVED_AT_BASE, w->saved->default_base);
     put_u32(h + SAVED_AT_TEXTS, (uint32_t)w->text_count);
-    put_u32(h + SAVED_AT_SECTIONS, sections);
+    put_u32(h + SAVED_AT_SECTIONS, (uint32_t)w->section_count);
     put_u32(h + SAVED_AT_FOREIGN, (uint32_t)l->foreign_count);
     put_u32(h + SAVED_AT_ALLOCATIONS, (uint32_t)l->allocation_count);
     put_u32(h + SAVED_AT_CONTENTS, (uint32_t)w->content_count);
@@ -417,12 +407,12 @@ static void fill_header(struct writer *w, size_t start, uint32_t sections, uint6
 static enum err write_all(struct writer *w, struct diag *why)
 {
     size_t start = w->out->len;
-    uint32_t sections;
     uint64_t pages;
 
     (void)buf_extend(w->out, SAVED_HEADER);
     write_texts(w);
-    sections = write_sections(w);
+    for (size_t i = 0; i < w->section_count; i++)
+        write_section(w, w->sections[i]);
     write_foreign(w);
     write_allocations(w);
     pages = write_pages(w);
@@ -435,7 +425,7 @@ static enum err write_all(struct writer *w, struct diag *why)
     if (w->no_memory)
         return diag_set(why, ERR_NOMEM, "no memory to write down saved memory");
     if (!w->out->failed) {
-        fill_header(w, start, sections, pages);
+        fill_header(w, start, pages);
         put32(w, crc32_of((struct bytes){w->out->data + start, w->out->len - start}));
     }
     if (w->out->failed)
@@ -452,7 +442,7 @@ enum err vm_saved_write(const struct vm_saved *saved, struct buf *out, struct di
     enum err e = ERR_NOMEM;
 
     w.numbers = calloc((size_t)saved->pages.space->frames->fresh + 1, sizeof *w.numbers);
-    if (w.numbers && number_sections(&w)) {
+    if (w.numbers && order_sections(&w)) {
         collect_texts(&w);
         e = write_all(&w, why);
     } else {
