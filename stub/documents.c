@@ -5,6 +5,7 @@
  */
 #include "documents.h"
 
+#include "paths.h"
 #include "proc_files.h"
 #include "target_xml.h"
 #include "thread_id.h"

@@ -15,6 +15,18 @@ HANDLER(cmd_detach_pid);
 HANDLER(cmd_kill);
 HANDLER(cmd_vkill);
 
+/* cmd_launch.c */
+HANDLER(cmd_extended);
+HANDLER(cmd_run_program);
+HANDLER(cmd_restart);
+HANDLER(cmd_attach);
+HANDLER(cmd_environment_set);
+HANDLER(cmd_environment_unset);
+HANDLER(cmd_environment_reset);
+HANDLER(cmd_working_dir);
+HANDLER(cmd_startup_shell);
+HANDLER(cmd_randomization);
+
 /* cmd_reg.c */
 HANDLER(cmd_regs_read);
 HANDLER(cmd_regs_write);

@@ -69,6 +69,16 @@ static bool has_kill(const struct stub *s)
     return s->target.ops->kill;
 }
 
+static bool has_launcher(const struct stub *s)
+{
+    return s->launcher;
+}
+
+static bool is_extended(const struct stub *s)
+{
+    return s->launcher && s->extended;
+}
+
 static bool has_exec_file(const struct stub *s)
 {
     struct target_info info;
@@ -97,6 +107,22 @@ static const struct packet packets[] = {
     {"D;", P_PREFIX, cmd_detach_pid, WHEN_ANY, NULL, NULL},
     {"k", P_EXACT, cmd_kill, WHEN_ANY, has_kill, NULL},
     {"vKill;", P_PREFIX, cmd_vkill, WHEN_ANY, has_kill, NULL},
+
+    {"!", P_EXACT, cmd_extended, WHEN_ANY, has_launcher, NULL},
+    {"vRun;", P_PREFIX, cmd_run_program, WHEN_ANY, is_extended, NULL},
+    {"R", P_PREFIX, cmd_restart, WHEN_ANY, is_extended, NULL},
+    {"vAttach;", P_PREFIX, cmd_attach, WHEN_ANY, is_extended, NULL},
+    {"QEnvironmentHexEncoded:", P_PREFIX, cmd_environment_set, WHEN_ANY, has_launcher,
+     "QEnvironmentHexEncoded+"},
+    {"QEnvironmentUnset:", P_PREFIX, cmd_environment_unset, WHEN_ANY, has_launcher,
+     "QEnvironmentUnset+"},
+    {"QEnvironmentReset", P_EXACT, cmd_environment_reset, WHEN_ANY, has_launcher,
+     "QEnvironmentReset+"},
+    {"QSetWorkingDir:", P_PREFIX, cmd_working_dir, WHEN_ANY, has_launcher, "QSetWorkingDir+"},
+    {"QStartupWithShell:", P_PREFIX, cmd_startup_shell, WHEN_ANY, has_launcher,
+     "QStartupWithShell+"},
+    {"QDisableRandomization:", P_PREFIX, cmd_randomization, WHEN_ANY, has_launcher,
+     "QDisableRandomization+"},
 
     {"g", P_EXACT, cmd_regs_read, WHEN_STOPPED, has_regs, NULL},
     {"G", P_PREFIX, cmd_regs_write, WHEN_STOPPED, has_reg_write, NULL},

@@ -55,6 +55,14 @@ struct document {
     struct buf text;
 };
 
+/* What a client has said about how the program is to be started; kept from one start to the next. */
+struct launch {
+    struct buf env; /* texts with a NUL behind each */
+    struct buf cwd; /* "": as at first */
+    bool elsewhere; /* QDisableRandomization:0 */
+    bool has_begun; /* the client has started the process that there is */
+};
+
 struct stub {
     struct target target;
     uint32_t pid;
@@ -82,7 +90,14 @@ struct stub {
     struct vfiles files;
     struct buf console; /* text to show: before the next answer, or while the guest runs */
 
+    bool extended;   /* ! */
+    bool left_alone; /* D in extended mode: the guest is on its own, the client is still there */
+    struct launch launch;
+
     /* of the server */
+    stub_launcher launcher; /* may be NULL */
+    void *launcher_ctx;
+    bool stays; /* a client has used extended mode */
     enum stub_map map;
     enum stub_persona persona;
     const char *version;            /* of the program */

@@ -138,11 +138,13 @@ static void end_text(struct buf *out)
     (void)buf_append(out, "\0", 2);
 }
 
-/* Append the sorted list, the last of each name. */
+/* Append the sorted list, the last of each name; one without a value is taken away by that. */
 static void append_variables(struct buf *out, const struct variable *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (i + 1 < count && compare_names(&list[i], &list[i + 1]) == 0)
+            continue;
+        if (!list[i].text[list[i].name_len + 1])
             continue;
         (void)utf16_append(out, list[i].text);
         end_text(out);

@@ -23,7 +23,8 @@ struct process_options {
      * C:\folder\file, else at C:\file */
     const char *const *argv;
     size_t argc;
-    const char *const *env; /* "NAME=value"; env_count entries, beside the built-in ones */
+    /* "NAME=value", the last of a name holds; env_count entries, beside the built-in ones. "NAME=" takes one away. */
+    const char *const *env;
     size_t env_count;
     const char *cwd;    /* guest path, C:\folder; NULL: the program's folder */
     bool raw;           /* the file is code, not a PE */
@@ -32,6 +33,8 @@ struct process_options {
      * has relocations; for raw code 0x10000000. Images lie at multiples of 64 KiB. */
     gva_t base;
     gva_t entry; /* raw only; offset from base */
+    /* 0: what may be placed anywhere is at the same address in every run; else somewhere else for each number. */
+    uint32_t placement;
     /* The folder with the DLLs: a Windows tree or Wine's layout. NULL: the first of roots (NULL-terminated, or NULL)
      * that holds them, else bare mode. Raw code runs in bare mode. */
     const char *root;

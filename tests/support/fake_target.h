@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "winstub/buf.h"
+#include "winstub/stub.h"
 #include "winstub/target.h"
 
 #define FAKE_PID          0x1234u
@@ -83,6 +84,10 @@ struct target fake_target_ref(struct fake_target *f);
 /* Ops of it. */
 uint32_t fake_memory(void *ctx, struct target_memory *m);
 enum err fake_handle(void *ctx, uint64_t after, struct target_handle *out);
+
+/* A stub_launcher over a fake target. */
+enum err fake_launch(void *ctx, const struct stub_launch *what, struct target *out,
+                     struct diag *why);
 
 /* Shorthands for the current thread. */
 uint64_t fake_target_reg(struct fake_target *f, const char *name);
