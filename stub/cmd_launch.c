@@ -93,6 +93,7 @@ static void take_over(struct stub *s, const struct target *target)
     s->left_alone = false;
     s->launch.has_begun = true;
     session_drop_document(s);
+    session_drop_saved(s);
 }
 
 /* args: texts that lie behind each other. */

@@ -123,6 +123,13 @@ enum verdict cmd_detach(struct stub *s, struct rsp_reader *in, struct reply *out
     return reply_ok(out);
 }
 
+enum verdict cmd_detach_stopped(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    (void)in;
+    s->end = STUB_LEFT;
+    return reply_ok(out);
+}
+
 enum verdict cmd_detach_pid(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
     bool ours = read_pid(s, in);
@@ -143,12 +150,12 @@ static void end_process(struct stub *s)
         s->end = STUB_KILLED;
 }
 
+/* GDB waits for no answer, LLDB complains when there is none. */
 enum verdict cmd_kill(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
     (void)in;
-    (void)out;
     end_process(s);
-    return SILENT;
+    return s->features.lldb ? reply_text(out, "X09") : SILENT;
 }
 
 enum verdict cmd_vkill(struct stub *s, struct rsp_reader *in, struct reply *out)

@@ -80,6 +80,7 @@ void stub_free(struct stub *s)
     if (!s)
         return;
     client_points_fini(&s->points);
+    session_drop_saved(s);
     rsp_link_fini(&s->link);
     vfiles_close_all(&s->files);
     buf_fini(&s->inbox);
@@ -120,6 +121,7 @@ void stub_connect(struct stub *s)
     s->features = (struct features){0};
     s->general_tid = 0;
     s->continue_tid = 0;
+    session_drop_saved(s);
     s->extended = false;
     s->left_alone = false;
     buf_clear(&s->launch.env);

@@ -90,6 +90,10 @@ bool process_has_image(const struct process *process);
 MUST_USE enum err process_file(const struct process *process, const char *path, uint64_t offset,
                                void *dst, size_t len, size_t *got, uint64_t *size);
 
+/* The host's name of that file. ERR_NOT_FOUND: it has none (a made-up module), or a longer one. ERR_NOMEM. */
+MUST_USE enum err process_host_path(const struct process *process, const char *path, char *out,
+                                    size_t size);
+
 struct process_handle {
     uint64_t value;
     uint32_t access;

@@ -113,6 +113,7 @@ void stub_run(struct stub *stub);
 enum stub_end {
     STUB_GOES_ON,
     STUB_DETACHED, /* D: the guest should run on without a client; the caller resumes it */
+    STUB_LEFT,     /* D1: the client is gone, the guest stays stopped */
     STUB_KILLED,   /* k, vKill: the process is over */
 };
 /* After stub_output has been sent. */
