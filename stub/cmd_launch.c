@@ -225,10 +225,6 @@ enum verdict cmd_environment_unset(struct stub *s, struct rsp_reader *in, struct
     bool good = read_text(in, env) && !rsp_left(in) && env->len > before + 1 &&
                 !strchr((const char *)env->data + before, '=');
 
-    if (good) {
-        env->len--; /* NAME= takes it away */
-        good = buf_append(env, "=", 2);
-    }
     if (good)
         return reply_ok(out);
     env->len = before;

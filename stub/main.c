@@ -101,6 +101,8 @@ static enum err load(const struct guest *g, const struct stub_launch *anew, stru
         .env = env,
         .env_count = o->env_count + l->env_count,
         .cwd = *l->cwd ? l->cwd : o->cwd,
+        .drives = o->drives,
+        .drive_count = o->drive_count,
         .raw = o->raw,
         .arch = (enum cpu_arch)o->arch,
         .base = o->base,

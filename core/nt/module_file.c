@@ -81,7 +81,7 @@ static enum err open_guest(const struct process *p, const char *path, struct fil
         return ERR_NOT_FOUND;
     if (asprintf(&name, "\\??\\%s", path) < 0)
         return ERR_NOMEM;
-    if (!files_open(&p->kernel->volumes, name, &file)) {
+    if (!files_look(&p->kernel->volumes, name, &file)) {
         if (file->kind == FILE_REGULAR) {
             *out = file;
             e = ERR_OK;

@@ -120,14 +120,14 @@ static int compare_variables(const void *a, const void *b)
     return order ? order : (left->order > right->order) - (left->order < right->order);
 }
 
-/* Take one "NAME=value". False when it is none. */
+/* Take one "NAME=value", or a NAME to take away. False when it is neither. */
 static bool add_variable(struct variable *list, size_t *count, const char *text)
 {
     const char *equals = *text ? strchr(text + 1, '=') : NULL;
 
-    if (!equals)
+    if (!*text || (!equals && *text == '='))
         return false;
-    list[*count] = (struct variable){text, (size_t)(equals - text), *count};
+    list[*count] = (struct variable){text, equals ? (size_t)(equals - text) : strlen(text), *count};
     ++*count;
     return true;
 }
@@ -138,13 +138,13 @@ static void end_text(struct buf *out)
     (void)buf_append(out, "\0", 2);
 }
 
-/* Append the sorted list, the last of each name; one without a value is taken away by that. */
+/* Append the sorted list, the last of each name. */
 static void append_variables(struct buf *out, const struct variable *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (i + 1 < count && compare_names(&list[i], &list[i + 1]) == 0)
             continue;
-        if (!list[i].text[list[i].name_len + 1])
+        if (!list[i].text[list[i].name_len]) /* taken away */
             continue;
         (void)utf16_append(out, list[i].text);
         end_text(out);

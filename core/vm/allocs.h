@@ -14,6 +14,8 @@
 #include "vm/pageset.h"
 #include "winstub/gva.h"
 
+struct view; /* section.h */
+
 struct allocation {
     gva_t base;
     gva_t end;
@@ -23,7 +25,7 @@ struct allocation {
     bool foreign;           /* its memory is not the vm's: see foreign.h */
     struct pageset *writes; /* NULL unless made with MEM_WRITE_WATCH */
     struct label *label;
-    struct label *path;
+    struct view *view; /* NULL: private memory */
     struct runs runs;
 };
 _Static_assert(sizeof(struct allocation) == 128,

@@ -1,5 +1,5 @@
 /* What a refused access ran into, in a user's words. */
-#include "vm/space.h"
+#include "vm/section.h"
 #include "winstub/buf.h"
 
 #define NEAR (UINT64_C(1) << 20) /* allocations farther away explain nothing */
@@ -13,7 +13,11 @@ static const char *type_name(const struct vm *vm, const struct allocation *a)
 {
     if (a->foreign)
         return is_device(vm, a) ? "device" : "lent memory";
-    return a->type == MEM_IMAGE ? "image" : "private allocation";
+    if (!a->view)
+        return "private allocation";
+    if (a->type == MEM_IMAGE)
+        return "image";
+    return view_has_file(a->view) ? "file view" : "pagefile view";
 }
 
 /* "private allocation 0x20000 (heap)"; run may be NULL. */

@@ -179,7 +179,7 @@ static nt_status place(const struct vm *vm, const struct wish *w, struct range *
     else if (w->base < VM_LOWEST || !allocs_is_free(&vm->allocs, out->start, out->end))
         st = STATUS_CONFLICTING_ADDRESSES;
     out->end = out->start + w->size;
-    if (st == STATUS_SUCCESS && w->size > vm->commit_limit - vm->committed)
+    if (st == STATUS_SUCCESS && !space_may_commit(vm, w->size))
         st = STATUS_COMMITMENT_LIMIT;
     return st;
 }
@@ -195,7 +195,7 @@ static nt_status show(struct vm *vm, const struct wish *w, struct foreign *memor
         return st;
     if (!foreigns_reserve(&vm->foreign, vm->foreign.count + 1))
         return STATUS_NO_MEMORY;
-    a = space_new_allocation(vm, r, w->label, NULL);
+    a = space_new_allocation(vm, r, w->label);
     if (!a)
         return STATUS_NO_MEMORY;
     a->type = MEM_MAPPED;

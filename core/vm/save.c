@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "vm/save.h"
-#include "vm/space.h"
+#include "vm/section.h"
 
 struct saved_run {
     gva_t start;
@@ -25,7 +25,8 @@ struct saved_allocation {
     bool foreign;
     struct pageset *writes; /* a copy */
     struct label *label;
-    struct label *path;
+    struct vm_section *section; /* of a view, else NULL */
+    uint64_t first;             /* its page at base */
     size_t run_count;
 };
 
@@ -45,6 +46,8 @@ struct vm_saved {
     struct pagetable pages;
     struct layout *layout;
     bool dep;
+    struct section_moment *sections; /* all that had users */
+    size_t section_count;
 };
 
 void layout_unref(struct layout *l)
@@ -54,7 +57,7 @@ void layout_unref(struct layout *l)
     for (size_t i = 0; i < l->allocation_count; i++) {
         pageset_unref(l->allocations[i].writes);
         label_unref(l->allocations[i].label);
-        label_unref(l->allocations[i].path);
+        section_forget(l->allocations[i].section);
     }
     for (size_t i = 0; i < l->run_count; i++)
         label_unref(l->runs[i].label);
@@ -92,7 +95,8 @@ static bool add_allocation(struct layout *l, const struct allocation *a)
                                     .foreign = a->foreign,
                                     .writes = writes,
                                     .label = label_ref(a->label),
-                                    .path = label_ref(a->path),
+                                    .section = a->view ? section_keep(a->view->section) : NULL,
+                                    .first = a->view ? a->view->first : 0,
                                     .run_count = a->runs.tree.count};
     l->allocation_count++;
     for (const struct run *r = runs_first(&a->runs); r; r = run_next(r))
@@ -134,6 +138,22 @@ fail:
     return NULL;
 }
 
+static bool save_sections(const struct vm *vm, struct vm_saved *s)
+{
+    size_t count = 0;
+
+    for (const struct vm_section *i = vm->sections; i; i = i->next)
+        count += i->users > 0;
+    s->sections = calloc(count + 1, sizeof *s->sections);
+    if (!s->sections)
+        return false;
+    for (struct vm_section *i = vm->sections; i; i = i->next) {
+        if (i->users)
+            section_save(i, &s->sections[s->section_count++]);
+    }
+    return true;
+}
+
 struct vm_saved *vm_save(struct vm *vm)
 {
     struct vm_saved *s = calloc(1, sizeof *s);
@@ -142,7 +162,7 @@ struct vm_saved *vm_save(struct vm *vm)
         return NULL;
     if (!vm->known)
         vm->known = layout_new(vm);
-    if (!vm->known) {
+    if (!vm->known || !save_sections(vm, s)) {
         free(s);
         return NULL;
     }
@@ -158,6 +178,9 @@ void vm_saved_free(struct vm_saved *saved)
 {
     if (!saved)
         return;
+    for (size_t i = 0; i < saved->section_count; i++)
+        section_drop(&saved->sections[i]);
+    free(saved->sections);
     pt_fini(&saved->pages);
     layout_unref(saved->layout);
     free(saved);
@@ -187,12 +210,12 @@ static void make_runs(struct vm *vm, struct allocation *a, const struct saved_ru
 static struct allocation *make_allocation(struct vm *vm, const struct saved_allocation *from,
                                           const struct saved_run *runs)
 {
-    struct allocation *a =
-        space_new_allocation(vm, (struct range){from->base, from->end}, NULL, NULL);
+    struct allocation *a = space_new_allocation(vm, (struct range){from->base, from->end}, NULL);
 
     if (!a)
         return NULL;
-    if (from->writes && !(a->writes = pageset_copy(from->writes))) {
+    if ((from->writes && !(a->writes = pageset_copy(from->writes))) ||
+        (from->section && !(a->view = view_new(from->section, from->first, a)))) {
         space_discard(vm, a);
         return NULL;
     }
@@ -201,7 +224,6 @@ static struct allocation *make_allocation(struct vm *vm, const struct saved_allo
     a->placeholder = from->placeholder;
     a->foreign = from->foreign;
     a->label = label_ref(from->label);
-    a->path = label_ref(from->path);
     make_runs(vm, a, runs, from->run_count);
     return a;
 }
@@ -262,6 +284,8 @@ bool vm_restore(struct vm *vm, const struct vm_saved *saved)
     if (!restore_layout(vm, saved->layout))
         return false;
     vm->dep = saved->dep;
+    for (size_t i = 0; i < saved->section_count; i++)
+        section_restore(&saved->sections[i]);
     space_revoke(vm, (struct range){0, vm->allocs.limit});
     pt_fini(&vm->pages);
     pt_share(&saved->pages, &vm->pages);

@@ -51,7 +51,7 @@ struct stub_launch {
     const char *const
         *args; /* without the program itself; arg_count, 0: those it was first started with */
     size_t arg_count;
-    const char *const *env; /* "NAME=value" beside the first ones, "NAME=" takes one away */
+    const char *const *env; /* "NAME=value" beside the first ones, "NAME" alone takes one away */
     size_t env_count;
     const char *cwd; /* guest path; "": the first one */
     bool elsewhere;  /* images need not be where they were */

@@ -44,7 +44,8 @@ struct vm_config {
  * ERR_NOMEM  the host refuses the arena's address space or the tables
  */
 MUST_USE enum err vm_new(const struct vm_config *config, struct vm **out);
-void vm_free(struct vm *vm); /* takes NULL */
+void vm_free(
+    struct vm *vm); /* takes NULL; after all that was made from it: sections, saved moments */
 
 /* ---- Windows' operations ------------------------------------------------------------------- */
 
@@ -138,10 +139,10 @@ struct vm_image {
 };
 
 /*
- * Map an image view (Type IMAGE, AllocationProtect EXECUTE_WRITECOPY: M26). Contents are copied; pages that
- * are all zero take no frame. WRITECOPY pages become READWRITE by their first write (M24, M27).
- * STATUS_CONFLICTING_ADDRESSES  something lives there; STATUS_INVALID_PARAMETER  runs out of order;
- * STATUS_MAPPED_ALIGNMENT  base; STATUS_NO_MEMORY. O(log allocations + image pages).
+ * Map the only view of an image (Type IMAGE, AllocationProtect EXECUTE_WRITECOPY: M26) at image->base: the first two steps
+ * of section.h in one. Contents are copied; pages that are all zero take no frame. WRITECOPY pages become READWRITE
+ * by their first write (M24, M27). STATUS_INVALID_PARAMETER  no base, no size, runs out of order; and the statuses of
+ * vm_section_map. O(log allocations + image pages).
  */
 MUST_USE nt_status vm_map_image(struct vm *vm, const struct vm_image *image);
 
@@ -199,6 +200,7 @@ enum vm_fault {
     VM_FAULT_READONLY, /* write to a page without write permission */
     VM_FAULT_NOEXEC,   /* execution without execute permission, DEP on */
     VM_FAULT_NOMEM,    /* the arena is full */
+    VM_FAULT_IN_PAGE,  /* the file that a view shows cannot be read */
     VM_FAULT_KERNEL,   /* at or above the user limit */
     VM_FAULT_DEVICE, /* vm_fill: allowed, but to be asked of a device; cpu_event: the device refused */
 };
@@ -273,12 +275,15 @@ void vm_saved_free(struct vm_saved *saved);
 void vm_explain(const struct vm *vm, gva_t addr, enum vm_access access, struct buf *out);
 
 struct vm_stats {
-    uint64_t reserved;  /* bytes in allocations, committed or not */
-    uint64_t committed; /* bytes */
-    uint64_t resident;  /* bytes of frames in use */
-    uint64_t shared;    /* bytes of frames with more than one user */
+    uint64_t reserved; /* bytes in allocations, committed or not */
+    uint64_t
+        committed; /* bytes charged: committed pages, those of a pagefile section once for all its views; none for
+                           views that share a file's */
+    uint64_t resident; /* bytes of frames in use */
+    uint64_t shared; /* bytes of frames with more than one user: several views, or what was saved */
     size_t allocations;
 };
+/* O(1), and O(frames) of sections that have several views. */
 void vm_get_stats(const struct vm *vm, struct vm_stats *out);
 
 /* Increments on every change that a reader of the map could see. */

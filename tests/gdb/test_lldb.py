@@ -77,9 +77,18 @@ def lldb_walks_the_memory_map(test):
 def lldb_shows_why_it_stopped(test):
     program = test.guest("debuggee")
     server = test.serve(program)
-    text = lldb(test, server, program, "expression *(int *)&scenario = 3", "continue", "process status", "kill")
-    expect(text, r"stop reason = STATUS_ACCESS_VIOLATION at .*reads", r"exited with status = 9")
+    text = lldb(test, server, program, "expression *(int *)&scenario = 3", "continue")
+    expect(text, r"stop reason = STATUS_ACCESS_VIOLATION at .*reads")
+
+
+@both_widths
+def lldb_kills(test):
+    program = test.guest("debuggee")
+    server = test.serve(program)
+    text = lldb(test, server, program, "kill")
+    expect(text, r"exited with status = 9")
     test.expect("failed to send" not in text, "lldb complains about its own kill")
+    server.wait()
 
 
 @both_widths
