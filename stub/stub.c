@@ -129,6 +129,7 @@ void stub_connect(struct stub *s)
     s->launch.elsewhere = false;
     s->launch.has_begun = false;
     s->asked_tib = false;
+    s->next_step = NEXT_STEP_IN;
     s->asked_svr4 = false;
     s->next_thread = 0;
     memset(s->passed, 0, sizeof s->passed);
