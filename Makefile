@@ -193,6 +193,8 @@ $O/programs/%32.dll: tests/libraries/%.c
 # The entry point of a guest is a function named start.
 $O/guests/%64.exe: tests/guests/%.c
 	$(call mingw,$(MINGW64)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)start -lkernel32)
+$O/guests/%64.exe: tests/bench/%.c
+	$(call mingw,$(MINGW64)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)start -lkernel32)
 $O/guests/%32.exe: tests/guests/%.c
 	$(call mingw,$(MINGW32)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)_start -lkernel32)
 
@@ -230,8 +232,9 @@ endif
 fuzz: ## FUZZ_SECONDS (600) of each fuzz target, with clang; findings land in build/fuzz/found
 	@$(MAKE) --no-print-directory MODE=fuzz CC=$(CLANG) run-fuzzers
 
-bench: all $(BENCHES) $(GUESTS) ## measure; one line per case: name value unit
+bench: all $(BENCHES) $(GUESTS) $O/guests/beside64.exe ## measure; one line per case: name value unit
 	@for b in $(BENCHES); do $$b || exit 1; done
+	@$(PYTHON) tests/bench/beside.py $O
 
 golden: $O/tests/check_transcripts ## rewrite the answers in tests/transcripts (look at the diff!)
 	@WINSTUB_GOLDEN=1 $<
@@ -240,6 +243,10 @@ sysroot: ## unpack the newest Wine's DLLs, both widths, under build/sysroot; not
 	@.ci/deps sysroot
 sysroot8: ## the same of Wine 8, under build/sysroot8; the tests run on both
 	@.ci/deps sysroot8
+
+conformance: all ## Wine's own memory tests, fetched and compiled here, on Wine 8's DLLs inside winstub
+	@.ci/deps wine-source
+	@$(PYTHON) tests/conformance/run.py $O
 
 demo: all $O/programs/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
 	@.ci/demo $O
@@ -271,7 +278,7 @@ lint: $O/libwinstub.a ## include boundaries, headers that stand alone, banned fu
 clean: ## remove what was built for this MODE
 	rm -rf $O
 
-.PHONY: all help sysroot sysroot8 check check-units programs fuzz run-fuzzers bench golden demo install format lint clean FORCE
+.PHONY: all help sysroot sysroot8 check check-units programs fuzz run-fuzzers bench golden conformance demo install format lint clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $O -name '*.d' 2>/dev/null)

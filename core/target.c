@@ -4,9 +4,11 @@
  */
 #include "winstub/run.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "run/run.h"
+#include "run/caught.h"
+#include "winstub/buf.h"
 
 _Static_assert(TARGET_I386 == (int)CPU_I386 && TARGET_AMD64 == (int)CPU_AMD64,
                "the seam and the CPU number architectures alike");
@@ -64,6 +66,36 @@ static enum err op_region(void *ctx, gva_t addr, struct target_region *out)
     return ERR_OK;
 }
 
+static nt_status allocate(struct vm *vm, struct target_memory *m, uint32_t type)
+{
+    struct vm_request request = {
+        .base = m->base, .size = m->size, .type = type, .protect = m->protect, .label = "debugger"};
+
+    return vm_allocate(vm, &request, &m->base, &m->size);
+}
+
+static uint32_t op_memory(void *ctx, struct target_memory *m)
+{
+    struct vm *vm = process_vm(run_of(ctx)->process);
+
+    switch (m->kind) {
+    case MEMORY_RESERVE:
+        return allocate(vm, m, MEM_RESERVE);
+    case MEMORY_COMMIT:
+        return allocate(vm, m, MEM_COMMIT);
+    case MEMORY_RESET:
+        m->protect = PAGE_NOACCESS; /* any valid one: it is ignored */
+        return allocate(vm, m, MEM_RESET);
+    case MEMORY_PROTECT:
+        return vm_protect(vm, &m->base, &m->size, m->protect, &m->protect);
+    case MEMORY_DECOMMIT:
+        return vm_release(vm, &m->base, &m->size, MEM_DECOMMIT);
+    case MEMORY_RELEASE:
+        return vm_release(vm, &m->base, &m->size, MEM_RELEASE);
+    }
+    return STATUS_INVALID_PARAMETER;
+}
+
 static const struct target_reg *op_regs(void *ctx, size_t *count)
 {
     return cpu_regs(cpu_get_arch(run_of(ctx)->cpu), count);
@@ -112,7 +144,25 @@ static enum err op_library(void *ctx, size_t i, struct target_library *out)
     *out = (struct target_library){.path = module->path,
                                    .base = module->base,
                                    .size = module->size,
-                                   .first_section = module->first_section};
+                                   .first_section = module->first_section,
+                                   .preferred = module->preferred};
+    return ERR_OK;
+}
+
+static enum err op_handle(void *ctx, uint64_t after, struct target_handle *out)
+{
+    struct process_handle handle;
+    struct buf name;
+
+    buf_init(&name, sizeof out->name - 1);
+    if (!process_handle(run_of(ctx)->process, after, &handle, &name)) {
+        buf_fini(&name);
+        return ERR_RANGE;
+    }
+    *out =
+        (struct target_handle){.value = handle.value, .access = handle.access, .type = handle.type};
+    (void)snprintf(out->name, sizeof out->name, "%s", buf_str(&name));
+    buf_fini(&name);
     return ERR_OK;
 }
 
@@ -145,6 +195,76 @@ static void op_set_console(void *ctx, void (*write)(void *arg, const char *text,
 {
     run_of(ctx)->console = write;
     run_of(ctx)->console_ctx = arg;
+}
+
+static enum err op_catch_add(void *ctx, const struct target_catch *what, unsigned *id,
+                             struct diag *why)
+{
+    return caught_add(run_of(ctx), what, id, why);
+}
+
+static enum err op_catch_remove(void *ctx, unsigned id)
+{
+    return caught_remove(run_of(ctx), id);
+}
+
+static enum err op_catch_at(void *ctx, size_t i, struct target_catch *out)
+{
+    return caught_list(run_of(ctx), i, out);
+}
+
+static enum err op_hits(void *ctx, size_t i, struct target_hits *out)
+{
+    const struct counts *counts = &run_of(ctx)->counts;
+
+    if (i >= counts->count)
+        return ERR_RANGE;
+    *out = counts->list[i];
+    return ERR_OK;
+}
+
+static enum err op_writer(void *ctx, size_t i, struct target_writer *out)
+{
+    return caught_writer(run_of(ctx), i, out);
+}
+
+static enum err op_trace(void *ctx, unsigned tables)
+{
+    struct run *run = run_of(ctx);
+
+    return tracing_set(&run->tracing, &run->watches, run->process, run->cpu, tables);
+}
+
+static enum err op_coverage(void *ctx, bool on, const char *at_end, struct diag *why)
+{
+    struct run *run = run_of(ctx);
+    struct coverage *fresh = NULL;
+
+    if (on) {
+        enum err e = coverage_new(run->process, at_end, &fresh, why);
+
+        if (e)
+            return e;
+        coverage_free(run->coverage);
+        run->coverage = fresh;
+    } else if (run->coverage) {
+        coverage_stop(run->coverage);
+    }
+    return ERR_OK;
+}
+
+static enum err op_coverage_save(void *ctx, const char *file, struct diag *why)
+{
+    const struct run *run = run_of(ctx);
+
+    if (!run->coverage)
+        return diag_set(why, ERR_STATE, "there is no coverage: it was never started");
+    return coverage_save(run->coverage, file, why);
+}
+
+static void op_where(void *ctx, gva_t addr, struct buf *out)
+{
+    process_where(run_of(ctx)->process, addr, out);
 }
 
 static void op_set_output(void *ctx, void (*write)(void *arg, const char *text, size_t len),
@@ -183,16 +303,27 @@ static const struct target_ops process_ops = {
     .read = op_read,
     .write = op_write,
     .region = op_region,
+    .memory = op_memory,
     .regs = op_regs,
     .reg_read = op_reg_read,
     .reg_write = op_reg_write,
     .thread = op_thread,
     .library = op_library,
+    .handle = op_handle,
     .file = op_file,
     .points = op_points,
     .point = op_point,
     .point_agent = op_point_agent,
     .set_console = op_set_console,
+    .catch_add = op_catch_add,
+    .catch_remove = op_catch_remove,
+    .catch_at = op_catch_at,
+    .hits = op_hits,
+    .writer = op_writer,
+    .trace = op_trace,
+    .coverage = op_coverage,
+    .coverage_save = op_coverage_save,
+    .where = op_where,
     .set_output = op_set_output,
     .resume = op_resume,
     .run = op_run,

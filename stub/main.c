@@ -71,6 +71,8 @@ static enum err load(const struct options *o, struct process **out, struct diag 
         .env = o->env,
         .env_count = o->env_count,
         .cwd = o->cwd,
+        .drives = o->drives,
+        .drive_count = o->drive_count,
         .raw = o->raw,
         .arch = (enum cpu_arch)o->arch,
         .base = o->base,
@@ -152,6 +154,21 @@ static int serve_socket(const struct options *o, struct process *process, struct
     return 0;
 }
 
+static enum err configure(const struct options *o, struct stub *stub, struct diag *why)
+{
+    stub_set_map(stub, o->map);
+    stub_set_persona(stub, o->persona);
+    stub_set_version(stub, "winstub " WINSTUB_VERSION);
+    for (size_t i = 0; i < o->disabled_count; i++) {
+        if (stub_disable(stub, o->disabled[i]))
+            return diag_set(why, ERR_INVALID,
+                            "--disable-packet takes a packet such as X, vCont or "
+                            "qXfer:threads:read, or a feature such as swbreak, not '%s'",
+                            o->disabled[i]);
+    }
+    return ERR_OK;
+}
+
 static int debug(const struct options *o, struct process *process, const struct target *target)
 {
     struct target_stop last;
@@ -162,7 +179,10 @@ static int debug(const struct options *o, struct process *process, const struct 
 
     if (e)
         return fail(&why, e);
-    if (o->mode == OPTION_SERVE) {
+    e = configure(o, stub, &why);
+    if (e) {
+        status = fail(&why, e);
+    } else if (o->mode == OPTION_SERVE) {
         status = serve_socket(o, process, stub, target);
     } else {
         stub_set_output(stub, true); /* standard output is the protocol's */

@@ -68,6 +68,8 @@ unsigned stop_signal(const struct target_stop *stop)
     case STOP_WATCH:
     case STOP_LIBRARY:
         break;
+    case STOP_CATCH: /* GDB has no breakpoint there: a trap would be ignored by its next and finish */
+        return GDB_SIGNAL_0;
     case STOP_IMPORT: /* not a trap, which GDB's next and finish would run through */
         return GDB_SIGNAL_SYS;
     }
@@ -127,7 +129,7 @@ static void write_registers(const struct stub *s, struct reply *out, uint32_t ti
 
     if (!ops->regs || !ops->reg_read)
         return;
-    regs = ops->regs(s->target.ctx, &count);
+    regs = session_regs(s, &count);
     for (size_t i = 0; i < count; i++) {
         uint8_t value[TARGET_REG_MAX_BYTES];
         uint8_t number = (uint8_t)i; /* expedited registers are among the first */

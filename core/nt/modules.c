@@ -258,12 +258,14 @@ static enum err bind_slots(struct process *p, const struct module *m, const stru
             stub++;
         if (need->slot == NO_SLOT)
             continue;
-        put_u64(raw, m->stubs_at + PE_STUB_SIZE * stub);
-        if (!vm_debug_write(p->vm, base + need->slot, raw, width))
+        if (vm_debug_read(p->vm, base + need->slot, raw, width) != width)
             return diag_set(why, ERR_FORMAT,
                             "the import address of %s at RVA 0x%" PRIx32
                             " lies outside every section",
                             dll->name, need->slot);
+        put_u64(raw, m->stubs_at + PE_STUB_SIZE * stub);
+        if (!vm_debug_write(p->vm, base + need->slot, raw, width))
+            return no_memory(why);
     }
     return ERR_OK;
 }
@@ -347,7 +349,7 @@ static enum err map_module(struct process *p, struct module *m, struct diag *why
     if (!e)
         e = image_map(p->vm, image, base, m->name, m->path, why);
     if (!e) {
-        m->info.base = m->preferred = base;
+        m->info.base = m->info.preferred = base;
         m->info.size = built.image_size;
         m->info.first_section = base + pe_first_section(image);
         m->info.made_up = true;
@@ -419,7 +421,7 @@ static enum err list_program(struct process *p, const struct program *program, s
     m->info.size = image->image_size;
     m->info.entry = program->entry;
     m->info.first_section = program->base + pe_first_section(image);
-    m->preferred = image->image_base;
+    m->info.preferred = image->image_base;
     m->timestamp = image->timestamp;
     m->has_tls = image->dirs[DIR_TLS].size != 0;
     return keep_module(p, m, ERR_OK);

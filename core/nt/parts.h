@@ -27,7 +27,6 @@ struct module {
     struct process_module info; /* its texts are name and path below */
     char *name;                 /* "kernel32.dll" */
     char *path;                 /* "C:\Windows\System32\KERNEL32.DLL" */
-    gva_t preferred;            /* ImageBase in its file */
     uint32_t timestamp;
     bool has_tls;
     struct buf names; /* NUL-terminated, the empty one first */
@@ -97,6 +96,12 @@ MUST_USE enum err modules_trap(struct process *p, struct diag *why);
 void modules_free(struct process *p);
 /* Address of the named stub of module `dll`; 0 when there is none. */
 gva_t modules_find(const struct process *p, const char *dll, const char *name);
+
+/* ---- exports.c -------------------------------------------------------------------------------- */
+
+/* The export directory as the module's headers in memory say, inside the module; false when there is none. */
+bool exports_directory(const struct process *p, const struct process_module *m, uint32_t *rva,
+                       uint32_t *size);
 
 /* ---- tables.c, loader.c: what user code reads ------------------------------------------------- */
 

@@ -69,7 +69,6 @@ void space_forget_saved(struct vm *vm);
 
 /* Tell the observer. */
 void space_revoke(const struct vm *vm, struct range r);
-void space_frame_changed(const struct vm *vm, frame_t frame);
 void space_bytes_changed(const struct vm *vm, uint64_t offset); /* as vm_fill counts */
 
 /*
@@ -86,7 +85,7 @@ bool space_is_charged(const struct allocation *a);
 /* Bytes of r that are committed; at is the run that holds r.start. */
 uint64_t space_committed(const struct run *at, struct range r);
 
-/* Prepare changes of the runs and entries in r: two cuts, own nodes. STATUS_NO_MEMORY, nothing changed. */
+/* Prepare changes of the runs and entries in r: a cut, the move of a tail, own nodes. STATUS_NO_MEMORY, nothing changed. */
 MUST_USE nt_status space_prepare(struct vm *vm, struct range r, bool clear);
 
 /* Cut a's runs at both ends of r, where `at` holds r.start; returns the first run in r. After space_prepare. */

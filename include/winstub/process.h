@@ -20,12 +20,16 @@ struct process;
 struct process_options {
     const char *path; /* host path of the program or code file */
     /* argc entries; argv[0] is the program as the guest sees it: it lies there when that is of the form
-     * C:\folder\file, else at C:\file */
+     * C:\folder\file, else on the drive that holds it, else in the root of C: or of the first drive that is free */
     const char *const *argv;
     size_t argc;
     const char *const *env; /* "NAME=value"; env_count entries, beside the built-in ones */
     size_t env_count;
-    const char *cwd;    /* guest path, C:\folder; NULL: the program's folder */
+    const char *
+        cwd; /* guest path, C:\folder; NULL: the root of the first drive given, else the program's folder */
+    /* "X=FOLDER": host folders that are drives of the guest's, which may change them; with DLLs only. drive_count entries */
+    const char *const *drives;
+    size_t drive_count;
     bool raw;           /* the file is code, not a PE */
     enum cpu_arch arch; /* raw only */
     /* Where to place it; 0: the image's preferred base, or a fixed "random" one when it says DYNAMIC_BASE and
@@ -69,6 +73,7 @@ struct process_module {
     uint64_t size;
     gva_t entry;         /* 0: none */
     gva_t first_section; /* base + RVA of the first section */
+    gva_t preferred;     /* ImageBase in its file */
     bool made_up;        /* bare mode's stand-in for a DLL that is not there */
 };
 /*
@@ -79,12 +84,66 @@ const struct process_module *process_module(const struct process *process, size_
 /* Is module 0 the program itself? Not for raw code. */
 bool process_has_image(const struct process *process);
 
+/* A function that a module exports; texts are valid during the callback. */
+struct process_export {
+    const char *name; /* NULL: ordinal only */
+    uint32_t ordinal;
+    gva_t addr;            /* 0 for a forwarder */
+    const char *forwarder; /* "NTDLL.RtlAllocateHeap"; NULL */
+};
+/* false ends the walk */
+typedef bool process_export_fn(void *ctx, const struct process_export *export);
+/*
+ * Walk the exports of module i as they are in the guest's memory now; those of a damaged directory as far as it goes.
+ * ERR_RANGE: there is no module i; ERR_NOMEM. O(size of the image).
+ */
+MUST_USE enum err process_exports(const struct process *process, size_t i, process_export_fn *fn,
+                                  void *ctx);
+/* Where a forwarder leads to; 0 when that is not loaded, or no such function. O(size of the images). */
+gva_t process_forwarded(const struct process *process, const char *forwarder);
+
+/* Tables by which code finds modules and functions without asking anybody. */
+enum process_table_kind {
+    PROCESS_TABLE_PEB,
+    PROCESS_TABLE_LDR,        /* PEB_LDR_DATA */
+    PROCESS_TABLE_ENTRY,      /* LDR_DATA_TABLE_ENTRY of a module */
+    PROCESS_TABLE_ENTRY_NAME, /* the text of its name */
+    PROCESS_TABLE_EXPORTS,    /* IMAGE_EXPORT_DIRECTORY of a module */
+    PROCESS_TABLE_EXPORT_FUNCTIONS,
+    PROCESS_TABLE_EXPORT_NAMES,    /* pointers to the names, */
+    PROCESS_TABLE_EXPORT_ORDINALS, /* and what belongs to them */
+};
+struct process_table {
+    enum process_table_kind kind;
+    gva_t addr;
+    uint64_t len;    /* bytes, not 0 */
+    char module[64]; /* whose it is, cut at 63 bytes; "" for the process's own */
+};
+/* Call fn for each table as it lies in the guest's memory now, which is not trusted. */
+void process_tables(const struct process *process,
+                    void (*fn)(void *ctx, const struct process_table *table), void *ctx);
+/* Append what is at addr, which lies in table: "PEB.Ldr", "kernel32.dll export names, 1031 entries". */
+void process_table_text(const struct process *process, const struct process_table *table,
+                        gva_t addr, struct buf *out);
+
 /*
  * Read the file of the module with that guest path (either separator, any case): up to len bytes from offset, *got says how
  * many; *size is the file's. ERR_NOT_FOUND: no module has it, or its file is gone; ERR_IO.
  */
 MUST_USE enum err process_file(const struct process *process, const char *path, uint64_t offset,
                                void *dst, size_t len, size_t *got, uint64_t *size);
+
+struct process_handle {
+    uint64_t value;
+    uint32_t access;
+    const char *type; /* "File" */
+};
+/*
+ * The handle that follows `after`, 0 for the first, and in name (NULL: not wanted) the path of what it names. False past
+ * the last, and always in bare mode.
+ */
+bool process_handle(const struct process *process, uint64_t after, struct process_handle *out,
+                    struct buf *name);
 
 /*
  * Does the process run on DLLs? Then it stands at ntdll's LdrInitializeThunk after process_new, exit and imports are
@@ -131,6 +190,17 @@ enum process_syscall process_syscall(struct process *process, uint32_t *exit_cod
  * ntdll. False when it cannot be: bare mode, a last chance, or no room on the stack.
  */
 bool process_raise(struct process *process, const struct process_exception *exception);
+
+/* A system call that the CPU has stopped behind, not served yet. */
+struct process_call {
+    const char *name; /* "NtCreateFile"; NULL: no service has this number */
+    uint32_t number;
+    bool known; /* winstub has that service */
+    size_t arg_count;
+    uint64_t arg[17];
+};
+/* False in bare mode, which has no services. */
+bool process_call(const struct process *process, struct process_call *out);
 
 /*
  * Where 64-bit user code raises exceptions of its own (ntdll's RtlRaiseException); 0: nowhere. Without a debugger in

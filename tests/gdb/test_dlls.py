@@ -51,6 +51,22 @@ def handlers_see_exceptions_and_mend_them(test):
 
 
 @with_dlls
+def handlers_are_asked_in_their_order(test):
+    errors = prints_as_expected(test, "handlers", status=128 + 11)
+    test.expect(f"handlers{test.bits}.exe+0x" in errors, "the place of the last fault is not named")
+
+
+@with_dlls
+def handlers_in_frames_are_found(test):
+    prints_as_expected(test, "frames", status=2)
+
+
+@with_dlls
+def libraries_of_the_system_load(test):
+    prints_as_expected(test, "system", status=5)
+
+
+@with_dlls
 def an_exhausted_stack_is_an_exception(test):
     prints_as_expected(test, "overflow", status=9)
 
@@ -64,6 +80,17 @@ def an_unhandled_fault_ends_the_program(test):
 @with_dlls
 def memory_and_libraries_answer_as_windows(test):
     prints_as_expected(test, "memory", status=3)
+
+
+@with_dlls
+def files_and_folders_answer_as_windows(test):
+    drive = os.path.join(test.folder, "drive")
+    os.mkdir(drive)
+    with open(os.path.join(test.folder, "b.txt"), "w", encoding="utf-8") as outside:
+        outside.write("not the guest's")
+    prints_as_expected(test, "files", status=4, options=("--drive", f"D={drive}"))
+    test.expect(sorted(os.listdir(drive)) == ["link.txt", "sub2"], "the drive holds something else")
+    test.expect(sorted(os.listdir(test.folder)) == ["b.txt", "drive"], "something was made outside the drive")
 
 
 @with_dlls

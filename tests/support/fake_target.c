@@ -1,6 +1,7 @@
 /* The fake target of the stub's tests; the header says what its machine can do. */
 #include "fake_target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ static const struct target_reg amd64_regs[] = {
     {"xmm0", SSE, "vec128", 128, false},
     {"mxcsr", SSE, "i386_mxcsr", 32, false},
     {"fs_base", "org.gnu.gdb.i386.segments", "int", 64, false},
+    {"orig_rax", "org.gnu.gdb.i386.linux", "int64", 64, false},
 };
 
 static const struct target_reg i386_regs[] = {
@@ -234,8 +236,8 @@ static enum err fake_thread_at(void *ctx, size_t i, struct target_thread *out)
 static enum err fake_library(void *ctx, size_t i, struct target_library *out)
 {
     static const struct target_library libraries[] = {
-        {"C:\\Windows\\System32\\ntdll.dll", 0x70000000, 0x10000, 0x70001000},
-        {"C:\\app\\R&D <new>.dll", 0x71000000, 0x10000, 0x71001000},
+        {"C:\\Windows\\System32\\ntdll.dll", 0x70000000, 0x10000, 0x70001000, 0x10000000},
+        {"C:\\app\\R&D <new>.dll", 0x71000000, 0x10000, 0x71001000, 0x71000000},
     };
     struct fake_target *f = ctx;
 
@@ -358,7 +360,7 @@ static void fake_set_console(void *ctx, void (*write)(void *arg, const char *tex
 
 static enum err fake_resume(void *ctx, const struct target_action *acts, size_t n)
 {
-    static const char *const kinds[] = {"continue", "step", "range", "halt"};
+    static const char *const kinds[] = {"continue", "step", "range", "out", "halt"};
     struct fake_target *f = ctx;
 
     if (f->stop.kind == STOP_EXIT)
@@ -372,6 +374,8 @@ static enum err fake_resume(void *ctx, const struct target_action *acts, size_t 
         buf_printf(&f->log, " %s:%x", kinds[acts[i].kind], acts[i].tid);
         if (acts[i].kind == ACTION_RANGE)
             buf_printf(&f->log, ":%" PRIx64 "-%" PRIx64, acts[i].lo, acts[i].hi);
+        if (acts[i].over)
+            buf_text(&f->log, ":over");
         if (acts[i].pass)
             buf_text(&f->log, ":pass");
         if (acts[i].kind != ACTION_HALT)
@@ -627,16 +631,27 @@ static const struct target_ops fake_ops = {
     .read = fake_read,
     .write = fake_write,
     .region = fake_region_at,
+    .memory = fake_memory,
     .regs = fake_regs,
     .reg_read = fake_reg_read,
     .reg_write = fake_reg_write,
     .thread = fake_thread_at,
     .library = fake_library,
+    .handle = fake_handle,
     .file = fake_file,
     .points = fake_points,
     .point = fake_point,
     .point_agent = fake_point_agent,
     .set_console = fake_set_console,
+    .catch_add = fake_catch_add,
+    .catch_remove = fake_catch_remove,
+    .catch_at = fake_catch_at,
+    .hits = fake_hits,
+    .writer = fake_writer,
+    .trace = fake_trace,
+    .coverage = fake_coverage,
+    .coverage_save = fake_coverage_save,
+    .where = fake_where,
     .resume = fake_resume,
     .run = fake_run,
     .interrupt = fake_interrupt,
