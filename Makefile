@@ -33,9 +33,11 @@ ifneq ($(DEPS_GOALS),)
 .NOTPARALLEL:
 deps: ## install what building and the demo need (Debian; asks sudo when not root)
 	@.ci/deps build
+	@.ci/deps sysroot
 deps-check: ## install what the tests need as well
 	@.ci/deps check
 	@.ci/deps sysroot
+	@.ci/deps sysroot8
 $(filter-out $(DEPS_GOALS),$(MAKECMDGOALS)): $(DEPS_GOALS)
 	@$(MAKE) --no-print-directory $@
 else
@@ -61,7 +63,7 @@ CAPSTONE_LIBS   := $(shell $(PKG_CONFIG) --libs capstone 2>/dev/null)
 CHECK_CFLAGS    := $(shell $(PKG_CONFIG) --cflags check 2>/dev/null)
 CHECK_LIBS      := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 
-ifneq ($(filter-out help clean format sysroot,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean format sysroot sysroot8,$(or $(MAKECMDGOALS),all)),)
 $(if $(UNICORN_LIBS),,$(error Unicorn $(UNICORN_MIN) or newer is missing: run `make deps`, or give ENGINE=DIR))
 $(if $(CAPSTONE_LIBS),,$(error Capstone (libcapstone-dev) is missing: run `make deps`))
 endif
@@ -164,23 +166,26 @@ GUEST_FLAGS := -std=c17 -g -O0 -Wall -Wextra -ffreestanding -fno-stack-protector
 GUESTS := $(foreach g,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c)),$O/guests/$g64.exe $O/guests/$g32.exe) \
           $(patsubst tests/guests/%.s,$O/guests/%.bin,$(wildcard tests/guests/*.s))
 # Whole programs with the C runtime: they need DLLs.
-PROGRAMS := $(patsubst tests/programs/%.c,$O/programs/%64.exe,$(wildcard tests/programs/*.c))
-GUESTS   += $(PROGRAMS)
-$O/programs/%64.exe: tests/programs/%.c
-	$(say) GUEST $@
-	@mkdir -p $(@D); command -v $(MINGW64)gcc >/dev/null || { echo "$(MINGW64)gcc is missing: run 'make deps-check'"; exit 1; }
-	$Q$(MINGW64)gcc -std=gnu17 -g -O0 -Wall -Wextra -o $@ $<
+programs = $(foreach p,$(basename $(notdir $(wildcard tests/programs/*.$1))),$O/programs/$p64.exe $O/programs/$p32.exe)
+GUESTS   += $(call programs,c)
 
-# $(call guest,PREFIX,ENTRY): C is a program, its entry point a function named start.
-define guest
+comma := ,
+# $(call mingw,COMPILER,ARGUMENTS)
+define mingw
 	$(say) GUEST $@
-	@mkdir -p $(@D); command -v $1gcc >/dev/null || { echo "$1gcc is missing: run 'make deps-check'"; exit 1; }
-	$Q$1gcc $(GUEST_FLAGS) -Wl,-e,$2 -o $@ $< -lkernel32
+	@mkdir -p $(@D); command -v $1 >/dev/null || { echo "$1 is missing: run 'make deps-check'"; exit 1; }
+	$Q$1 -o $@ $< $2
 endef
+PROGRAM_FLAGS := -std=gnu17 -g -O0 -Wall -Wextra
+$O/programs/%64.exe: tests/programs/%.c
+	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS))
+$O/programs/%32.exe: tests/programs/%.c
+	$(call mingw,$(MINGW32)gcc,$(PROGRAM_FLAGS))
+# The entry point of a guest is a function named start.
 $O/guests/%64.exe: tests/guests/%.c
-	$(call guest,$(MINGW64),start)
+	$(call mingw,$(MINGW64)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)start -lkernel32)
 $O/guests/%32.exe: tests/guests/%.c
-	$(call guest,$(MINGW32),_start)
+	$(call mingw,$(MINGW32)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)_start -lkernel32)
 
 # Assembly is plain code, without a file format around it.
 $O/guests/%32.bin: private WIDTH := -m32
@@ -222,10 +227,12 @@ bench: all $(BENCHES) $(GUESTS) ## measure; one line per case: name value unit
 golden: $O/tests/check_transcripts ## rewrite the answers in tests/transcripts (look at the diff!)
 	@WINSTUB_GOLDEN=1 $<
 
-sysroot: ## unpack the newest Wine's DLLs under build/sysroot; nothing of it is installed or run
+sysroot: ## unpack the newest Wine's DLLs, both widths, under build/sysroot; nothing of it is installed or run
 	@.ci/deps sysroot
+sysroot8: ## the same of Wine 8, under build/sysroot8; the tests run on both
+	@.ci/deps sysroot8
 
-demo: all $O/guests/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
+demo: all $O/programs/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
 	@.ci/demo $O
 
 # --- house keeping --------------------------------------------------------------------------------
@@ -255,7 +262,7 @@ lint: $O/libwinstub.a ## include boundaries, headers that stand alone, banned fu
 clean: ## remove what was built for this MODE
 	rm -rf $O
 
-.PHONY: all help sysroot check check-units programs fuzz run-fuzzers bench golden demo install format lint clean FORCE
+.PHONY: all help sysroot sysroot8 check check-units programs fuzz run-fuzzers bench golden demo install format lint clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $O -name '*.d' 2>/dev/null)

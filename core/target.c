@@ -147,6 +147,12 @@ static void op_set_console(void *ctx, void (*write)(void *arg, const char *text,
     run_of(ctx)->console_ctx = arg;
 }
 
+static void op_set_output(void *ctx, void (*write)(void *arg, const char *text, size_t len),
+                          void *arg)
+{
+    process_set_output(run_of(ctx)->process, write, arg);
+}
+
 static enum err op_resume(void *ctx, const struct target_action *acts, size_t n)
 {
     return run_resume(run_of(ctx), acts, n);
@@ -187,6 +193,7 @@ static const struct target_ops process_ops = {
     .point = op_point,
     .point_agent = op_point_agent,
     .set_console = op_set_console,
+    .set_output = op_set_output,
     .resume = op_resume,
     .run = op_run,
     .interrupt = op_interrupt,
@@ -219,12 +226,18 @@ void target_fini(struct target *target)
     *target = (struct target){0};
 }
 
-enum err target_to_entry(struct target *target, struct target_stop *why)
+enum err target_start(struct target *target, enum target_place place, struct target_stop *why)
 {
     struct run *run = run_of(target->ctx);
+    bool dlls = process_has_dlls(run->process);
+    gva_t to = 0;
 
     *why = run->stop;
-    if (!process_has_dlls(run->process))
+    if (place == PLACE_LOADER || (place == PLACE_ENTRY && !dlls))
         return ERR_OK;
-    return run_to_entry(run, why);
+    if (place == PLACE_ENTRY)
+        to = process_entry(run->process);
+    else
+        to = process_place(run->process, place == PLACE_MAIN ? PROCESS_MAIN : PROCESS_TLS);
+    return to ? run_to(run, to, why) : ERR_NOT_FOUND;
 }

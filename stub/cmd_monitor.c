@@ -30,6 +30,8 @@ static const struct monitor_command commands[] = {
     {"modules", "", 0, 0, "the program and its DLLs", monitor_modules},
     {"threads", "", 0, 0, "the threads", monitor_threads},
     {"why", "", 0, 0, "why the program stands still", monitor_why},
+    {"output", "[gdb|here]", 0, 1,
+     "where the program's output goes: to gdb, or where winstub was started", monitor_output},
     {"exception", "", 0, 0, "the exception that it is stopped at, with its parameters",
      monitor_exception},
 };

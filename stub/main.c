@@ -143,7 +143,7 @@ static int serve_socket(const struct options *o, struct process *process, struct
         return fail(&why, e);
     announce_program(o, process);
     announce_server(o, &listener);
-    e = serve(stub, target, &listener, &last);
+    e = serve(stub, target, &listener, o->stop == OPTION_STOP_NONE, &last);
     net_close(listener.fd);
     if (e)
         return fail(&why, e);
@@ -165,7 +165,8 @@ static int debug(const struct options *o, struct process *process, const struct 
     if (o->mode == OPTION_SERVE) {
         status = serve_socket(o, process, stub, target);
     } else {
-        e = serve(stub, target, NULL, &last);
+        stub_set_output(stub, true); /* standard output is the protocol's */
+        e = serve(stub, target, NULL, false, &last);
         if (e)
             status = fail(&why, e);
     }
@@ -173,17 +174,36 @@ static int debug(const struct options *o, struct process *process, const struct 
     return status;
 }
 
-/* The first thing that a debugger sees is the program's entry point, or what kept the loader from reaching it. */
-static int debug_from_entry(const struct options *o, struct process *process, struct target *target)
+/* Take the process to where its debugger shall see it first; what is not there is replaced by the entry point. */
+static enum err start(const struct options *o, struct target *target, struct target_stop *stop)
+{
+    static const enum target_place places[] = {
+        [OPTION_STOP_ENTRY] = PLACE_ENTRY, [OPTION_STOP_MAIN] = PLACE_MAIN,
+        [OPTION_STOP_TLS] = PLACE_TLS,     [OPTION_STOP_LOADER] = PLACE_LOADER,
+        [OPTION_STOP_NONE] = PLACE_LOADER,
+    };
+    enum err e = target_start(target, places[o->stop], stop);
+
+    if (e != ERR_NOT_FOUND)
+        return e;
+    (void)fprintf(stderr, "winstub: %s: %s; stopping at the entry point\n", base_name(o->file),
+                  o->stop == OPTION_STOP_MAIN ? "no symbol says where main is"
+                                              : "no TLS callback runs in it");
+    return target_start(target, PLACE_ENTRY, stop);
+}
+
+/* The debugger first sees the program where the user wants, or what kept it from getting there. */
+static int debug_from_start(const struct options *o, struct process *process, struct target *target)
 {
     struct target_stop stop;
     struct diag why = {{0}};
-    enum err e = target_to_entry(target, &stop);
+    enum err e = start(o, target, &stop);
 
     if (e)
         return fail(&why, e);
     if (stop.kind == STOP_EXIT) {
-        (void)fprintf(stderr, "winstub: %s ended before its entry point, with 0x%08" PRIx32 "\n",
+        (void)fprintf(stderr,
+                      "winstub: %s ended before a debugger could see it, with 0x%08" PRIx32 "\n",
                       base_name(o->file), stop.exit_code);
         return EXIT_OURS;
     }
@@ -211,12 +231,6 @@ static int run_status(const struct target_stop *stop)
     return stop->kind == STOP_IMPORT ? EXIT_NOT_THERE : EXIT_OURS;
 }
 
-/* Exceptions go to the guest's handlers, libraries come and go: nobody else is interested. */
-static bool goes_on(const struct target_stop *stop)
-{
-    return stop->kind == STOP_LIBRARY || (stop->kind == STOP_EXCEPTION && stop->first_chance);
-}
-
 static int run(const struct target *target)
 {
     struct target_action on = {.kind = ACTION_CONTINUE};
@@ -231,7 +245,7 @@ static int run(const struct target *target)
         if (e)
             return fail(&why, e);
         on.pass = stop.kind == STOP_EXCEPTION;
-    } while (goes_on(&stop));
+    } while (serve_passes(&stop));
     if (stop.note[0])
         (void)fprintf(stderr, "winstub: %s\n", stop.note);
     if (is_fatal(&stop))
@@ -254,7 +268,7 @@ static int with_process(const struct options *o)
     if (e) {
         status = fail(&why, e);
     } else {
-        status = o->mode == OPTION_RUN ? run(&target) : debug_from_entry(o, process, &target);
+        status = o->mode == OPTION_RUN ? run(&target) : debug_from_start(o, process, &target);
         target_fini(&target);
     }
     process_free(process);

@@ -33,6 +33,7 @@ MONITOR(monitor_map);
 
 /* monitor_stop.c */
 MONITOR(monitor_exception);
+MONITOR(monitor_output);
 MONITOR(monitor_why);
 
 #endif

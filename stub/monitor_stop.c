@@ -1,4 +1,4 @@
-/* `monitor` commands about the present stop: why, exception. */
+/* `monitor` commands about the present stop and the run after it: why, exception, output. */
 #include <stdio.h>
 
 #include "monitor.h"
@@ -94,5 +94,25 @@ MONITOR(monitor_exception)
     }
     if (stop->note[0])
         table_text(&t, "note", stop->note, 0);
+    monitor_table_say(s, &t, &text);
+}
+
+MONITOR(monitor_output)
+{
+    bool set = line->count > 1;
+    bool gdb = set && bytes_is_text(line->words[1], "gdb");
+    struct table t;
+    struct buf text;
+
+    if (!s->target.ops->set_output || (set && !gdb && !bytes_is_text(line->words[1], "here"))) {
+        session_say(s, s->target.ops->set_output ? "usage: monitor output [gdb|here]\n"
+                                                 : "output: the program prints nothing\n");
+        return;
+    }
+    if (set)
+        s->shows_output = gdb;
+    monitor_table(&t, &text, line, TABLE_RECORD);
+    table_row(&t);
+    table_text(&t, "output", s->shows_output ? "gdb" : "here", 0);
     monitor_table_say(s, &t, &text);
 }

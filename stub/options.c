@@ -12,6 +12,7 @@ enum {
     OPT_GDB = 256,
     OPT_STDIO,
     OPT_RUN,
+    OPT_STOP,
     OPT_LOG,
     OPT_RAW,
     OPT_ARCH,
@@ -26,21 +27,14 @@ enum {
 };
 
 static const struct option long_options[] = {
-    {"gdb", required_argument, NULL, OPT_GDB},
-    {"stdio", no_argument, NULL, OPT_STDIO},
-    {"run", no_argument, NULL, OPT_RUN},
-    {"log", required_argument, NULL, OPT_LOG},
-    {"raw", no_argument, NULL, OPT_RAW},
-    {"arch", required_argument, NULL, OPT_ARCH},
-    {"base", required_argument, NULL, OPT_BASE},
-    {"entry", required_argument, NULL, OPT_ENTRY},
-    {"env", required_argument, NULL, OPT_ENV},
-    {"cwd", required_argument, NULL, OPT_CWD},
-    {"root", required_argument, NULL, OPT_ROOT},
-    {"bare", no_argument, NULL, OPT_BARE},
-    {"version", no_argument, NULL, OPT_VERSION},
-    {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0},
+    {"gdb", required_argument, NULL, OPT_GDB},     {"stdio", no_argument, NULL, OPT_STDIO},
+    {"run", no_argument, NULL, OPT_RUN},           {"stop", required_argument, NULL, OPT_STOP},
+    {"log", required_argument, NULL, OPT_LOG},     {"raw", no_argument, NULL, OPT_RAW},
+    {"arch", required_argument, NULL, OPT_ARCH},   {"base", required_argument, NULL, OPT_BASE},
+    {"entry", required_argument, NULL, OPT_ENTRY}, {"env", required_argument, NULL, OPT_ENV},
+    {"cwd", required_argument, NULL, OPT_CWD},     {"root", required_argument, NULL, OPT_ROOT},
+    {"bare", no_argument, NULL, OPT_BARE},         {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},         {NULL, 0, NULL, 0},
 };
 
 const char *options_help(void)
@@ -56,6 +50,9 @@ const char *options_help(void)
            "  --run              no debugger: run FILE; the exit status is the program's\n"
            "                     (128 + signal after a fault, 125 at a function that is not "
            "there)\n"
+           "  --stop PLACE       where the program waits for gdb: entry (default), main, tls, "
+           "loader, "
+           "none\n"
            "What to run\n"
            "  --root DIR         folder with the DLLs: a Windows tree, Wine's packages, or `make "
            "sysroot`'s\n"
@@ -101,6 +98,24 @@ static enum err parse_arch(const char *text, struct options *out, struct diag *w
     return diag_set(why, ERR_INVALID, "--arch takes x86 or x86-64, not '%s'", text);
 }
 
+static enum err parse_stop(const char *text, struct options *out, struct diag *why)
+{
+    static const char *const names[] = {[OPTION_STOP_ENTRY] = "entry",
+                                        [OPTION_STOP_MAIN] = "main",
+                                        [OPTION_STOP_TLS] = "tls",
+                                        [OPTION_STOP_LOADER] = "loader",
+                                        [OPTION_STOP_NONE] = "none"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], text) == 0) {
+            out->stop = (enum option_stop)i;
+            return ERR_OK;
+        }
+    }
+    return diag_set(why, ERR_INVALID, "--stop takes entry, main, tls, loader or none, not '%s'",
+                    text);
+}
+
 static enum err parse_env(const char *text, struct options *out, struct diag *why)
 {
     if (*text == '=' || !strchr(text, '='))
@@ -110,7 +125,7 @@ static enum err parse_env(const char *text, struct options *out, struct diag *wh
 }
 
 struct given {
-    bool arch, entry, run, stdio, gdb;
+    bool arch, entry, run, stdio, gdb, stop;
 };
 
 static enum err take_option(int option, struct options *out, struct given *given, struct diag *why)
@@ -128,6 +143,9 @@ static enum err take_option(int option, struct options *out, struct given *given
         given->run = true;
         out->mode = OPTION_RUN;
         return ERR_OK;
+    case OPT_STOP:
+        given->stop = true;
+        return parse_stop(optarg, out, why);
     case OPT_LOG:
         return log_enable(optarg, why);
     case OPT_RAW:
@@ -163,6 +181,11 @@ static enum err check_options(const struct options *o, const struct given *given
     if (given->gdb + given->stdio + given->run > 1)
         return diag_set(why, ERR_INVALID,
                         "--gdb, --stdio and --run exclude each other: give one of them");
+    if (given->run && given->stop)
+        return diag_set(why, ERR_INVALID, "--stop is for a debugger, and --run has none");
+    if (given->stdio && o->stop == OPTION_STOP_NONE)
+        return diag_set(why, ERR_INVALID,
+                        "--stop none leaves gdb nothing to wait for: it goes without --stdio");
     if (!o->file)
         return diag_set(why, ERR_INVALID,
                         "no FILE given: name the Windows program to run; try winstub --help");

@@ -9,6 +9,15 @@
 #include "winstub/gva.h"
 #include "winstub/target.h"
 
+/* Where the program stands when its debugger first sees it. */
+enum option_stop {
+    OPTION_STOP_ENTRY,
+    OPTION_STOP_MAIN,
+    OPTION_STOP_TLS,
+    OPTION_STOP_LOADER,
+    OPTION_STOP_NONE
+};
+
 enum option_mode {
     OPTION_SERVE, /* wait for gdb on a socket */
     OPTION_STDIO, /* one gdb on standard input and output */
@@ -20,6 +29,7 @@ enum option_mode {
 struct options {
     enum option_mode mode;
     const char *listen; /* "[HOST:]PORT" */
+    enum option_stop stop;
     const char *file;
     char **argv; /* FILE and its arguments, NULL-terminated */
     size_t argc;

@@ -135,6 +135,11 @@ static enum stub_end converse(struct server *s)
     return STUB_GOES_ON;
 }
 
+bool serve_passes(const struct target_stop *stop)
+{
+    return stop->kind == STOP_LIBRARY || (stop->kind == STOP_EXCEPTION && stop->first_chance);
+}
+
 /* What breakpoints print that a client has left behind. */
 static void print_detached(void *arg, const char *text, size_t len)
 {
@@ -148,20 +153,25 @@ static void listen_to_guest(const struct server *s, bool on)
         s->target->ops->set_console(s->target->ctx, on ? print_detached : NULL, NULL);
 }
 
-/* Run on without a client until the guest stops by itself or somebody connects. */
+/* Run on without a client until the guest ends, fails, or somebody connects. What it can settle itself is its own. */
 static void run_detached(struct server *s)
 {
-    const struct target_action on = {.kind = ACTION_CONTINUE};
+    struct target_action on = {.kind = ACTION_CONTINUE};
     struct target_stop why;
+    enum err e;
 
-    if (s->target->ops->resume(s->target->ctx, &on, 1))
-        return;
     listen_to_guest(s, true);
     watch_begin(s->watch);
-    if (!s->target->ops->run(s->target->ctx, &why) && why.note[0])
-        (void)fprintf(stderr, "winstub: %s\n", why.note);
+    do {
+        e = s->target->ops->resume(s->target->ctx, &on, 1);
+        if (!e)
+            e = s->target->ops->run(s->target->ctx, &why);
+        on.pass = !e && why.kind == STOP_EXCEPTION;
+    } while (!e && serve_passes(&why));
     watch_end(s->watch);
     listen_to_guest(s, false);
+    if (!e && why.note[0])
+        (void)fprintf(stderr, "winstub: %s\n", why.note);
 }
 
 static bool connect_client(struct server *s)
@@ -191,9 +201,9 @@ static bool guest_ended(const struct server *s, struct target_stop *last)
 
 static enum err serve_clients(struct server *s, struct target_stop *last)
 {
-    enum stub_end end;
+    enum stub_end end = STUB_GOES_ON;
 
-    do {
+    while (!guest_ended(s, last) && end != STUB_KILLED) {
         if (!connect_client(s))
             return ERR_IO;
         LOG(net, "a client connected");
@@ -202,12 +212,14 @@ static enum err serve_clients(struct server *s, struct target_stop *last)
         LOG(net, "the client %s", end == STUB_GOES_ON ? "is gone" : "took its leave");
         if (end == STUB_DETACHED)
             run_detached(s);
-    } while (!guest_ended(s, last) && end != STUB_KILLED && s->listener);
+        if (!s->listener)
+            break;
+    }
     return ERR_OK;
 }
 
 enum err serve(struct stub *stub, const struct target *target, const struct net_listener *listener,
-               struct target_stop *last)
+               bool running, struct target_stop *last)
 {
     struct server s = {.stub = stub, .target = target, .listener = listener, .in = -1, .out = -1};
     enum err e = watch_new(tick, &s, &s.watch);
@@ -216,6 +228,8 @@ enum err serve(struct stub *stub, const struct target *target, const struct net_
         return e;
     (void)pthread_mutex_init(&s.sending, NULL);
     stub_set_flush(stub, send_all, &s);
+    if (running)
+        run_detached(&s);
     e = serve_clients(&s, last);
     stub_set_flush(stub, NULL, NULL);
     watch_free(s.watch);

@@ -81,6 +81,7 @@ struct stub {
     struct buf console; /* text to show: before the next answer, or while the guest runs */
 
     /* of the server */
+    bool shows_output;        /* what the guest prints goes to the client's console */
     void (*flush)(void *ctx); /* may be NULL */
     void *flush_ctx;
 

@@ -262,7 +262,7 @@ void stub_set_flush(struct stub *s, void (*flush)(void *ctx), void *ctx)
     s->flush_ctx = ctx;
 }
 
-/* A breakpoint of the running guest prints. */
+/* A breakpoint of the running guest prints, or the guest itself. */
 static void text_arrived(void *arg, const char *text, size_t len)
 {
     struct stub *s = arg;
@@ -277,11 +277,18 @@ static void text_arrived(void *arg, const char *text, size_t len)
         s->flush(s->flush_ctx);
 }
 
-/* Who gets the text that the guest's breakpoints print. */
+/* Who gets the text that the guest and its breakpoints print. */
 static void listen_to_guest(struct stub *s, bool on)
 {
     if (s->target.ops->set_console)
         s->target.ops->set_console(s->target.ctx, on ? text_arrived : NULL, s);
+    if (s->target.ops->set_output)
+        s->target.ops->set_output(s->target.ctx, on && s->shows_output ? text_arrived : NULL, s);
+}
+
+void stub_set_output(struct stub *s, bool to_client)
+{
+    s->shows_output = to_client;
 }
 
 bool stub_wants_run(const struct stub *s)

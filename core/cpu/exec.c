@@ -165,12 +165,20 @@ static enum outcome after_syscall(struct cpu *cpu, struct cpu_event *out)
     return event_at(cpu, CPU_EVENT_SYSCALL, out);
 }
 
+static enum outcome after_interrupt(struct cpu *cpu, struct cpu_event *out)
+{
+    fault_interrupt(cpu, cpu->note.vector, out);
+    if (out->vector != CPU_VEC_SERVICE || !out->length)
+        return OUTCOME_EVENT;
+    engine_set(cpu->engine, CPU_RIP, out->pc + out->length);
+    return event_at(cpu, CPU_EVENT_SYSCALL, out);
+}
+
 static enum outcome after_note(struct cpu *cpu, struct cpu_event *out)
 {
     switch (cpu->note.kind) {
     case NOTE_INTERRUPT:
-        fault_interrupt(cpu, cpu->note.vector, out);
-        return OUTCOME_EVENT;
+        return after_interrupt(cpu, out);
     case NOTE_SYSCALL:
         return after_syscall(cpu, out);
     case NOTE_WALK:

@@ -23,6 +23,7 @@ struct entry_points {
     gva_t thread;    /* RtlUserThreadStart */
     gva_t exception; /* KiUserExceptionDispatcher */
     gva_t apc;       /* KiUserApcDispatcher */
+    gva_t raise;     /* RtlRaiseException, in 64-bit processes */
 };
 
 /* What the program's header says and services repeat. */
@@ -44,9 +45,13 @@ struct kernel {
     struct keyed_event keyed; /* the one that handle 0 means */
     struct object process;    /* what handles to the process itself lead to */
     gva_t ntdll;
-    bool wine; /* ntdll is Wine's; its codes for what only Wine's Unix side does follow */
+    gva_t gate; /* code of ours by which 32-bit DLLs enter the kernel; 0: not there yet */
+    bool wine;  /* ntdll is Wine's; its codes for what only Wine's Unix side does follow */
     uint32_t wine_time, wine_write;
-    gva_t program_entry; /* where the program's own code begins */
+    gva_t program_entry;             /* where the program's own code begins */
+    gva_t program_main, program_tls; /* process_place; 0: not known */
+    void (*output)(void *ctx, const char *text, size_t len); /* process_set_output */
+    void *output_ctx;
     struct program_facts program;
     bool modules_changed; /* since the debugger was last told */
 };
@@ -94,6 +99,17 @@ MUST_USE enum err images_list(struct process *p, const struct pe_image *image, c
                               gva_t base);
 /* The view at base is gone: take it from the list. */
 void images_forget(struct process *p, gva_t base);
+
+/* ---- gate.c ----------------------------------------------------------------------------------- */
+
+/*
+ * Learn the services of a DLL that lies at base, laid out in `mapped` as it does there, and open its way to them.
+ * *count: how many it has. ERR_NOMEM, and pe_exports' errors; ERR_FORMAT when its way into the kernel is none we know.
+ */
+MUST_USE enum err gate_open(struct process *p, const struct pe_image *dll, gva_t base,
+                            struct bytes mapped, size_t *count, struct diag *why);
+/* *at: guest address of code that makes a system call of a call of Wine's Unix side. ERR_NOMEM */
+MUST_USE enum err gate_unix_call(struct process *p, gva_t *at, struct diag *why);
 
 /* ---- wine.c ----------------------------------------------------------------------------------- */
 

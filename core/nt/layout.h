@@ -34,6 +34,7 @@
     F(TEB_TLS_POINTER, 0x02c, 0x0058, PTR)                                                         \
     F(TEB_PEB, 0x030, 0x0060, PTR)                                                                 \
     F(TEB_LAST_ERROR, 0x034, 0x0068, U32)                                                          \
+    F(TEB_WOW32_RESERVED, 0x0c0, 0x0100, PTR)                                                      \
     F(TEB_CURRENT_LOCALE, 0x0c4, 0x0108, U32)                                                      \
     F(TEB_ACTIVATION_STACK, 0x184, 0x0290, PTR)                                                    \
     F(TEB_ACTIVATION_POINTER, 0x1a8, 0x02c8, PTR)                                                  \

@@ -57,7 +57,7 @@ struct scan {
     struct numbers *numbers;
     enum cpu_arch arch;
     struct bytes mapped;
-    size_t count;
+    struct numbers_found *found;
     enum err failed;
 };
 
@@ -65,7 +65,7 @@ struct scan {
  * x64: mov r10, rcx; mov eax, NUMBER. i386: mov eax, NUMBER; mov edx, THUNK. False when the code at rva does not begin
  * so, or the number is in neither table.
  */
-static bool read_number(const struct scan *scan, uint32_t rva, uint32_t *number)
+static bool read_number(struct scan *scan, uint32_t rva, uint32_t *number)
 {
     static const uint8_t begins_64[] = {0x4c, 0x8b, 0xd1, 0xb8};
     struct bytes code = bytes_slice(scan->mapped, rva, 10);
@@ -77,7 +77,11 @@ static bool read_number(const struct scan *scan, uint32_t rva, uint32_t *number)
                                 : code.data[0] != 0xb8 || code.data[5] != 0xba)
         return false;
     *number = get_u32(code.data + at);
-    return *number < 2 * NUMBERS_TABLE;
+    if (*number >= 2 * NUMBERS_TABLE)
+        return false;
+    if (scan->arch == CPU_I386)
+        scan->found->thunk = get_u32(code.data + 6);
+    return true;
 }
 
 static bool on_export(void *ctx, const struct pe_export *export)
@@ -88,17 +92,18 @@ static bool on_export(void *ctx, const struct pe_export *export)
     if (!export->name || !read_number(scan, export->rva, &number))
         return true;
     scan->failed = numbers_add(scan->numbers, number, export->name);
-    scan->count++;
+    scan->found->count++;
     return !scan->failed;
 }
 
 enum err numbers_scan(struct numbers *numbers, const struct pe_image *image, struct bytes mapped,
-                      size_t *count, struct diag *why)
+                      struct numbers_found *out, struct diag *why)
 {
-    struct scan scan = {.numbers = numbers, .arch = image->arch, .mapped = mapped};
-    enum err e = pe_exports(image, mapped, on_export, &scan, why);
+    struct scan scan = {.numbers = numbers, .arch = image->arch, .mapped = mapped, .found = out};
+    enum err e;
 
-    *count = scan.count;
+    *out = (struct numbers_found){0};
+    e = pe_exports(image, mapped, on_export, &scan, why);
     if (scan.failed)
         return no_memory(why);
     return e;

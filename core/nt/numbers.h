@@ -29,12 +29,18 @@ struct numbers {
 
 void numbers_fini(struct numbers *numbers);
 
+/* What a scan found. */
+struct numbers_found {
+    size_t count;
+    uint32_t thunk; /* i386: address of the code by which the last service enters the kernel */
+};
+
 /*
  * Take the number of every export of a laid-out image whose code begins as a service's does. A name beginning with
- * Nt wins over its twin with Zw. *count: how many were found. ERR_NOMEM, and pe_exports' errors.
+ * Nt wins over its twin with Zw. ERR_NOMEM, and pe_exports' errors.
  */
 MUST_USE enum err numbers_scan(struct numbers *numbers, const struct pe_image *image,
-                               struct bytes mapped, size_t *count, struct diag *why);
+                               struct bytes mapped, struct numbers_found *out, struct diag *why);
 
 /* Give a number to a service of our own. ERR_NOMEM */
 MUST_USE enum err numbers_add(struct numbers *numbers, uint32_t number, const char *name);

@@ -27,10 +27,10 @@ static struct shared_time time_at_start(bool host)
     };
 }
 
-/* Only 64-bit programs run on DLLs; raw code has no imports that would load them. */
-static bool wants_dlls(const struct process *p, const struct process_options *options)
+/* Raw code has no imports that would load DLLs. */
+static bool wants_dlls(const struct process_options *options)
 {
-    return p->arch == CPU_AMD64 && !options->raw && (options->root || options->roots);
+    return !options->raw && (options->root || options->roots);
 }
 
 static enum err bare_make(struct process *p, struct program *program, struct diag *why)
@@ -58,7 +58,7 @@ static enum err build(struct process *p, struct program *program, struct diag *w
         e = process_space(p, program, &now, why);
     if (!e)
         e = program_place(p, program, why);
-    if (!e && wants_dlls(p, program->options)) {
+    if (!e && wants_dlls(program->options)) {
         e = kernel_new(p, program->options, why);
         if (e && !program->options->root && !p->kernel)
             e = ERR_OK; /* none of the usual folders is there */
@@ -163,6 +163,22 @@ bool process_has_dlls(const struct process *p)
 gva_t process_entry(const struct process *p)
 {
     return p->kernel ? p->kernel->program_entry : cpu_get(p->cpu, CPU_RIP);
+}
+
+gva_t process_place(const struct process *p, enum process_place place)
+{
+    if (!p->kernel)
+        return 0;
+    return place == PROCESS_MAIN ? p->kernel->program_main : p->kernel->program_tls;
+}
+
+void process_set_output(struct process *p, void (*write)(void *ctx, const char *text, size_t len),
+                        void *ctx)
+{
+    if (!p->kernel)
+        return;
+    p->kernel->output = write;
+    p->kernel->output_ctx = ctx;
 }
 
 bool process_modules_changed(struct process *p)

@@ -10,17 +10,20 @@
 #include "nt/services.h"
 #include "winstub/log.h"
 
-/* x64: what lies at the stack pointer when KiUserExceptionDispatcher begins. */
-enum {
-    FRAME_CONTEXT_EX = 0x4d0,
-    FRAME_RECORD = 0x4f0,
-    FRAME_MACHINE = 0x590,
-    FRAME_SIZE = 0x5c0,
-    FRAME_SPARE = 0x100, /* bytes below the stack pointer that stay untouched */
+/*
+ * What lies at the stack pointer when KiUserExceptionDispatcher begins; by enum cpu_arch. It finds the record and the
+ * CONTEXT behind each other in 64-bit processes, and by two pointers, which come first, in 32-bit ones.
+ */
+static const struct frame {
+    uint16_t context, context_ex, record, machine, size;
+    uint16_t spare; /* bytes below the stack pointer that stay untouched */
+} frames[] = {
+    [CPU_I386] = {.context = 0x08, .context_ex = 0x2d4, .record = 0x2ec, .size = 0x340},
+    [CPU_AMD64] =
+        {.context_ex = 0x4d0, .record = 0x4f0, .machine = 0x590, .size = 0x5c0, .spare = 0x100},
 };
 
-#define CONTEXT_EX_SIZE 0x20
-#define RECORD_MAX      0x98
+#define CONTEXT_EX_SIZE 0x18
 
 enum { EXCEPTION_NONCONTINUABLE = 1 };
 
@@ -76,17 +79,19 @@ static nt_status read_record(struct process *p, gva_t at, struct process_excepti
 /* ---- To user code ----------------------------------------------------------------------------- */
 
 /* CONTEXT_EX: offsets from itself and sizes of the whole, of the CONTEXT, of the extended state (none). */
-static void fill_context_ex(uint8_t raw[CONTEXT_EX_SIZE])
+static void fill_context_ex(enum cpu_arch arch, uint8_t raw[CONTEXT_EX_SIZE])
 {
-    memset(raw, 0, CONTEXT_EX_SIZE);
-    put_u32(raw, (uint32_t)-FRAME_CONTEXT_EX);
-    put_u32(raw + 4, FRAME_CONTEXT_EX + 0x18);
-    put_u32(raw + 8, (uint32_t)-FRAME_CONTEXT_EX);
-    put_u32(raw + 12, FRAME_CONTEXT_EX);
-    put_u32(raw + 16, 0x19);
+    uint32_t size = (uint32_t)context_size(arch);
+
+    put_u32(raw, -size);
+    put_u32(raw + 4, size + CONTEXT_EX_SIZE);
+    put_u32(raw + 8, -size);
+    put_u32(raw + 12, size);
+    put_u32(raw + 16, CONTEXT_EX_SIZE + 1);
+    put_u32(raw + 20, 0);
 }
 
-/* rip, cs, eflags, rsp, ss as an interrupt pushes them: debuggers unwind by it. */
+/* x64: rip, cs, eflags, rsp, ss as an interrupt pushes them; debuggers unwind by it. */
 static bool write_machine_frame(struct process *p, gva_t at)
 {
     static const enum cpu_reg regs[] = {CPU_RIP, CPU_CS, CPU_EFLAGS, CPU_RSP, CPU_SS};
@@ -98,21 +103,32 @@ static bool write_machine_frame(struct process *p, gva_t at)
     return true;
 }
 
+/* i386: where the record and the CONTEXT are. */
+static bool write_pointers(struct process *p, const struct frame *frame, gva_t at)
+{
+    return !guest_put_number(p, at, 4, at + frame->record) &&
+           !guest_put_number(p, at + 4, 4, at + frame->context);
+}
+
 static bool build_frame(struct process *p, const struct process_exception *exception, gva_t at)
 {
+    const struct frame *frame = &frames[p->arch];
     uint8_t raw[CONTEXT_MAX], ex[CONTEXT_EX_SIZE];
 
     context_save(p->cpu, raw);
-    fill_context_ex(ex);
-    return !guest_write(p, at, raw, context_size(p->arch)) &&
-           !guest_write(p, at + FRAME_CONTEXT_EX, ex, sizeof ex) &&
-           write_record(p, at + FRAME_RECORD, exception) &&
-           write_machine_frame(p, at + FRAME_MACHINE);
+    fill_context_ex(p->arch, ex);
+    if (guest_write(p, at + frame->context, raw, context_size(p->arch)) ||
+        guest_write(p, at + frame->context_ex, ex, sizeof ex) ||
+        !write_record(p, at + frame->record, exception))
+        return false;
+    return p->arch == CPU_AMD64 ? write_machine_frame(p, at + frame->machine)
+                                : write_pointers(p, frame, at);
 }
 
 bool process_raise(struct process *p, const struct process_exception *exception)
 {
-    gva_t at = ((cpu_get(p->cpu, CPU_RSP) - FRAME_SPARE) & ~(gva_t)15) - FRAME_SIZE;
+    const struct frame *frame = &frames[p->arch];
+    gva_t at = ((cpu_get(p->cpu, CPU_RSP) - frame->spare) & ~(gva_t)15) - frame->size;
 
     if (!p->kernel || exception->last_chance || !build_frame(p, exception, at))
         return false;
@@ -180,4 +196,24 @@ nt_status serve_NtRaiseException(struct call *call)
     call->exception = exception;
     call->end = CALL_RAISES;
     return STATUS_SUCCESS;
+}
+
+/* ---- Without a system call -------------------------------------------------------------------- */
+
+gva_t process_raise_point(const struct process *p)
+{
+    return p->kernel ? p->kernel->entry_points.raise : 0;
+}
+
+bool process_raise_called(struct process *p, struct process_exception *exception)
+{
+    gva_t sp = cpu_get(p->cpu, CPU_RSP), record = cpu_get(p->cpu, CPU_RCX), caller = 0;
+
+    *exception = (struct process_exception){0};
+    if (guest_get_pointer(p, sp, &caller) || guest_put(p, record, NT_RECORD_ADDRESS, caller) ||
+        read_record(p, record, exception))
+        return false;
+    cpu_set(p->cpu, CPU_RSP, sp + nt_pointer(p->arch));
+    cpu_set(p->cpu, CPU_RIP, caller);
+    return true;
 }

@@ -102,17 +102,17 @@ static nt_status unmap_data(struct process *p, const struct vm_region *region)
 /* ---- Images ----------------------------------------------------------------------------------- */
 
 /* win32u's services have numbers of their own, which are in its code. */
-static void scan_win32u(struct process *p, const struct section *section)
+static void open_win32u(struct process *p, const struct section *section, gva_t base)
 {
     uint8_t *laid_out = NULL;
     struct diag why = {{0}};
     size_t count = 0;
 
-    if (p->kernel->numbers.list[1] || !text_same(text_base_name(section->path), "win32u.dll") ||
-        pe_layout(section->image, section->image->image_base, &laid_out, &why))
+    if (!text_same(text_base_name(section->path), "win32u.dll") ||
+        pe_layout(section->image, base, &laid_out, &why))
         return;
-    if (numbers_scan(&p->kernel->numbers, section->image,
-                     (struct bytes){laid_out, section->image->image_size}, &count, &why))
+    if (gate_open(p, section->image, base, (struct bytes){laid_out, section->image->image_size},
+                  &count, &why))
         LOG(nt, "%s: %s", section->path, why.text);
     free(laid_out);
 }
@@ -125,7 +125,7 @@ static nt_status map_image(struct process *p, const struct section *section, gva
     if (!NT_SUCCESS(st))
         return st;
     *size = section->image->image_size;
-    scan_win32u(p, section);
+    open_win32u(p, section, *base);
     return st;
 }
 

@@ -2,6 +2,7 @@
  * From the CPU at a system call to the service and back: number, arguments, checks, status. What each service does is
  * in the serve_*.c files; numbers are numbers.c's.
  *
+ * Arguments: 64-bit callers give r10, rdx, r8, r9 and the stack, 32-bit ones in edx the address of all of them.
  * Letters of the argument lists:
  *   h  HANDLE                                   p  pointer or size; a pointer is the service's to check
  *   d  ULONG and other 32-bit numbers           b  BOOLEAN
@@ -21,7 +22,7 @@
 #include "winstub/utf.h"
 #include "winstub/log.h"
 
-#define STACK_ARGS_64 4       /* arguments in registers */
+#define REGISTER_ARGS 4       /* of 64-bit callers */
 #define FIRST_STACK   0x28    /* the fifth argument, from the stack pointer at the syscall */
 #define ANSWER_MAX    0x1000u /* bytes of a query's answer */
 #define NAME_BYTES    (3u * NT_STRING_MAX / 2 + 1)
@@ -97,17 +98,28 @@ static uint64_t mask(enum cpu_arch arch, char letter, uint64_t value)
     return value;
 }
 
-/* The raw slot of argument i. */
+/* Slot i of a 64-bit caller's arguments. */
 static nt_status fetch_64(struct process *p, size_t i, uint64_t *value)
 {
-    static const enum cpu_reg regs[STACK_ARGS_64] = {CPU_R10, CPU_RDX, CPU_R8, CPU_R9};
+    static const enum cpu_reg regs[REGISTER_ARGS] = {CPU_R10, CPU_RDX, CPU_R8, CPU_R9};
 
-    if (i < STACK_ARGS_64) {
+    if (i < REGISTER_ARGS) {
         *value = cpu_get(p->cpu, regs[i]);
         return STATUS_SUCCESS;
     }
     return guest_get_number(
-        p, cpu_get(p->cpu, CPU_RSP) + FIRST_STACK + 8 * (uint64_t)(i - STACK_ARGS_64), 8, value);
+        p, cpu_get(p->cpu, CPU_RSP) + FIRST_STACK + 8 * (uint64_t)(i - REGISTER_ARGS), 8, value);
+}
+
+/* The slot or, for a LARGE_INTEGER in 32-bit code, the two slots from *slot on, which then is the next one. */
+static nt_status fetch(struct process *p, char letter, size_t *slot, uint64_t *value)
+{
+    size_t first = *slot, count = p->arch == CPU_I386 && letter == 'q' ? 2 : 1;
+
+    *slot += count;
+    if (p->arch == CPU_AMD64)
+        return fetch_64(p, first, value);
+    return guest_get_number(p, cpu_get(p->cpu, CPU_RDX) + 4 * first, (uint32_t)(4 * count), value);
 }
 
 static nt_status check(struct process *p, const struct parameter *parameter, uint64_t value)
@@ -125,9 +137,10 @@ static nt_status fetch_arguments(struct call *call, const struct service *servic
     const char *args = service->args;
     struct parameter parameter;
     nt_status st = STATUS_SUCCESS;
+    size_t slot = 0;
 
     for (size_t i = 0; !st && next_parameter(&args, &parameter); i++) {
-        st = fetch_64(call->process, i, &call->arg[i]);
+        st = fetch(call->process, parameter.letter, &slot, &call->arg[i]);
         if (st)
             break;
         call->arg[i] = mask(call->process->arch, parameter.letter, call->arg[i]);
@@ -201,6 +214,7 @@ enum process_syscall process_syscall(struct process *p, uint32_t *exit_code,
         cpu_set(p->cpu, CPU_RIP,
                 cpu_get(p->cpu, CPU_RIP) - 2); /* syscall and int n have two bytes */
         call.thread->asks_again = true;
+        clock_waited(p->clock, (unsigned)threads_host_wait(p));
         return PROCESS_SYSCALL_WAITS;
     case CALL_ENDS:
         *exit_code = call.exit_code;

@@ -10,15 +10,16 @@
 #include "nt/guest.h"
 #include "nt/kernel.h"
 #include "nt/parts.h"
+#include "winstub/bytes.h"
 #include "winstub/log.h"
 
-#define NTDLL_PATH     "C:\\Windows\\System32\\ntdll.dll"
-#define API_SET_FILE   "apisetschema.dll"
-#define API_SET_NAME   ".apiset"
-#define API_SET_MAX    (4u << 20)
-#define FRAMES         0x28     /* bytes above the stack pointer that a thread starts with */
-#define WINE_COMMIT    0x110000 /* Wine's ntdll clears 0xf0000 bytes of stack before the entry point */
-#define ENTRY_ARG_HOME 0x28
+#define NTDLL_PATH   "C:\\Windows\\System32\\ntdll.dll"
+#define API_SET_FILE "apisetschema.dll"
+#define API_SET_NAME ".apiset"
+#define API_SET_MAX  (4u << 20)
+#define FRAMES       0x28     /* bytes above the stack pointer that a thread starts with */
+#define WINE_COMMIT  0x110000 /* Wine's ntdll clears 0xf0000 bytes of stack before the entry point */
+#define ENTRY_FRAME  0x28     /* below the first CONTEXT: return address and room for arguments */
 
 /* A DLL's file while it is looked at. */
 struct dll_file {
@@ -64,6 +65,7 @@ static bool on_export(void *ctx, const struct pe_export *export)
         {"RtlUserThreadStart", &scan->points->thread},
         {"KiUserExceptionDispatcher", &scan->points->exception},
         {"KiUserApcDispatcher", &scan->points->apc},
+        {"RtlRaiseException", &scan->points->raise},
     };
 
     for (size_t i = 0; export->name && i < sizeof wanted / sizeof *wanted; i++) {
@@ -96,9 +98,13 @@ static enum err study_ntdll(struct process *p, const struct pe_image *image, str
     if (e)
         return e;
     mapped = (struct bytes){laid_out, image->image_size};
-    e = numbers_scan(&k->numbers, image, mapped, &count, why);
+    e = gate_open(p, image, k->ntdll, mapped, &count, why);
     if (!e)
         e = pe_exports(image, mapped, on_export, &scan, why);
+    if (p->arch == CPU_I386) /* its RtlRaiseException asks the kernel */
+        k->entry_points.raise = 0;
+    if (!e && k->entry_points.raise && cpu_break_add(p->cpu, k->entry_points.raise))
+        e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     if (!e)
         e = wine_prepare(p, image, mapped, why);
     k->apc_takes_arguments = apc_takes_arguments(k, p->arch, mapped);
@@ -175,26 +181,41 @@ static enum err map_api_sets(struct process *p, gva_t *at, struct diag *why)
 
 /* ---- Threads ---------------------------------------------------------------------------------- */
 
+/* LdrInitializeThunk(context, ntdll), as if called. */
+static bool call_loader(struct process *p, gva_t context)
+{
+    gva_t sp = context - ENTRY_FRAME;
+    uint8_t frame[12] = {0};
+
+    cpu_set(p->cpu, CPU_RSP, sp);
+    cpu_set(p->cpu, CPU_RIP, p->kernel->entry_points.start);
+    if (p->arch == CPU_AMD64) {
+        cpu_set(p->cpu, CPU_RCX, context);
+        cpu_set(p->cpu, CPU_RDX, p->kernel->ntdll);
+        return true;
+    }
+    put_u32(frame + 4, (uint32_t)context);
+    put_u32(frame + 8, (uint32_t)p->kernel->ntdll);
+    return vm_debug_write(p->vm, sp, frame, sizeof frame);
+}
+
 /* The CONTEXT from which the loader will start the thread, on its stack; and the registers that start the loader. */
 enum err start_enter(struct thread *thread, gva_t start, uint64_t argument, struct diag *why)
 {
     struct process *p = thread->process;
+    bool wide = p->arch == CPU_AMD64;
     uint8_t raw[CONTEXT_MAX];
-    gva_t rsp = thread->info.stack_base - FRAMES;
-    gva_t context = (rsp - context_size(p->arch)) & ~(gva_t)15;
+    gva_t sp = thread->info.stack_base - FRAMES;
+    gva_t context = (sp - context_size(p->arch)) & ~(gva_t)15;
 
-    cpu_set(p->cpu, CPU_GS_BASE, thread->info.teb);
+    cpu_set(p->cpu, wide ? CPU_GS_BASE : CPU_FS_BASE, thread->info.teb);
     context_save(p->cpu, raw);
     context_put(p->arch, raw, CPU_RIP, p->kernel->entry_points.thread);
-    context_put(p->arch, raw, CPU_RCX, start);
-    context_put(p->arch, raw, CPU_RDX, argument);
-    context_put(p->arch, raw, CPU_RSP, rsp);
-    if (!vm_debug_write(p->vm, context, raw, context_size(p->arch)))
+    context_put(p->arch, raw, wide ? CPU_RCX : CPU_RAX, start);
+    context_put(p->arch, raw, wide ? CPU_RDX : CPU_RBX, argument);
+    context_put(p->arch, raw, CPU_RSP, sp);
+    if (!vm_debug_write(p->vm, context, raw, context_size(p->arch)) || !call_loader(p, context))
         return diag_set(why, ERR_NOMEM, "the guest's memory is full");
-    cpu_set(p->cpu, CPU_RCX, context);
-    cpu_set(p->cpu, CPU_RDX, p->kernel->ntdll);
-    cpu_set(p->cpu, CPU_RSP, context - ENTRY_ARG_HOME);
-    cpu_set(p->cpu, CPU_RIP, p->kernel->entry_points.start);
     thread->start = start;
     return ERR_OK;
 }
@@ -216,12 +237,26 @@ static enum err start_thread(struct process *p, const struct program *program, s
     return e;
 }
 
+/* Where the program's own code begins, and what a debugger may want to stop at instead. */
+static void find_places(struct process *p, const struct program *program)
+{
+    struct bytes mapped = {program->mapped, program->image->image_size};
+    uint32_t rva = 0;
+
+    p->kernel->program_entry = program->entry;
+    if (pe_symbol(program->image, program->image->arch == CPU_AMD64 ? "main" : "_main", &rva) ||
+        pe_symbol(program->image, program->image->arch == CPU_AMD64 ? "wmain" : "_wmain", &rva))
+        p->kernel->program_main = program->base + rva;
+    if (pe_tls_callbacks(program->image, mapped, program->base, &rva, 1))
+        p->kernel->program_tls = program->base + rva;
+}
+
 enum err start_make(struct process *p, struct program *program, struct diag *why)
 {
     gva_t api_set = 0;
     enum err e = ERR_OK;
 
-    p->kernel->program_entry = program->entry;
+    find_places(p, program);
     p->kernel->program = (struct program_facts){
         .stack_reserve = program->image->stack_reserve,
         .stack_commit = program->image->stack_commit,

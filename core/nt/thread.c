@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "image/pe_format.h"
+#include "nt/kernel.h"
 #include "nt/layout.h"
 #include "nt/parts.h"
 #include "winstub/log.h"
@@ -257,6 +258,8 @@ static void fill_teb(const struct thread *thread, struct nt_block *block, gva_t 
     nt_put(block, 0, NT_TEB_THREAD_ID, thread->info.tid);
     nt_put(block, 0, NT_TEB_TLS_POINTER, tls);
     nt_put(block, 0, NT_TEB_PEB, p->peb);
+    if (p->kernel && !wide) /* how 32-bit code enters the kernel: call fs:[0C0h] */
+        nt_put(block, 0, NT_TEB_WOW32_RESERVED, p->kernel->gate);
     nt_put(block, 0, NT_TEB_CURRENT_LOCALE, LOCALE_US);
     nt_put(block, 0, NT_TEB_REAL_PROCESS_ID, process_pid(p));
     nt_put(block, 0, NT_TEB_REAL_THREAD_ID, thread->info.tid);

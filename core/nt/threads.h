@@ -110,6 +110,8 @@ unsigned threads_resume(struct thread *thread);
 bool threads_is_ready(const struct thread *thread);
 /* Has anybody but the thread on the CPU something to do? */
 bool threads_others_ready(const struct process *p);
+/* For how many ms the thread on the CPU may keep everybody waiting for the host before it answers CALL_AGAIN. */
+int threads_host_wait(const struct process *p);
 /* The thread on the CPU gives its turn away. False: nobody else wants it. */
 bool threads_yield(struct process *p);
 

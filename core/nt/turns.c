@@ -11,7 +11,8 @@
 #include "nt/threads.h"
 #include "winstub/buf.h"
 
-#define SLICE 10000u /* 100 ns; also how often shared user data is renewed */
+#define SLICE        10000u /* 100 ns; also how often shared user data is renewed */
+#define HOST_WAIT_MS 10     /* how soon an interrupt is noticed */
 
 bool threads_is_ready(const struct thread *thread)
 {
@@ -25,6 +26,11 @@ bool threads_others_ready(const struct process *p)
             return true;
     }
     return false;
+}
+
+int threads_host_wait(const struct process *p)
+{
+    return threads_others_ready(p) ? 0 : HOST_WAIT_MS;
 }
 
 bool threads_yield(struct process *p)

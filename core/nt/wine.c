@@ -10,11 +10,9 @@
 #include "nt/shared.h"
 #include "winstub/log.h"
 
-#define UNIX_CALL_NUMBER 0xfffu /* no ntdll has as many services */
-#define SERVICE_NAME     "__wine_unix_call"
-#define CODE_LOOK        64u /* bytes of a function in which its call's code is loaded */
-#define NO_CODE          UINT32_MAX
-#define LINE_MAX_BYTES   1000u
+#define CODE_LOOK      64u /* bytes of a function in which its call's code is loaded */
+#define NO_CODE        UINT32_MAX
+#define LINE_MAX_BYTES 1000u
 
 struct wine_exports {
     uint32_t dispatcher, time, write; /* RVAs; 0: none */
@@ -35,40 +33,21 @@ static bool on_export(void *ctx, const struct pe_export *export)
     return true;
 }
 
-/* The number that the function at rva first loads into edx: the call's code. */
-static uint32_t find_code(struct bytes mapped, uint32_t rva)
+/* The number that the function at rva first puts where its call's code goes: edx, in 32-bit code [esp + 8]. */
+static uint32_t find_code(enum cpu_arch arch, struct bytes mapped, uint32_t rva)
 {
+    static const uint8_t stores[] = {0xc7, 0x44, 0x24, 0x08}, loads[] = {0xba};
+    const uint8_t *opcode = arch == CPU_AMD64 ? loads : stores;
+    size_t len = arch == CPU_AMD64 ? sizeof loads : sizeof stores;
     struct bytes code = bytes_slice(mapped, rva, CODE_LOOK);
 
-    for (size_t i = 0; rva && i + 5 <= code.len; i++) {
-        uint32_t value = get_u32(code.data + i + 1);
+    for (size_t i = 0; rva && i + len + 4 <= code.len; i++) {
+        uint32_t value = get_u32(code.data + i + len);
 
-        if (code.data[i] == 0xba && value < 0x100)
+        if (memcmp(code.data + i, opcode, len) == 0 && value < 0x100)
             return value;
     }
     return NO_CODE;
-}
-
-/* mov r10, rcx; mov eax, NUMBER; syscall; ret */
-static enum err make_stub(struct process *p, gva_t *at, struct diag *why)
-{
-    static const uint8_t code[] = {
-        0x4c, 0x8b, 0xd1, 0xb8, UNIX_CALL_NUMBER & 0xff, UNIX_CALL_NUMBER >> 8, 0,
-        0,    0x0f, 0x05, 0xc3};
-    struct vm_request req = {.size = VM_PAGE_SIZE,
-                             .type = MEM_RESERVE | MEM_COMMIT,
-                             .protect = PAGE_EXECUTE_READ,
-                             .label = "unix call stub"};
-    enum err e = process_find(p, p->plan->heap, req.size, &req.base, why);
-
-    *at = req.base;
-    if (e)
-        return e;
-    if (!NT_SUCCESS(vm_allocate(p->vm, &req, NULL, NULL)) ||
-        !vm_debug_write(p->vm, req.base, code, sizeof code) ||
-        numbers_add(&p->kernel->numbers, UNIX_CALL_NUMBER, SERVICE_NAME))
-        return diag_set(why, ERR_NOMEM, "no memory for the stub of Wine's Unix calls");
-    return ERR_OK;
 }
 
 enum err wine_prepare(struct process *p, const struct pe_image *ntdll, struct bytes mapped,
@@ -83,9 +62,9 @@ enum err wine_prepare(struct process *p, const struct pe_image *ntdll, struct by
     if (e || !found.dispatcher)
         return e;
     k->wine = true;
-    k->wine_time = find_code(mapped, found.time);
-    k->wine_write = find_code(mapped, found.write);
-    e = make_stub(p, &stub, why);
+    k->wine_time = find_code(p->arch, mapped, found.time);
+    k->wine_write = find_code(p->arch, mapped, found.write);
+    e = gate_unix_call(p, &stub, why);
     put_u64(raw, stub);
     if (!e && !vm_debug_write(p->vm, k->ntdll + found.dispatcher, raw, nt_pointer(p->arch)))
         e = diag_set(why, ERR_FORMAT, "ntdll.dll: its Unix call dispatcher is no pointer in it");

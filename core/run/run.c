@@ -51,7 +51,8 @@ static enum err set_break(struct run *run, enum point_kind kind, gva_t addr, boo
     enum err e;
 
     if (!on) {
-        if (points_remove(&run->points, addr, POINT_BIT(kind)))
+        if (points_remove(&run->points, addr, POINT_BIT(kind)) &&
+            addr != process_raise_point(run->process))
             cpu_break_remove(run->cpu, addr);
         return ERR_OK;
     }
@@ -239,6 +240,21 @@ static void stop_at_raised(struct run *run)
     exception_describe_raised(run->process, &run->thread->raised, &run->stop);
 }
 
+/* Does the guest raise an exception here? */
+static bool stop_at_raise_point(struct run *run, gva_t pc)
+{
+    if (!pc || pc != process_raise_point(run->process) ||
+        !process_raise_called(run->process, &run->thread->raised))
+        return false;
+    stop_at_raised(run);
+    return true;
+}
+
+static bool stop_at_break(struct run *run, gva_t pc)
+{
+    return (points_at(&run->points, pc) && run_hit(run, pc)) || stop_at_raise_point(run, pc);
+}
+
 static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
 {
     uint32_t exit_code = 0;
@@ -277,7 +293,7 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
         stop_as(run, STOP_INTERRUPT);
         return true;
     case CPU_EVENT_BREAK:
-        return run_hit(run, event->pc);
+        return stop_at_break(run, event->pc);
     case CPU_EVENT_STEP:
     case CPU_EVENT_LIMIT:
         return false;
@@ -304,11 +320,15 @@ static enum err stop_broken(struct run *run, enum err e)
     return ERR_OK;
 }
 
-/* One instruction with traps open: what it does to watched bytes is looked at before and after. */
+/*
+ * One instruction with traps open: what it does to watched bytes is looked at before and after. thread->stepped says
+ * whether it was executed: not when a stack grew under it, or when a system call will ask again.
+ */
 static enum err step_open(struct run *run, bool *stopped)
 {
     struct vm *vm = process_vm(run->process);
     struct watch_probe probe; /* large: only its count is cleared */
+    gva_t pc = cpu_get(run->cpu, CPU_RIP);
     struct cpu_event event;
     enum err e;
 
@@ -319,6 +339,8 @@ static enum err step_open(struct run *run, bool *stopped)
     if (e)
         return e;
     *stopped = stopped_by(run, &event);
+    run->thread->stepped = event.kind == CPU_EVENT_STEP ||
+                           (event.kind == CPU_EVENT_SYSCALL && cpu_get(run->cpu, CPU_RIP) != pc);
     if (!*stopped && watches_hit(&probe, vm, &run->stop.watch, &run->stop.addr)) {
         stop_as(run, STOP_WATCH);
         *stopped = true;
@@ -326,23 +348,14 @@ static enum err step_open(struct run *run, bool *stopped)
     return ERR_OK;
 }
 
-/*
- * Execute one instruction on the debugger's behalf; *stopped says whether that made a stop, thread->stepped whether it
- * was executed: not when a stack grew under it, or when a system call will ask again.
- */
+/* Execute one instruction on the debugger's behalf; *stopped says whether that made a stop. */
 static enum err step_one(struct run *run, bool *stopped)
 {
-    uint32_t tid = run->thread->tid;
-    uint64_t before = cpu_work(run->cpu);
-    gva_t pc = cpu_get(run->cpu, CPU_RIP);
     enum err e = step_open(run, stopped);
 
-    if (e || *stopped)
-        return e;
-    run->thread->stepped = !process_is_ready(run->process, tid) ||
-                           cpu_get(run->cpu, CPU_RIP) != pc || cpu_work(run->cpu) != before;
-    *stopped = process_is_ready(run->process, tid) && (stop_at_exit(run) || stop_at_import(run));
-    return ERR_OK;
+    if (!e && !*stopped)
+        *stopped = stop_at_exit(run) || stop_at_import(run);
+    return e;
 }
 
 /* Could the thread whose turn it is go on at once? Not when it waits, has ended, or others get their turn. */
@@ -374,7 +387,7 @@ static bool range_stops(struct run *run, const struct target_action *action)
         stop_as(run, STOP_STEP);
         return true;
     }
-    if (points_at(&run->points, pc) && run_hit(run, pc))
+    if (stop_at_break(run, pc))
         return true;
     if (atomic_load(&run->interrupted)) {
         stop_as(run, STOP_INTERRUPT);
@@ -489,7 +502,8 @@ static enum err take_turn(struct run *run, bool *stopped)
     run->thread = actions_thread(&run->actions, tid);
     if (!run->thread)
         return ERR_NOMEM;
-    *stopped = settle_exception(run, action->pass);
+    *stopped =
+        settle_exception(run, action->pass) || stop_at_raise_point(run, cpu_get(run->cpu, CPU_RIP));
     if (*stopped)
         return ERR_OK;
     switch (action->kind) {
@@ -562,11 +576,10 @@ enum err run_go(struct run *run, struct target_stop *why)
     return e;
 }
 
-enum err run_to_entry(struct run *run, struct target_stop *why)
+enum err run_to(struct run *run, gva_t place, struct target_stop *why)
 {
     const struct target_action on = {.kind = ACTION_CONTINUE};
-    gva_t entry = process_entry(run->process);
-    enum err e = run_point(run, POINT_BREAK_HW, entry, 1, true);
+    enum err e = run_point(run, POINT_BREAK_HW, place, 1, true);
 
     if (!e)
         e = run_resume(run, &on, 1);
@@ -577,8 +590,8 @@ enum err run_to_entry(struct run *run, struct target_stop *why)
     run->starting = false;
     (void)process_modules_changed(run->process); /* whoever connects reads the whole list */
     if (!e)
-        e = run_point(run, POINT_BREAK_HW, entry, 1, false);
-    if (why->kind == STOP_BREAK_HW && cpu_get(run->cpu, CPU_RIP) == entry)
+        e = run_point(run, POINT_BREAK_HW, place, 1, false);
+    if (why->kind == STOP_BREAK_HW && cpu_get(run->cpu, CPU_RIP) == place)
         run->stop = *why = (struct target_stop){.kind = STOP_STEP, .tid = why->tid};
     return e;
 }

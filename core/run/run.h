@@ -22,10 +22,10 @@ struct run {
     struct actions actions; /* of the threads; valid while resumed */
     bool resumed;
     bool ended; /* the process has exited or was killed */
-    struct target_stop
-        stop; /* why the process stands still now; while it runs, of the thread whose turn it is */
+    /* Why the process stands still now; while it runs, of the thread whose turn it is. */
+    struct target_stop stop;
     struct run_thread *thread; /* whose turn it is; while it runs */
-    bool starting;             /* on the way to the program's entry point */
+    bool starting;             /* on the way to where the debugger begins */
     atomic_bool interrupted;
     void (*console)(void *ctx, const char *text, size_t len); /* NULL: nobody listens */
     void *console_ctx;
@@ -38,8 +38,8 @@ void run_fini(struct run *run);
 MUST_USE enum err run_resume(struct run *run, const struct target_action *acts, size_t n);
 MUST_USE enum err run_go(struct run *run, struct target_stop *why);
 
-/* See target_to_entry in winstub/run.h. */
-MUST_USE enum err run_to_entry(struct run *run, struct target_stop *why);
+/* See target_start in winstub/run.h. */
+MUST_USE enum err run_to(struct run *run, gva_t place, struct target_stop *why);
 
 /* From any thread. */
 void run_interrupt(struct run *run);

@@ -203,7 +203,7 @@ static struct allocation *make(struct vm *vm, const struct vm_request *req, stru
     if (req->type & MEM_COMMIT)
         runs_first(&a->runs)->protect = a->protect;
     if (req->type & MEM_WRITE_WATCH) {
-        a->writes = writes_new(r.start, r.end);
+        a->writes = pageset_new(r.start, r.end);
         if (!a->writes) {
             space_discard(vm, a);
             return NULL;

@@ -11,16 +11,16 @@
 #include "vm/label.h"
 #include "vm/ranges.h"
 #include "vm/runs.h"
-#include "vm/writes.h"
+#include "vm/pageset.h"
 #include "winstub/gva.h"
 
 struct allocation {
     gva_t base;
     gva_t end;
-    uint32_t type;         /* MEM_PRIVATE, MEM_IMAGE */
-    uint16_t protect;      /* AllocationProtect */
-    bool placeholder;      /* reserved for a later replacement, and for nothing else */
-    struct writes *writes; /* NULL unless made with MEM_WRITE_WATCH */
+    uint32_t type;          /* MEM_PRIVATE, MEM_IMAGE */
+    uint16_t protect;       /* AllocationProtect */
+    bool placeholder;       /* reserved for a later replacement, and for nothing else */
+    struct pageset *writes; /* NULL unless made with MEM_WRITE_WATCH */
     struct label *label;
     struct label *path;
     struct runs runs;

@@ -38,7 +38,7 @@ static bool note_write(struct vm *vm, gva_t page, pte_t *e)
     if (space_prepare(vm, r, false) != STATUS_SUCCESS)
         return false;
     if (*e & PTE_WATCH) {
-        writes_set(a->writes, page, true);
+        pageset_set(a->writes, page, true);
         space_forget_saved(vm);
         pt_change(&vm->pages, page_number(page), page_number(page) + 1, PTE_WATCH, 0);
     }

@@ -30,7 +30,7 @@ static bool enter(struct vm *vm, gva_t page, pte_t e)
 
 bool pages_touch(struct vm *vm, const struct place *at, pte_t *out)
 {
-    bool watch = at->a->writes && !writes_has(at->a->writes, at->page);
+    bool watch = at->a->writes && !pageset_has(at->a->writes, at->page);
     frame_t frame;
     pte_t e;
 

@@ -56,7 +56,7 @@ static struct allocation *split_tail(struct vm *vm, struct allocation *a, struct
     tail->base = run_start(first);
     label_ref(tail->label);
     label_ref(tail->path);
-    writes_ref(tail->writes);
+    pageset_ref(tail->writes);
     runs_move_tail(&a->runs, first, &tail->runs);
     return tail;
 }

@@ -22,7 +22,7 @@ struct saved_allocation {
     uint32_t type;
     uint16_t protect;
     bool placeholder;
-    struct writes *writes; /* a copy */
+    struct pageset *writes; /* a copy */
     struct label *label;
     struct label *path;
     size_t run_count;
@@ -48,7 +48,7 @@ void layout_unref(struct layout *l)
     if (!l || --l->refs)
         return;
     for (size_t i = 0; i < l->allocation_count; i++) {
-        writes_unref(l->allocations[i].writes);
+        pageset_unref(l->allocations[i].writes);
         label_unref(l->allocations[i].label);
         label_unref(l->allocations[i].path);
     }
@@ -73,9 +73,9 @@ static size_t count_runs(const struct vm *vm)
 static bool add_allocation(struct layout *l, const struct allocation *a)
 {
     struct saved_allocation *to = &l->allocations[l->allocation_count];
-    struct writes *writes = NULL;
+    struct pageset *writes = NULL;
 
-    if (a->writes && !(writes = writes_copy(a->writes)))
+    if (a->writes && !(writes = pageset_copy(a->writes)))
         return false;
     *to = (struct saved_allocation){.base = a->base,
                                     .end = a->end,
@@ -173,7 +173,7 @@ static struct allocation *make_allocation(struct vm *vm, const struct saved_allo
 
     if (!a)
         return NULL;
-    if (from->writes && !(a->writes = writes_copy(from->writes))) {
+    if (from->writes && !(a->writes = pageset_copy(from->writes))) {
         space_discard(vm, a);
         return NULL;
     }

@@ -203,7 +203,7 @@ struct allocation *space_new_allocation(struct vm *vm, struct range r, const cha
 void space_discard(struct vm *vm, struct allocation *a)
 {
     runs_fini(&a->runs, &vm->run_pool);
-    writes_unref(a->writes);
+    pageset_unref(a->writes);
     label_unref(a->label);
     label_unref(a->path);
     pool_give(&vm->allocation_pool, a);

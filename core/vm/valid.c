@@ -33,7 +33,7 @@ static bool entry_valid(const struct vm *vm, uint64_t page, pte_t e)
 {
     const struct allocation *a = allocs_find(&vm->allocs, page * VM_PAGE_SIZE);
 
-    bool watched = a && a->writes && !writes_has(a->writes, page * VM_PAGE_SIZE);
+    bool watched = a && a->writes && !pageset_has(a->writes, page * VM_PAGE_SIZE);
 
     return a && runs_find(&a->runs, page * VM_PAGE_SIZE)->protect == pte_protect(e) &&
            watched == !!(e & PTE_WATCH);

@@ -18,7 +18,7 @@ static struct allocation *find_watched(const struct vm *vm, gva_t base, uint64_t
 static void forget(struct vm *vm, struct allocation *a, struct range r)
 {
     for (gva_t page = r.start; page < r.end; page += VM_PAGE_SIZE)
-        writes_set(a->writes, page, false);
+        pageset_set(a->writes, page, false);
     pt_change(&vm->pages, page_number(r.start), page_number(r.end), 0, PTE_WATCH);
     space_revoke(vm, r);
     space_forget_saved(vm);
@@ -31,7 +31,7 @@ static gva_t list(const struct allocation *a, struct range r, gva_t *addresses, 
     gva_t page = r.start;
 
     for (; page < r.end && found < *count; page += VM_PAGE_SIZE) {
-        if (writes_has(a->writes, page))
+        if (pageset_has(a->writes, page))
             addresses[found++] = page;
     }
     *count = found;

@@ -111,7 +111,7 @@ enum cpu_event_kind {
     CPU_EVENT_FAULT,     /* an access was refused by vm; the instruction had no effect */
     CPU_EVENT_TRAP,      /* an access fell on a page under cpu_trap_set; no effect yet */
     CPU_EVENT_EXCEPTION, /* CPU exception or int n: vector; pc is at the instruction */
-    CPU_EVENT_SYSCALL,   /* syscall or sysenter; pc is behind it (sysenter: at it) */
+    CPU_EVENT_SYSCALL,   /* syscall, int 2eh or sysenter; pc is behind it (sysenter: at it) */
 };
 
 /* x86 exception vectors used in cpu_event. */
@@ -124,7 +124,8 @@ enum {
     CPU_VEC_UD = 6,
     CPU_VEC_GP = 13,
     CPU_VEC_MF = 16,
-    CPU_VEC_XM = 19
+    CPU_VEC_XM = 19,
+    CPU_VEC_SERVICE = 0x2e, /* NT's interrupt for system services */
 };
 
 struct cpu_event {

@@ -110,6 +110,9 @@ MUST_USE enum err pe_exports(const struct pe_image *image, struct bytes mapped, 
 size_t pe_tls_callbacks(const struct pe_image *image, struct bytes mapped, gva_t base,
                         uint32_t *rvas, size_t cap);
 
+/* The RVA of an external symbol of the file's own symbol table, if it has one. False: it is not there. O(symbols). */
+bool pe_symbol(const struct pe_image *image, const char *name, uint32_t *rva);
+
 /* RVA of the lowest allocated section: what GDB calls the text segment. headers_size rounded up when there is none. */
 uint32_t pe_first_section(const struct pe_image *image);
 

@@ -33,7 +33,7 @@ struct process_options {
     gva_t base;
     gva_t entry; /* raw only; offset from base */
     /* The folder with the DLLs: a Windows tree or Wine's layout. NULL: the first of roots (NULL-terminated, or NULL)
-     * that holds them, else bare mode. Raw code and 32-bit programs run in bare mode. */
+     * that holds them, else bare mode. Raw code runs in bare mode. */
     const char *root;
     const char *const *roots;
     /* The guest's clock is the host's, and nothing is counted while one thread runs; else it follows from what was executed. */
@@ -96,6 +96,13 @@ MUST_USE enum err process_file(const struct process *process, const char *path, 
 bool process_has_dlls(const struct process *process);
 /* Where the program's own code begins: in bare mode where it stands, with DLLs where the loader will call it. */
 gva_t process_entry(const struct process *process);
+/* Places in the program that a debugger may want to stop at first. */
+enum process_place {
+    PROCESS_MAIN, /* C's main or wmain, from the symbol table in the file */
+    PROCESS_TLS,  /* the first TLS callback */
+};
+/* 0: the program has none, or nothing says where it is, as in bare mode. */
+gva_t process_place(const struct process *process, enum process_place place);
 /* Have modules come or gone since this was last asked? */
 bool process_modules_changed(struct process *process);
 
@@ -125,6 +132,17 @@ enum process_syscall process_syscall(struct process *process, uint32_t *exit_cod
  * ntdll. False when it cannot be: bare mode, a last chance, or no room on the stack.
  */
 bool process_raise(struct process *process, const struct process_exception *exception);
+
+/*
+ * Where 64-bit user code raises exceptions of its own (ntdll's RtlRaiseException); 0: nowhere. Without a debugger in
+ * the guest's sight it does so without asking the kernel, which therefore must look: this is a break of the CPU.
+ */
+gva_t process_raise_point(const struct process *process);
+/*
+ * The CPU stands there: do what NtRaiseException would. *exception is to be dispatched; registers are those behind the
+ * call. False, and nothing has happened: the record cannot be read.
+ */
+bool process_raise_called(struct process *process, struct process_exception *exception);
 
 struct process_thread {
     uint32_t tid;
@@ -183,6 +201,10 @@ bool process_is_exit(const struct process *process, gva_t addr);
 
 /* Append "hello.exe+0x1234" or "KERNEL32!CreateFileA" or, outside modules, the allocation's label; nothing when unknown. */
 void process_where(const struct process *process, gva_t addr, struct buf *out);
+
+/* What the guest prints goes to write instead of the host's descriptors; NULL: to those. Called inside process_syscall. */
+void process_set_output(struct process *process,
+                        void (*write)(void *ctx, const char *text, size_t len), void *ctx);
 
 /*
  * The guest's clock runs only between these two, which come in pairs; shared user data advances meanwhile, also in a

@@ -15,10 +15,20 @@
 MUST_USE enum err target_init(struct target *out, struct process *process);
 void target_fini(struct target *target);
 
+/* Where a program shall stand when its debugger first sees it. */
+enum target_place {
+    PLACE_LOADER, /* the first instruction of the process, in ntdll */
+    PLACE_TLS,    /* the program's first TLS callback */
+    PLACE_ENTRY,  /* its entry point */
+    PLACE_MAIN, /* C's main or wmain; known when the file has a symbol table, as mingw's have unless stripped */
+};
+
 /*
- * Let the loader work until the program's entry point is reached; nothing when the process stands there already, as in
- * bare mode. *why is why it stopped: a STOP_STEP at the entry point, or what came before it (an exit, an exception).
+ * Let the process run until it comes to that place. Nothing runs in bare mode, which begins at the entry point. *why is why it stopped: a
+ * STOP_STEP at the place, or what came before it (an exit, an exception).
+ * ERR_NOT_FOUND  it is not known where the place is, or there is none; nothing has run. ERR_NOMEM
  */
-MUST_USE enum err target_to_entry(struct target *target, struct target_stop *why);
+MUST_USE enum err target_start(struct target *target, enum target_place place,
+                               struct target_stop *why);
 
 #endif

@@ -29,6 +29,9 @@ struct stub;
 MUST_USE enum err stub_new(const struct target *target, struct stub **out);
 void stub_free(struct stub *stub); /* takes NULL */
 
+/* What the guest prints: to the client's console while it runs, or (at first) where it went when it was started. */
+void stub_set_output(struct stub *stub, bool to_client);
+
 /* A new client: every per-connection state (no-ack, features, selected threads, points, last reply) starts afresh. */
 void stub_connect(struct stub *stub);
 /*

@@ -177,6 +177,10 @@ struct target_ops {
     void (*set_console)(void *ctx, void (*write)(void *arg, const char *text, size_t len),
                         void *arg);
 
+    /* The same for what the guest itself prints, byte for byte; NULL: where it went when it was started. */
+    void (*set_output)(void *ctx, void (*write)(void *arg, const char *text, size_t len),
+                       void *arg);
+
     /*
      * Note what the next run shall do; nothing moves yet. An interrupt from before is forgotten: it was meant
      * for a run that is over. ERR_NOT_FOUND: a tid does not exist; ERR_STATE: the process has ended. */

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Run the tests in which a real gdb debugs a real program: run.py BUILD [NAME...]
 
-A test is a function of a test_*.py file; `matrix` says with which gdbs and which widths of guest it
-runs. They run side by side. A failure prints the reason and the whole transcript. The last line is
+A test is a function of a test_*.py file; `matrix` says with which gdbs, which widths of guest and, when it is
+about DLLs, which of these it runs. They run side by side. A failure prints the reason and the whole transcript. The last line is
 "N passed, N failed, N skipped"; a gdb that is not installed is a failure, nothing is ever skipped.
 """
 import concurrent.futures
@@ -17,21 +17,21 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def cases(words):
-    """Every (name, function, gdb, bits), or those whose name contains one of the words."""
+    """Every (name, function, (gdb, bits[, dlls])), or those whose name contains one of the words."""
     for file in sorted(os.listdir(HERE)):
         if not (file.startswith("test_") and file.endswith(".py")):
             continue
         module = importlib.import_module(file[:-3])
         for function in vars(module).values():
-            for gdb, bits in getattr(function, "matrix", []):
-                name = f"{function.__name__} [{gdb}, {bits} bits]" if gdb else f"{function.__name__} [{bits} bits]"
+            for gdb, bits, *dlls in getattr(function, "matrix", []):
+                name = f"{function.__name__} [{', '.join([*([gdb] if gdb else []), f'{bits} bits', *dlls])}]"
                 if not words or any(word in name for word in words):
-                    yield name, function, gdb, bits
+                    yield name, function, (gdb, bits, *dlls)
 
 
-def run(build, function, gdb, bits):
+def run(build, function, case):
     """None when the test passed, else what to print."""
-    test = Test(build, gdb, bits)
+    test = Test(build, *case)
     try:
         function(test)
         return None

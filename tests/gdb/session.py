@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SLOWNESS = float(os.environ.get("TEST_SLOWNESS", "1"))  # instrumented builds run with more
 PATIENCE = 30 * SLOWNESS  # seconds until a prompt or a line is given up
 READY = re.compile(r"waiting for gdb on 127\.0\.0\.1:(\d+).*\n")
@@ -181,10 +182,11 @@ class Gdb:
 
 
 class Test:
-    """One test with one gdb and one width of guest: what it starts ends with it."""
+    """One test with one gdb, one width of guest and one set of DLLs: what it starts ends with it."""
 
-    def __init__(self, build, gdb="gdb", bits=64):
+    def __init__(self, build, gdb="gdb", bits=64, dlls=None):
         self.build = build
+        self.dlls = os.path.join(TOP, "build", dlls) if dlls else None
         self.winstub = os.path.join(build, "winstub")
         self.gdb = gdb
         self.bits = bits

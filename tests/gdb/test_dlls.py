@@ -3,27 +3,14 @@ import os
 import re
 import subprocess
 
-from session import Failed, PATIENCE
-
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SYSROOT = os.path.join(TOP, "build", "sysroot")
-
-
-def with_dlls(test):
-    """A 64-bit program and no gdb."""
-    test.matrix = [(None, 64)]
-    return test
-
-
-def with_dlls_and_gdb(test):
-    test.matrix = [("gdb", 64), ("x86_64-w64-mingw32-gdb", 64)]
-    return test
+from matrix import with_dlls, with_dlls_and_gdb
+from session import Failed, PATIENCE, TOP
 
 
 def program(test, name):
-    if not os.path.exists(os.path.join(SYSROOT, "version")):
-        raise Failed(f"{SYSROOT} is missing: run `make sysroot`")
-    return os.path.join(test.build, "programs", f"{name}64.exe")
+    if not os.path.exists(os.path.join(test.dlls, "version")):
+        raise Failed(f"{test.dlls} is missing: run `make {os.path.basename(test.dlls)}`")
+    return os.path.join(test.build, "programs", f"{name}{test.bits}.exe")
 
 
 def expected(name):
@@ -33,7 +20,7 @@ def expected(name):
 
 def prints_as_expected(test, name, *arguments, status, options=(), given=""):
     """Run a program to its end; its standard output and its exit status are those written down."""
-    command = [test.winstub, "--run", "--root", SYSROOT, *options, program(test, name), *arguments]
+    command = [test.winstub, "--run", "--root", test.dlls, *options, program(test, name), *arguments]
     test.transcript.add("shell", " ".join(command) + "\n")
     done = subprocess.run(command, input=given.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           timeout=PATIENCE, check=False)
@@ -87,7 +74,7 @@ def a_folder_without_dlls_is_refused(test):
 
 def session(test, name):
     path = program(test, name)
-    server = test.serve("--root", SYSROOT, path)
+    server = test.serve("--root", test.dlls, path)
     gdb = test.debug(path)
     gdb.connect(server)
     return gdb, server
@@ -103,6 +90,49 @@ def the_first_stop_is_the_entry_point(test):
     gdb.do("print argc", r"= 1")
 
 
+PLACES = {"entry": r"mainCRTStartup", "main": r"^main ", "tls": r"__dyn_tls_init|tls_callback", "loader": r"LdrInitializeThunk"}
+
+
+@with_dlls_and_gdb
+def the_first_stop_is_where_the_user_wants_it(test):
+    path = program(test, "hello")
+    for place, symbol in PLACES.items():
+        server = test.serve("--root", test.dlls, "--stop", place, path)
+        gdb = test.debug(path)
+        gdb.connect(server)
+        gdb.do("info symbol $pc", symbol)
+        gdb.do("kill")
+
+
+@with_dlls_and_gdb
+def a_program_without_symbols_stops_at_its_entry_point(test):
+    path = os.path.join(test.folder, "stripped.exe")
+    subprocess.run(["x86_64-w64-mingw32-strip", "-o", path, program(test, "hello")], check=True)
+    server = test.serve("--root", test.dlls, "--stop", "main", path)
+    test.expect("no symbol says where main is" in server.errors.text, "it does not say so")
+    gdb = test.debug(program(test, "hello"))
+    gdb.connect(server)
+    gdb.do("info symbol $pc", r"mainCRTStartup")
+
+
+@with_dlls
+def a_program_that_nobody_stops_runs_at_once(test):
+    server = test.serve("--root", test.dlls, "--stop", "none", program(test, "hello"))
+    test.expect(server.output.wait(r"hello from"), "it did not run")
+    test.expect(server.wait() == 0, "winstub did not end with it")
+
+
+@with_dlls_and_gdb
+def output_goes_where_it_is_wanted(test):
+    gdb, server = session(test, "hello")
+    gdb.do("monitor output", r"here")
+    gdb.do("monitor output gdb", r"gdb")
+    gdb.do("monitor output nowhere", r"usage")
+    answer = gdb.do("continue", r"hello from", r"exited with code 052")
+    test.expect("hello from" not in server.output.text, "it was printed twice")
+    test.expect(answer.count("hello from") == 1, "gdb showed it twice")
+
+
 @with_dlls_and_gdb
 def a_fault_stops_before_the_handlers_and_is_passed_on_to_them(test):
     gdb, server = session(test, "exceptions")
@@ -110,20 +140,26 @@ def a_fault_stops_before_the_handlers_and_is_passed_on_to_them(test):
     gdb.do("continue", r"SIGTRAP")  # the fault went to the handler, which mended it
     test.expect(server.output.wait(re.compile("exception c0000005")), "the handler was not asked")
     gdb.do("signal SIGTRAP", r"SIGFPE")
+    gdb.do("continue", r"raised by the program \(code 0xe0001234\)")
     gdb.do("continue", r"SIGSEGV")  # the guard page
     gdb.do("continue", r"exited with code 05")
 
 
-SYSCALL = 0x050F  # the instruction's two bytes
+SYSCALL = {64: 0x050F, 32: 0x2ECD}  # the instruction's two bytes: syscall, int 2eh
+
+
+def symbol(test, name, argument_bytes):
+    """What gdb calls a function of a DLL; a 32-bit one says in its name how much it pops."""
+    return name if test.bits == 64 else f"'{name}@{argument_bytes}'"
 
 
 @with_dlls_and_gdb
 def a_step_over_a_system_call_stops_behind_it(test):
     gdb, _ = session(test, "console")
-    gdb.do("tbreak *(void *) &NtWriteFile")
+    gdb.do(f"tbreak *(void *) &{symbol(test, 'NtWriteFile', 36)}")
     gdb.do("continue", r"NtWriteFile")
     for _ in range(10):
-        if gdb.evaluate("*(unsigned short *) $pc") == SYSCALL:
+        if gdb.evaluate("*(unsigned short *) $pc") == SYSCALL[test.bits]:
             break
         gdb.do("stepi")
     before = gdb.evaluate("$pc")

@@ -6,6 +6,21 @@
 
 #define OWN_CODE 0xE0001234
 
+/* The load that faults, and where the registers are. */
+#ifdef _WIN64
+#define LOAD      ".byte 0x48, 0x8b, 0x01"
+#define LOAD_SIZE 3
+#define PC        Rip
+#define RESULT    Rax
+#define DIVISOR   Rcx
+#else
+#define LOAD      ".byte 0x8b, 0x01"
+#define LOAD_SIZE 2
+#define PC        Eip
+#define RESULT    Eax
+#define DIVISOR   Ecx
+#endif
+
 static int seen;
 
 static LONG CALLBACK handler(EXCEPTION_POINTERS *e)
@@ -14,13 +29,13 @@ static LONG CALLBACK handler(EXCEPTION_POINTERS *e)
 
     seen++;
     printf("exception %08lx, %lu parameters\n", code, e->ExceptionRecord->NumberParameters);
-    if (code == EXCEPTION_ACCESS_VIOLATION) { /* behind a load of 3 bytes, with a value of ours */
-        e->ContextRecord->Rip += 3;
-        e->ContextRecord->Rax = 42;
+    if (code == EXCEPTION_ACCESS_VIOLATION) { /* behind the load, with a value of ours */
+        e->ContextRecord->PC += LOAD_SIZE;
+        e->ContextRecord->RESULT = 42;
     } else if (code == EXCEPTION_BREAKPOINT) {
-        e->ContextRecord->Rip += 1;
+        e->ContextRecord->PC += 1;
     } else if (code == EXCEPTION_INT_DIVIDE_BY_ZERO) {
-        e->ContextRecord->Rcx = 7;
+        e->ContextRecord->DIVISOR = 7;
     } else if (code != OWN_CODE && code != EXCEPTION_GUARD_PAGE) {
         return EXCEPTION_CONTINUE_SEARCH;
     }
@@ -37,18 +52,18 @@ static int deep(int n)
 
 int main(void)
 {
-    unsigned long long value;
+    size_t value;
     volatile char *guarded;
     jmp_buf back;
 
     AddVectoredExceptionHandler(1, handler);
-    __asm__ volatile("xor %%ecx, %%ecx; .byte 0x48, 0x8b, 0x01" : "=a"(value) : : "rcx");
-    printf("loaded %llu\n", value);
+    __asm__ volatile("xor %%ecx, %%ecx; " LOAD : "=a"(value) : : "ecx");
+    printf("loaded %u\n", (unsigned)value);
     __asm__ volatile("int3");
     __asm__ volatile("xor %%ecx, %%ecx; xor %%edx, %%edx; mov $21, %%eax; idiv %%ecx"
                      : "=a"(value)
                      :
-                     : "rcx", "rdx");
+                     : "ecx", "edx");
     printf("divided: %u\n", (unsigned)value);
     RaiseException(OWN_CODE, 0, 0, NULL);
     guarded = VirtualAlloc(NULL, 4096, MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD);

@@ -9,8 +9,9 @@ static void show(const char *what, const void *at)
     MEMORY_BASIC_INFORMATION m;
     SIZE_T size = VirtualQuery(at, &m, sizeof m);
 
-    printf("%s: %u bytes, state %lx, protect %lx, at first %lx, type %lx\n", what, (unsigned)size,
-           m.State, m.Protect, m.AllocationProtect, m.Type);
+    printf("%s: %s, state %lx, protect %lx, at first %lx, type %lx\n", what,
+           size == sizeof m ? "all is told" : "some is told", m.State, m.Protect,
+           m.AllocationProtect, m.Type);
 }
 
 static void result(const char *what, int ok)

@@ -93,6 +93,15 @@ START_TEST(syscall_stops_behind_it_and_int3_at_it)
 }
 END_TEST
 
+START_TEST(the_service_interrupt_is_a_system_call)
+{
+    GUEST_CODE_AT(&g, GUEST_CODE, 0x90, 0xcd, 0x2e, 0xcd, 0x2e, 0x90);
+    guest_run(&g, CPU_EVENT_SYSCALL, GUEST_CODE + 3);
+    ck_assert_uint_eq(cpu_get(g.cpu, CPU_RIP), GUEST_CODE + 3);
+    guest_step(&g, CPU_EVENT_SYSCALL, GUEST_CODE + 5);
+}
+END_TEST
+
 START_TEST(a_context_brings_every_register_back)
 {
     struct cpu_context *context;
@@ -118,6 +127,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_read_of_free_memory_faults_before_it_has_any_effect);
     tcase_add_test(tc, a_wild_jump_faults_at_its_target);
     tcase_add_test(tc, syscall_stops_behind_it_and_int3_at_it);
+    tcase_add_test(tc, the_service_interrupt_is_a_system_call);
     tcase_add_test(tc, a_context_brings_every_register_back);
 }
 

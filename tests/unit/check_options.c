@@ -76,6 +76,9 @@ static const struct {
     {{"--log=rsp,nothing", "a.exe"}, "'nothing'"},
     {{"--run", "--stdio", "a.exe"}, "exclude each other"},
     {{"--run", "--gdb", "1", "a.exe"}, "exclude each other"},
+    {{"--stop", "end", "a.exe"}, "'end'"},
+    {{"--stop", "main", "--run", "a.exe"}, "--run has none"},
+    {{"--stop", "none", "--stdio", "a.exe"}, "goes without --stdio"},
 };
 
 START_TEST(refusals_name_the_option)

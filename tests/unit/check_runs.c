@@ -1,4 +1,4 @@
-/* core/vm/runs.c against an array of pages; label.c and writes.c, which runs and allocations point to. */
+/* core/vm/runs.c against an array of pages; label.c and pageset.c, which runs and allocations point to. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "alloc_fail.h"
 #include "suite.h"
 #include "vm/runs.h"
-#include "vm/writes.h"
+#include "vm/pageset.h"
 #include "winstub/vm.h"
 
 #define PAGES 200u
@@ -153,22 +153,22 @@ END_TEST
 
 START_TEST(written_pages)
 {
-    struct writes *w = writes_new(BASE, END);
-    struct writes *copy;
+    struct pageset *w = pageset_new(BASE, END);
+    struct pageset *copy;
 
     for (unsigned i = 0; i < PAGES; i += 3)
-        writes_set(w, page_at(i), true);
-    copy = writes_copy(w);
-    writes_set(w, page_at(3), false);
+        pageset_set(w, page_at(i), true);
+    copy = pageset_copy(w);
+    pageset_set(w, page_at(3), false);
     for (unsigned i = 0; i < PAGES; i++) {
-        ck_assert_int_eq(writes_has(w, page_at(i) + 5), i % 3 == 0 && i != 3);
-        ck_assert_int_eq(writes_has(copy, page_at(i)), i % 3 == 0);
+        ck_assert_int_eq(pageset_has(w, page_at(i) + 5), i % 3 == 0 && i != 3);
+        ck_assert_int_eq(pageset_has(copy, page_at(i)), i % 3 == 0);
     }
-    writes_unref(writes_ref(w));
-    ck_assert(writes_has(w, BASE));
-    writes_unref(w);
-    writes_unref(copy);
-    writes_unref(NULL);
+    pageset_unref(pageset_ref(w));
+    ck_assert(pageset_has(w, BASE));
+    pageset_unref(w);
+    pageset_unref(copy);
+    pageset_unref(NULL);
 }
 END_TEST
 

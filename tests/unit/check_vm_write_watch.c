@@ -1,5 +1,5 @@
 /*
- * core/vm/write_watch.c, writes.c and the part of copy.c for system services, against rules W01..W11, A40, P20, G08..G10 of
+ * core/vm/write_watch.c, pageset.c and the part of copy.c for system services, against rules W01..W11, A40, P20, G08..G10 of
  * NT-MEMORY-RULES, named by row.
  */
 #include <check.h>
