@@ -167,7 +167,8 @@ GUESTS := $(foreach g,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c)
           $(patsubst tests/guests/%.s,$O/guests/%.bin,$(wildcard tests/guests/*.s))
 # Whole programs with the C runtime: they need DLLs.
 programs = $(foreach p,$(basename $(notdir $(wildcard tests/programs/*.$1))),$O/programs/$p64.exe $O/programs/$p32.exe)
-GUESTS   += $(call programs,c)
+libraries = $(foreach p,$(basename $(notdir $(wildcard tests/libraries/*.c))),$O/programs/$p64.dll $O/programs/$p32.dll)
+GUESTS   += $(call programs,c) $(libraries)
 
 comma := ,
 # $(call mingw,COMPILER,ARGUMENTS)
@@ -181,6 +182,10 @@ $O/programs/%64.exe: tests/programs/%.c
 	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS))
 $O/programs/%32.exe: tests/programs/%.c
 	$(call mingw,$(MINGW32)gcc,$(PROGRAM_FLAGS))
+$O/programs/%64.dll: tests/libraries/%.c
+	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS) -shared)
+$O/programs/%32.dll: tests/libraries/%.c
+	$(call mingw,$(MINGW32)gcc,$(PROGRAM_FLAGS) -shared)
 # The entry point of a guest is a function named start.
 $O/guests/%64.exe: tests/guests/%.c
 	$(call mingw,$(MINGW64)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)start -lkernel32)

@@ -4,9 +4,11 @@
  */
 #include "winstub/run.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "run/run.h"
+#include "winstub/buf.h"
 
 _Static_assert(TARGET_I386 == (int)CPU_I386 && TARGET_AMD64 == (int)CPU_AMD64,
                "the seam and the CPU number architectures alike");
@@ -64,6 +66,36 @@ static enum err op_region(void *ctx, gva_t addr, struct target_region *out)
     return ERR_OK;
 }
 
+static nt_status allocate(struct vm *vm, struct target_memory *m, uint32_t type)
+{
+    struct vm_request request = {
+        .base = m->base, .size = m->size, .type = type, .protect = m->protect, .label = "debugger"};
+
+    return vm_allocate(vm, &request, &m->base, &m->size);
+}
+
+static uint32_t op_memory(void *ctx, struct target_memory *m)
+{
+    struct vm *vm = process_vm(run_of(ctx)->process);
+
+    switch (m->kind) {
+    case MEMORY_RESERVE:
+        return allocate(vm, m, MEM_RESERVE);
+    case MEMORY_COMMIT:
+        return allocate(vm, m, MEM_COMMIT);
+    case MEMORY_RESET:
+        m->protect = PAGE_NOACCESS; /* any valid one: it is ignored */
+        return allocate(vm, m, MEM_RESET);
+    case MEMORY_PROTECT:
+        return vm_protect(vm, &m->base, &m->size, m->protect, &m->protect);
+    case MEMORY_DECOMMIT:
+        return vm_release(vm, &m->base, &m->size, MEM_DECOMMIT);
+    case MEMORY_RELEASE:
+        return vm_release(vm, &m->base, &m->size, MEM_RELEASE);
+    }
+    return STATUS_INVALID_PARAMETER;
+}
+
 static const struct target_reg *op_regs(void *ctx, size_t *count)
 {
     return cpu_regs(cpu_get_arch(run_of(ctx)->cpu), count);
@@ -112,7 +144,25 @@ static enum err op_library(void *ctx, size_t i, struct target_library *out)
     *out = (struct target_library){.path = module->path,
                                    .base = module->base,
                                    .size = module->size,
-                                   .first_section = module->first_section};
+                                   .first_section = module->first_section,
+                                   .preferred = module->preferred};
+    return ERR_OK;
+}
+
+static enum err op_handle(void *ctx, uint64_t after, struct target_handle *out)
+{
+    struct process_handle handle;
+    struct buf name;
+
+    buf_init(&name, sizeof out->name - 1);
+    if (!process_handle(run_of(ctx)->process, after, &handle, &name)) {
+        buf_fini(&name);
+        return ERR_RANGE;
+    }
+    *out =
+        (struct target_handle){.value = handle.value, .access = handle.access, .type = handle.type};
+    (void)snprintf(out->name, sizeof out->name, "%s", buf_str(&name));
+    buf_fini(&name);
     return ERR_OK;
 }
 
@@ -183,11 +233,13 @@ static const struct target_ops process_ops = {
     .read = op_read,
     .write = op_write,
     .region = op_region,
+    .memory = op_memory,
     .regs = op_regs,
     .reg_read = op_reg_read,
     .reg_write = op_reg_write,
     .thread = op_thread,
     .library = op_library,
+    .handle = op_handle,
     .file = op_file,
     .points = op_points,
     .point = op_point,

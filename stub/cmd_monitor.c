@@ -24,9 +24,21 @@ struct monitor_command {
 static MONITOR(monitor_help);
 
 static const struct monitor_command commands[] = {
-    {"help", "", 0, 0, "this list; every command but this one also takes --json", monitor_help},
+    {"help", "[COMMAND]", 0, 1, "this list; every command takes --json", monitor_help},
     {"map", "[ADDRESS]", 0, 1, "the memory map, or the allocation that holds ADDRESS (hexadecimal)",
      monitor_map},
+    {"query", "ADDRESS", 1, 1, "the run of pages that holds ADDRESS, as VirtualQuery says it",
+     monitor_query},
+    {"vm", "ACTION ADDRESS [SIZE [PROT]]", 1, 4,
+     "change memory as the program itself could: reserve, commit, protect, decommit, release, "
+     "reset",
+     monitor_vm},
+    {"info", "mem", 1, 1, "the memory map in the form of QEMU's monitor", monitor_info},
+    {"exports", "MODULE [PART]", 1, 2, "what a module exports, or only names with PART in them",
+     monitor_exports},
+    {"handles", "", 0, 0, "the handle table", monitor_handles},
+    {"teb", "[THREAD]", 0, 1, "a thread's environment block", monitor_teb},
+    {"peb", "", 0, 0, "the process environment block", monitor_peb},
     {"modules", "", 0, 0, "the program and its DLLs", monitor_modules},
     {"threads", "", 0, 0, "the threads", monitor_threads},
     {"why", "", 0, 0, "why the program stands still", monitor_why},
@@ -34,6 +46,9 @@ static const struct monitor_command commands[] = {
      "where the program's output goes: to gdb, or where winstub was started", monitor_output},
     {"exception", "", 0, 0, "the exception that it is stopped at, with its parameters",
      monitor_exception},
+    {"log", "[CHANNELS|off]", 0, 1, "what winstub logs to its standard error: rsp, vm, ..., all",
+     monitor_log},
+    {"version", "", 0, 0, "which winstub this is", monitor_version},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
@@ -45,9 +60,19 @@ const char *monitor_name(size_t i)
 
 static MONITOR(monitor_help)
 {
-    (void)line;
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        session_sayf(s, "%-9s %-20s %s\n", commands[i].name, commands[i].args, commands[i].help);
+    struct table t;
+    struct buf text;
+
+    monitor_table(&t, &text, line, TABLE_TEXT);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (line->count > 1 && !bytes_is_text(line->words[1], commands[i].name))
+            continue;
+        table_row(&t);
+        table_text(&t, "Command", commands[i].name, 9);
+        table_text(&t, "Arguments", commands[i].args, 28);
+        table_text(&t, "Help", commands[i].help, 0);
+    }
+    monitor_table_say(s, &t, &text);
 }
 
 void monitor_word(const struct monitor_line *line, size_t i, char *out, size_t size)

@@ -13,7 +13,7 @@ static size_t reg_size(const struct target_reg *reg)
 
 static const struct target_reg *reg_table(const struct stub *s, size_t *count)
 {
-    return s->target.ops->regs(s->target.ctx, count);
+    return session_regs(s, count);
 }
 
 /* A register that cannot be read is sent as 'x' digits, which GDB shows as unavailable. */

@@ -52,7 +52,7 @@ static enum err set_pc(struct stub *s, uint32_t tid, gva_t addr)
 
     if (!s->target.ops->regs || !s->target.ops->reg_write)
         return ERR_UNSUPPORTED;
-    regs = s->target.ops->regs(s->target.ctx, &count);
+    regs = session_regs(s, &count);
     for (size_t i = 0; i < count; i++) {
         uint8_t value[8];
 

@@ -33,14 +33,16 @@ static bool is_lldb(struct bytes word)
     return word.len >= sizeof start - 1 && memcmp(word.data, start, sizeof start - 1) == 0;
 }
 
-static void read_offers(struct features *f, struct rsp_reader *in)
+static void read_offers(struct stub *s, struct rsp_reader *in)
 {
+    struct features *f = &s->features;
+
     *f = (struct features){0};
     while (rsp_left(in)) {
         struct bytes word = rsp_until(in, ';');
 
         for (size_t i = 0; i < OFFER_COUNT; i++) {
-            if (bytes_is_text(word, offers[i].name))
+            if (bytes_is_text(word, offers[i].name) && !*offer_flag(&s->withheld, i))
                 *offer_flag(f, i) = true;
         }
         if (is_lldb(word))
@@ -48,11 +50,28 @@ static void read_offers(struct features *f, struct rsp_reader *in)
     }
 }
 
+enum err stub_disable(struct stub *s, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < OFFER_COUNT; i++) {
+        if (strlen(offers[i].name) == len + 1 && strncmp(offers[i].name, name, len) == 0) {
+            *offer_flag(&s->withheld, i) = true;
+            return ERR_OK;
+        }
+    }
+    if (strcmp(name, "ConditionalBreakpoints") == 0 || strcmp(name, "BreakpointCommands") == 0) {
+        s->no_agent = true;
+        return ERR_OK;
+    }
+    return packets_disable(s, name) ? ERR_OK : ERR_NOT_FOUND;
+}
+
 enum verdict cmd_supported(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
     const struct packet *p;
 
-    read_offers(&s->features, in);
+    read_offers(s, in);
     reply_printf(out, "PacketSize=%x", STUB_PACKET_MAX);
     for (size_t i = 0; i < OFFER_COUNT; i++) {
         if (*offer_flag(&s->features, i))

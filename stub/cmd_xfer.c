@@ -90,6 +90,16 @@ enum verdict xfer_libraries(struct stub *s, struct rsp_reader *in, struct reply 
     return xfer(s, in, out, document_libraries);
 }
 
+enum verdict xfer_libraries_svr4(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    return xfer(s, in, out, document_libraries_svr4);
+}
+
+enum verdict xfer_auxv(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    return xfer(s, in, out, document_auxv);
+}
+
 enum verdict xfer_exec_file(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
     return xfer(s, in, out, document_exec_file);

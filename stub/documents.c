@@ -1,6 +1,7 @@
 /*
- * Threads, libraries, exec file and memory map as documents. Follows the GDB manual, "Thread List Format",
- * "Library List Format" and "Memory Map Format", and what gdb and lldb do with them.
+ * Threads, libraries, exec file, auxiliary vector and memory map as documents. Follows the GDB manual, "Thread List
+ * Format", "Library List Format", "Library List Format for SVR4 Targets" and "Memory Map Format", and what gdb and lldb
+ * do with them.
  */
 #include "documents.h"
 
@@ -27,7 +28,7 @@ enum err document_features(struct stub *s, struct bytes annex, struct buf *doc)
     if (!bytes_is_text(annex, "target.xml"))
         return ERR_NOT_FOUND;
     s->target.ops->info(s->target.ctx, &info);
-    regs = s->target.ops->regs(s->target.ctx, &count);
+    regs = session_regs(s, &count);
     target_xml(doc, info.arch, regs, count);
     return ERR_OK;
 }
@@ -62,7 +63,7 @@ static void path_text(const struct stub *s, struct buf *doc, const char *path)
 {
     size_t from = doc->len;
 
-    if (!s->asked_tib && !s->features.lldb) {
+    if (session_is_linux(s) || (!s->asked_tib && !s->features.lldb)) {
         unix_path(path, doc);
         return;
     }
@@ -105,6 +106,42 @@ enum err document_libraries(struct stub *s, struct bytes annex, struct buf *doc)
     return ERR_OK;
 }
 
+/*
+ * The libraries as Linux' linker would list them. All that GDB takes from it is where a file went from where it says
+ * that it lies (l_addr); lm and l_ld only have to differ from one another.
+ */
+enum err document_libraries_svr4(struct stub *s, struct bytes annex, struct buf *doc)
+{
+    struct target_library lib;
+
+    (void)annex; /* "start=" and "prev=" ask for parts: the whole list is always right */
+    s->asked_svr4 = true;
+    buf_text(doc, "<?xml version=\"1.0\"?>\n<library-list-svr4 version=\"1.0\">\n");
+    for (size_t i = 0; !s->target.ops->library(s->target.ctx, i, &lib); i++) {
+        struct buf path;
+
+        buf_init(&path, PATH_BYTES);
+        path_text(s, &path, lib.path);
+        buf_text(doc, "<library name=\"");
+        xml_text(doc, buf_str(&path));
+        buf_fini(&path);
+        buf_printf(doc,
+                   "\" lm=\"0x%" PRIx64 "\" l_addr=\"0x%" PRIx64 "\" l_ld=\"0x%" PRIx64
+                   "\" lmid=\"0x0\"/>\n",
+                   lib.base, lib.base - lib.preferred, lib.base);
+    }
+    buf_text(doc, "</library-list-svr4>\n");
+    return ERR_OK;
+}
+
+enum err document_auxv(struct stub *s, struct bytes annex, struct buf *doc)
+{
+    if (annex.len)
+        return ERR_NOT_FOUND;
+    proc_auxv(s, doc);
+    return ERR_OK;
+}
+
 /* The annex is a process id in hex, or nothing for ours. */
 enum err document_exec_file(struct stub *s, struct bytes annex, struct buf *doc)
 {
@@ -125,6 +162,30 @@ static void map_region(struct buf *doc, gva_t start, uint64_t size)
                start, size);
 }
 
+/*
+ * The exact map: what is committed now. GDB refuses what becomes so later, which is why nobody gets it unasked.
+ */
+static void exact_map(struct stub *s, struct buf *doc)
+{
+    struct target_region run;
+    gva_t start = 0, end = 0; /* of what is to be written */
+
+    if (s->target.ops->region(s->target.ctx, 0, &run))
+        return;
+    do {
+        if (run.state != MEM_COMMIT)
+            continue;
+        if (run.base != end) {
+            if (end)
+                map_region(doc, start, end - start);
+            start = run.base;
+        }
+        end = run.base + run.size;
+    } while (session_next_region(s, &run));
+    if (end)
+        map_region(doc, start, end - start);
+}
+
 /* Do two runs in a row belong together? */
 static bool like(const struct target_region *a, const struct target_region *b)
 {
@@ -134,27 +195,35 @@ static bool like(const struct target_region *a, const struct target_region *b)
 
 /*
  * The wide map: GDB reads it once per connection and refuses addresses outside it, so it covers the whole
- * user range, free space too, and is cut where allocations begin and end. All of it is ram: rom would
- * keep the user from patching code.
+ * user range, free space too, and is cut where allocations begin and end.
  */
-enum err document_memory_map(struct stub *s, struct bytes annex, struct buf *doc)
+static void wide_map(struct stub *s, struct buf *doc)
 {
     struct target_region run, last;
     size_t regions = 0;
     gva_t start = 0;
 
+    if (s->target.ops->region(s->target.ctx, 0, &run))
+        return;
+    for (last = run; session_next_region(s, &run); last = run) {
+        if (like(&last, &run) || ++regions >= MAP_REGIONS_MAX)
+            continue;
+        map_region(doc, start, run.base - start);
+        start = run.base;
+    }
+    map_region(doc, start, last.base + last.size - start);
+}
+
+/* All of it is ram: rom would keep the user from patching code. */
+enum err document_memory_map(struct stub *s, struct bytes annex, struct buf *doc)
+{
     if (annex.len)
         return ERR_NOT_FOUND;
     buf_text(doc, "<?xml version=\"1.0\"?>\n<memory-map>\n");
-    if (!s->target.ops->region(s->target.ctx, 0, &run)) {
-        for (last = run; session_next_region(s, &run); last = run) {
-            if (like(&last, &run) || ++regions >= MAP_REGIONS_MAX)
-                continue;
-            map_region(doc, start, run.base - start);
-            start = run.base;
-        }
-        map_region(doc, start, last.base + last.size - start);
-    }
+    if (s->map == STUB_MAP_EXACT)
+        exact_map(s, doc);
+    else
+        wide_map(s, doc);
     buf_text(doc, "</memory-map>\n");
     return ERR_OK;
 }

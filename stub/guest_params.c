@@ -4,6 +4,7 @@
  */
 #include "guest_params.h"
 
+#include "peek.h"
 #include "winstub/utf.h"
 
 #define TEXT_UNITS        0x4000u /* of one string */
@@ -11,51 +12,31 @@
 
 /* Where things are, by width: index 0 is 32 bits. */
 static const struct {
-    unsigned pointer, peb, params, cwd, command_line, environment, buffer;
+    unsigned peb, params, cwd, command_line, environment, buffer;
 } offsets[2] = {
-    {4, 0x30, 0x10, 0x24, 0x40, 0x48, 4},
-    {8, 0x60, 0x20, 0x38, 0x70, 0x80, 8},
+    {0x30, 0x10, 0x24, 0x40, 0x48, 4},
+    {0x60, 0x20, 0x38, 0x70, 0x80, 8},
 };
 
-static unsigned width_of(const struct stub *s)
+gva_t guest_peb(const struct stub *s)
 {
-    struct target_info info;
+    struct target_thread thread;
 
-    s->target.ops->info(s->target.ctx, &info);
-    return info.arch == TARGET_AMD64;
-}
-
-static bool read_all(const struct stub *s, gva_t addr, void *dst, size_t len)
-{
-    size_t got = 0;
-
-    return s->target.ops->read && !s->target.ops->read(s->target.ctx, addr, dst, len, &got) &&
-           got == len;
-}
-
-/* The pointer at addr; 0 when it is not there. */
-static gva_t read_pointer(const struct stub *s, gva_t addr)
-{
-    uint8_t value[8] = {0};
-
-    return read_all(s, addr, value, offsets[width_of(s)].pointer) ? get_u64(value) : 0;
+    if (s->target.ops->thread(s->target.ctx, 0, &thread))
+        return 0;
+    return peek_pointer(s, thread.teb + offsets[peek_width(s)].peb);
 }
 
 static gva_t parameters(const struct stub *s)
 {
-    unsigned w = width_of(s);
-    struct target_thread thread;
-    gva_t peb;
+    gva_t peb = guest_peb(s);
 
-    if (s->target.ops->thread(s->target.ctx, 0, &thread))
-        return 0;
-    peb = read_pointer(s, thread.teb + offsets[w].peb);
-    return peb ? read_pointer(s, peb + offsets[w].params) : 0;
+    return peb ? peek_pointer(s, peb + offsets[peek_width(s)].params) : 0;
 }
 
 void guest_text(struct stub *s, enum guest_text which, struct buf *out)
 {
-    unsigned w = width_of(s);
+    unsigned w = peek_width(s);
     gva_t params = parameters(s);
     uint8_t head[2];
     gva_t at;
@@ -64,11 +45,11 @@ void guest_text(struct stub *s, enum guest_text which, struct buf *out)
     if (!params)
         return;
     at = params + (which == GUEST_CWD ? offsets[w].cwd : offsets[w].command_line);
-    if (!read_all(s, at, head, sizeof head))
+    if (!peek(s, at, head, sizeof head))
         return;
     count = get_u16(head) / 2u;
     if (count > TEXT_UNITS ||
-        !read_all(s, read_pointer(s, at + offsets[w].buffer), s->scratch, 2 * count))
+        !peek(s, peek_pointer(s, at + offsets[w].buffer), s->scratch, 2 * count))
         return;
     (void)utf8_append_utf16(out, s->scratch, count); /* what failed shows in out */
 }
@@ -84,7 +65,7 @@ static size_t after_text(const uint8_t *units, size_t count, size_t i)
 void guest_environment(struct stub *s, struct buf *out)
 {
     gva_t params = parameters(s);
-    gva_t at = params ? read_pointer(s, params + offsets[width_of(s)].environment) : 0;
+    gva_t at = params ? peek_pointer(s, params + offsets[peek_width(s)].environment) : 0;
     size_t got = 0, count;
 
     if (!at || s->target.ops->read(s->target.ctx, at, s->scratch, 2 * ENVIRONMENT_UNITS, &got))

@@ -4,6 +4,9 @@
 
 #include "session.h"
 
+/* The process environment block, by the first thread's TEB; 0 when it is not there. */
+gva_t guest_peb(const struct stub *s);
+
 enum guest_text { GUEST_CWD, GUEST_COMMAND_LINE };
 
 /* Append the text in UTF-8; nothing when the guest has destroyed it. */

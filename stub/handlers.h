@@ -67,10 +67,11 @@ HANDLER(cmd_region_info);
 HANDLER(xfer_features);
 HANDLER(xfer_threads);
 HANDLER(xfer_libraries);
+HANDLER(xfer_libraries_svr4);
+HANDLER(xfer_auxv);
 HANDLER(xfer_exec_file);
 HANDLER(xfer_memory_map);
 HANDLER(xfer_siginfo);
-
 HANDLER(xfer_osdata);
 
 /* cmd_vfile.c */

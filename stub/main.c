@@ -97,7 +97,7 @@ static void announce_program(const struct options *o, struct process *process)
     if (m)
         (void)fprintf(stderr, " at 0x%" PRIx64, m->base);
     (void)fprintf(stderr, ", entry 0x%" PRIx64 "%s\n", process_entry(process),
-                  process_has_dlls(process) ? "" : "; no DLL folder: imports stop in the debugger");
+                  process_has_dlls(process) ? "" : "; without DLLs: imports stop in the debugger");
 }
 
 /* Does the word stand in a shell command as it is? */
@@ -152,6 +152,21 @@ static int serve_socket(const struct options *o, struct process *process, struct
     return 0;
 }
 
+static enum err configure(const struct options *o, struct stub *stub, struct diag *why)
+{
+    stub_set_map(stub, o->map);
+    stub_set_persona(stub, o->persona);
+    stub_set_version(stub, "winstub " WINSTUB_VERSION);
+    for (size_t i = 0; i < o->disabled_count; i++) {
+        if (stub_disable(stub, o->disabled[i]))
+            return diag_set(why, ERR_INVALID,
+                            "--disable-packet takes a packet such as X, vCont or "
+                            "qXfer:threads:read, or a feature such as swbreak, not '%s'",
+                            o->disabled[i]);
+    }
+    return ERR_OK;
+}
+
 static int debug(const struct options *o, struct process *process, const struct target *target)
 {
     struct target_stop last;
@@ -162,7 +177,10 @@ static int debug(const struct options *o, struct process *process, const struct 
 
     if (e)
         return fail(&why, e);
-    if (o->mode == OPTION_SERVE) {
+    e = configure(o, stub, &why);
+    if (e) {
+        status = fail(&why, e);
+    } else if (o->mode == OPTION_SERVE) {
         status = serve_socket(o, process, stub, target);
     } else {
         stub_set_output(stub, true); /* standard output is the protocol's */
@@ -231,10 +249,23 @@ static int run_status(const struct target_stop *stop)
     return stop->kind == STOP_IMPORT ? EXIT_NOT_THERE : EXIT_OURS;
 }
 
+/* What to tell about the end: the exception that it came from, when there was one. */
+static void say_end(const struct target_stop *stop, const struct target_stop *exception)
+{
+    if (stop->note[0])
+        (void)fprintf(stderr, "winstub: %s\n", stop->note);
+    if (!is_fatal(stop))
+        return;
+    if (exception->code == stop->exit_code)
+        (void)fprintf(stderr, "winstub: %s\n", exception->note);
+    (void)fprintf(stderr, "winstub: the program ended with 0x%08" PRIx32 " (%s)\n", stop->exit_code,
+                  nt_text(stop->exit_code));
+}
+
 static int run(const struct target *target)
 {
     struct target_action on = {.kind = ACTION_CONTINUE};
-    struct target_stop stop;
+    struct target_stop stop, exception = {0};
     struct diag why = {{0}};
     enum err e;
 
@@ -245,12 +276,10 @@ static int run(const struct target *target)
         if (e)
             return fail(&why, e);
         on.pass = stop.kind == STOP_EXCEPTION;
+        if (on.pass)
+            exception = stop;
     } while (serve_passes(&stop));
-    if (stop.note[0])
-        (void)fprintf(stderr, "winstub: %s\n", stop.note);
-    if (is_fatal(&stop))
-        (void)fprintf(stderr, "winstub: the program ended with 0x%08" PRIx32 " (%s)\n",
-                      stop.exit_code, nt_text(stop.exit_code));
+    say_end(&stop, &exception);
     return run_status(&stop);
 }
 
@@ -264,6 +293,9 @@ static int with_process(const struct options *o)
 
     if (e)
         return fail(&why, e);
+    if (*process_missing_dlls(process))
+        (void)fprintf(stderr, "winstub: %s: %s\n", base_name(o->file),
+                      process_missing_dlls(process));
     e = target_init(&target, process);
     if (e) {
         status = fail(&why, e);

@@ -30,6 +30,22 @@ void monitor_table_say(struct stub *s, struct table *t, struct buf *text);
 
 /* monitor_memory.c */
 MONITOR(monitor_map);
+MONITOR(monitor_info);
+
+/* monitor_vm.c */
+MONITOR(monitor_query);
+MONITOR(monitor_vm);
+
+/* monitor_blocks.c */
+MONITOR(monitor_teb);
+MONITOR(monitor_peb);
+
+/* monitor_exports.c */
+MONITOR(monitor_exports);
+
+/* monitor_session.c */
+MONITOR(monitor_log);
+MONITOR(monitor_version);
 
 /* monitor_stop.c */
 MONITOR(monitor_exception);

@@ -1,4 +1,7 @@
-/* `monitor` commands about memory: map. Words and columns are Windows' own (winnt.h). */
+/*
+ * `monitor` commands that show memory: map, whose words and columns are Windows' own (winnt.h), and info mem, which is
+ * QEMU's, because GEF and pwndbg read it.
+ */
 #include <string.h>
 
 #include "monitor.h"
@@ -68,4 +71,73 @@ MONITOR(monitor_map)
                      region.base + region.size);
     else
         map_lines(s, &region);
+}
+
+/* A run of pages with the same access, as QEMU's monitor prints one. */
+struct mem_run {
+    gva_t start, end;
+    const char *access;
+};
+
+static void mem_row(struct stub *s, const struct mem_run *run, struct table *json)
+{
+    int digits = monitor_digits(s);
+
+    if (run->end == run->start)
+        return;
+    if (json) {
+        table_row(json);
+        table_hex(json, "start", run->start, 0);
+        table_hex(json, "end", run->end, 0);
+        table_text(json, "access", run->access, 0);
+    } else {
+        session_sayf(s, "%0*" PRIx64 "-%0*" PRIx64 " %0*" PRIx64 " %s\n", digits, run->start,
+                     digits, run->end, digits, run->end - run->start, run->access);
+    }
+}
+
+/* u: user mode may access it; r, w: read, write. QEMU has no letter for execution. */
+static const char *mem_access(const struct target_region *region)
+{
+    const char *can = region_permissions(region->protect);
+
+    return strchr(can, 'w') ? "urw" : strchr(can, 'r') ? "ur-" : strchr(can, 'x') ? "u--" : NULL;
+}
+
+static void mem_rows(struct stub *s, struct table *json)
+{
+    struct mem_run run = {0};
+    struct target_region region;
+
+    if (s->target.ops->region(s->target.ctx, 0, &region))
+        return;
+    do {
+        const char *access = region.state == MEM_COMMIT ? mem_access(&region) : NULL;
+
+        if (!access)
+            continue;
+        if (region.base != run.end || access != run.access) {
+            mem_row(s, &run, json);
+            run = (struct mem_run){region.base, region.base, access};
+        }
+        run.end = region.base + region.size;
+    } while (session_next_region(s, &region));
+    mem_row(s, &run, json);
+}
+
+MONITOR(monitor_info)
+{
+    struct table t;
+    struct buf text;
+
+    if (!bytes_is_text(line->words[1], "mem") || !s->target.ops->region) {
+        session_say(s, "info: only 'monitor info mem' is known\n");
+        return;
+    }
+    if (!line->json) {
+        mem_rows(s, NULL);
+        return;
+    }
+    mem_rows(s, monitor_table(&t, &text, line, TABLE_TEXT));
+    monitor_table_say(s, &t, &text);
 }

@@ -22,19 +22,33 @@ enum {
     OPT_CWD,
     OPT_ROOT,
     OPT_BARE,
+    OPT_MAP,
+    OPT_PERSONA,
+    OPT_DISABLE,
     OPT_VERSION,
     OPT_HELP
 };
 
 static const struct option long_options[] = {
-    {"gdb", required_argument, NULL, OPT_GDB},     {"stdio", no_argument, NULL, OPT_STDIO},
-    {"run", no_argument, NULL, OPT_RUN},           {"stop", required_argument, NULL, OPT_STOP},
-    {"log", required_argument, NULL, OPT_LOG},     {"raw", no_argument, NULL, OPT_RAW},
-    {"arch", required_argument, NULL, OPT_ARCH},   {"base", required_argument, NULL, OPT_BASE},
-    {"entry", required_argument, NULL, OPT_ENTRY}, {"env", required_argument, NULL, OPT_ENV},
-    {"cwd", required_argument, NULL, OPT_CWD},     {"root", required_argument, NULL, OPT_ROOT},
-    {"bare", no_argument, NULL, OPT_BARE},         {"version", no_argument, NULL, OPT_VERSION},
-    {"help", no_argument, NULL, OPT_HELP},         {NULL, 0, NULL, 0},
+    {"gdb", required_argument, NULL, OPT_GDB},
+    {"stdio", no_argument, NULL, OPT_STDIO},
+    {"run", no_argument, NULL, OPT_RUN},
+    {"stop", required_argument, NULL, OPT_STOP},
+    {"log", required_argument, NULL, OPT_LOG},
+    {"raw", no_argument, NULL, OPT_RAW},
+    {"arch", required_argument, NULL, OPT_ARCH},
+    {"base", required_argument, NULL, OPT_BASE},
+    {"entry", required_argument, NULL, OPT_ENTRY},
+    {"env", required_argument, NULL, OPT_ENV},
+    {"cwd", required_argument, NULL, OPT_CWD},
+    {"root", required_argument, NULL, OPT_ROOT},
+    {"bare", no_argument, NULL, OPT_BARE},
+    {"memory-map", required_argument, NULL, OPT_MAP},
+    {"persona", required_argument, NULL, OPT_PERSONA},
+    {"disable-packet", required_argument, NULL, OPT_DISABLE},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
 };
 
 const char *options_help(void)
@@ -50,6 +64,8 @@ const char *options_help(void)
            "  --run              no debugger: run FILE; the exit status is the program's\n"
            "                     (128 + signal after a fault, 125 at a function that is not "
            "there)\n"
+           "  --memory-map wide|exact|none, --persona auto|windows|linux, --disable-packet NAME\n"
+           "                     what the debugger is told; the README has more\n"
            "  --stop PLACE       where the program waits for gdb: entry (default), main, tls, "
            "loader, "
            "none\n"
@@ -98,22 +114,53 @@ static enum err parse_arch(const char *text, struct options *out, struct diag *w
     return diag_set(why, ERR_INVALID, "--arch takes x86 or x86-64, not '%s'", text);
 }
 
-static enum err parse_stop(const char *text, struct options *out, struct diag *why)
+/* One of a few words, the list ends with NULL; *out is its index. takes is how the error lists them. */
+static enum err parse_word(const char *option, const char *takes, const char *text,
+                           const char *const *words, unsigned *out, struct diag *why)
 {
-    static const char *const names[] = {[OPTION_STOP_ENTRY] = "entry",
-                                        [OPTION_STOP_MAIN] = "main",
-                                        [OPTION_STOP_TLS] = "tls",
-                                        [OPTION_STOP_LOADER] = "loader",
-                                        [OPTION_STOP_NONE] = "none"};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(names[i], text) == 0) {
-            out->stop = (enum option_stop)i;
+    for (unsigned i = 0; words[i]; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *out = i;
             return ERR_OK;
         }
     }
-    return diag_set(why, ERR_INVALID, "--stop takes entry, main, tls, loader or none, not '%s'",
-                    text);
+    return diag_set(why, ERR_INVALID, "--%s takes %s, not '%s'", option, takes, text);
+}
+
+static enum err parse_map(const char *text, struct options *out, struct diag *why)
+{
+    static const char *const words[] = {
+        [STUB_MAP_WIDE] = "wide", [STUB_MAP_EXACT] = "exact", [STUB_MAP_NONE] = "none", NULL};
+    unsigned which = out->map;
+    enum err e = parse_word("memory-map", "wide, exact or none", text, words, &which, why);
+
+    out->map = (enum stub_map)which;
+    return e;
+}
+
+static enum err parse_persona(const char *text, struct options *out, struct diag *why)
+{
+    static const char *const words[] = {[STUB_PERSONA_AUTO] = "auto",
+                                        [STUB_PERSONA_WINDOWS] = "windows",
+                                        [STUB_PERSONA_LINUX] = "linux",
+                                        NULL};
+    unsigned which = out->persona;
+    enum err e = parse_word("persona", "auto, windows or linux", text, words, &which, why);
+
+    out->persona = (enum stub_persona)which;
+    return e;
+}
+
+static enum err parse_stop(const char *text, struct options *out, struct diag *why)
+{
+    static const char *const words[] = {
+        [OPTION_STOP_ENTRY] = "entry",   [OPTION_STOP_MAIN] = "main", [OPTION_STOP_TLS] = "tls",
+        [OPTION_STOP_LOADER] = "loader", [OPTION_STOP_NONE] = "none", NULL};
+    unsigned which = out->stop;
+    enum err e = parse_word("stop", "entry, main, tls, loader or none", text, words, &which, why);
+
+    out->stop = (enum option_stop)which;
+    return e;
 }
 
 static enum err parse_env(const char *text, struct options *out, struct diag *why)
@@ -170,6 +217,13 @@ static enum err take_option(int option, struct options *out, struct given *given
     case OPT_BARE:
         out->bare = true;
         return ERR_OK;
+    case OPT_MAP:
+        return parse_map(optarg, out, why);
+    case OPT_PERSONA:
+        return parse_persona(optarg, out, why);
+    case OPT_DISABLE:
+        out->disabled[out->disabled_count++] = optarg; /* as with env */
+        return ERR_OK;
     default:
         return diag_set(why, ERR_INVALID, "unknown option; try winstub --help");
     }
@@ -207,7 +261,8 @@ enum err options_parse(int argc, char **argv, struct options *out, struct diag *
 
     *out = (struct options){.mode = OPTION_SERVE, .listen = "1234"};
     out->env = calloc((size_t)argc + 1, sizeof *out->env);
-    if (!out->env)
+    out->disabled = calloc((size_t)argc + 1, sizeof *out->disabled);
+    if (!out->env || !out->disabled)
         return ERR_NOMEM;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
@@ -235,4 +290,6 @@ void options_fini(struct options *options)
 {
     free(options->env);
     options->env = NULL;
+    free(options->disabled);
+    options->disabled = NULL;
 }

@@ -7,6 +7,7 @@
 
 #include "winstub/err.h"
 #include "winstub/gva.h"
+#include "winstub/stub.h"
 #include "winstub/target.h"
 
 /* Where the program stands when its debugger first sees it. */
@@ -39,6 +40,10 @@ struct options {
     const char *root; /* the folder with the DLLs; NULL: look in the usual places */
     bool bare;        /* no DLLs even if there are any */
     bool raw;
+    enum stub_map map;
+    enum stub_persona persona;
+    const char **disabled; /* of --disable-packet; owned, options_fini */
+    size_t disabled_count;
     enum target_arch arch;
     gva_t base;
     gva_t entry;

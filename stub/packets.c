@@ -5,6 +5,7 @@
  */
 #include "packets.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "handlers.h"
@@ -46,6 +47,16 @@ static bool has_points(const struct stub *s)
 static bool has_libraries(const struct stub *s)
 {
     return s->target.ops->library;
+}
+
+static bool has_linux_libraries(const struct stub *s)
+{
+    return has_libraries(s) && session_offers_linux(s);
+}
+
+static bool has_memory_map(const struct stub *s)
+{
+    return s->target.ops->region && s->map != STUB_MAP_NONE;
 }
 
 static bool has_regions(const struct stub *s)
@@ -130,9 +141,12 @@ static const struct packet packets[] = {
     {"qXfer:threads:read:", P_PREFIX, xfer_threads, WHEN_ANY, NULL, "qXfer:threads:read+"},
     {"qXfer:libraries:read:", P_PREFIX, xfer_libraries, WHEN_ANY, has_libraries,
      "qXfer:libraries:read+"},
+    {"qXfer:libraries-svr4:read:", P_PREFIX, xfer_libraries_svr4, WHEN_ANY, has_linux_libraries,
+     "qXfer:libraries-svr4:read+"},
+    {"qXfer:auxv:read:", P_PREFIX, xfer_auxv, WHEN_ANY, session_offers_linux, "qXfer:auxv:read+"},
     {"qXfer:exec-file:read:", P_PREFIX, xfer_exec_file, WHEN_ANY, has_exec_file,
      "qXfer:exec-file:read+"},
-    {"qXfer:memory-map:read:", P_PREFIX, xfer_memory_map, WHEN_ANY, has_regions,
+    {"qXfer:memory-map:read:", P_PREFIX, xfer_memory_map, WHEN_ANY, has_memory_map,
      "qXfer:memory-map:read+"},
     {"qXfer:siginfo:read:", P_PREFIX, xfer_siginfo, WHEN_STOPPED, has_resume,
      "qXfer:siginfo:read+"},
@@ -151,6 +165,8 @@ static const struct packet packets[] = {
 
     {"qRcmd,", P_PREFIX, cmd_monitor, WHEN_ANY, NULL, NULL},
 };
+
+_Static_assert(sizeof packets / sizeof *packets <= SESSION_PACKETS, "the stub has a flag for each");
 
 const struct packet *packets_row(size_t i)
 {
@@ -183,7 +199,27 @@ const struct packet *packets_find(const uint8_t *body, size_t len)
 
 bool packets_has(const struct stub *s, const struct packet *p)
 {
-    return !p->has || p->has(s);
+    return !s->disabled[p - packets] && (!p->has || p->has(s));
+}
+
+/* Is it the name of the packet, or of a family that it belongs to: vFile for vFile:open? */
+static bool is_named(const struct packet *p, const char *name)
+{
+    size_t len = strlen(name);
+
+    return len && strncmp(p->name, name, len) == 0 && !isalnum((unsigned char)p->name[len]);
+}
+
+bool packets_disable(struct stub *s, const char *name)
+{
+    const struct packet *p;
+    bool found = false;
+
+    for (size_t i = 0; (p = packets_row(i)); i++) {
+        if (is_named(p, name))
+            s->disabled[i] = found = true;
+    }
+    return found;
 }
 
 static enum verdict packets_handle(struct stub *s, const uint8_t *body, size_t len,

@@ -30,8 +30,10 @@ struct packet {
 const struct packet *packets_row(size_t i);
 /* The row that answers this body: the longest name that matches; NULL when none does. */
 const struct packet *packets_find(const uint8_t *body, size_t len);
-/* Can the target do what the row needs? */
+/* Can the target do what the row needs, and is it not disabled? */
 bool packets_has(const struct stub *s, const struct packet *p);
+/* Take the rows with that name away: a packet, or what it begins with up to a punctuation mark. False: there is none. */
+bool packets_disable(struct stub *s, const char *name);
 
 /* Queue what there is to say, as O packets. */
 void packets_say(struct stub *s);

@@ -141,7 +141,7 @@ static void auxv_entry(const struct stub *s, struct buf *out, uint64_t type, uin
     buf_append(out, entry, wide ? 16 : 8);
 }
 
-static void file_auxv(struct stub *s, struct buf *out)
+void proc_auxv(struct stub *s, struct buf *out)
 {
     auxv_entry(s, out, 6, 4096); /* AT_PAGESZ */
     auxv_entry(s, out, 0, 0);    /* AT_NULL */
@@ -164,7 +164,7 @@ static const struct {
     {"environ", guest_environment},
     {"status", file_status},
     {"stat", file_stat},
-    {"auxv", file_auxv},
+    {"auxv", proc_auxv},
     {"coredump_filter", file_coredump_filter},
 };
 

@@ -3,6 +3,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#define LINUX_FEATURE "org.gnu.gdb.i386.linux" /* of the last registers, if of any */
 
 bool session_exited(const struct stub *s)
 {
@@ -13,7 +16,27 @@ bool session_has_agent(const struct stub *s)
 {
     const struct target_ops *ops = s->target.ops;
 
-    return ops->points && ops->point && ops->point_agent && ops->set_console;
+    return !s->no_agent && ops->points && ops->point && ops->point_agent && ops->set_console;
+}
+
+bool session_offers_linux(const struct stub *s)
+{
+    return s->persona != STUB_PERSONA_WINDOWS && !s->features.lldb;
+}
+
+bool session_is_linux(const struct stub *s)
+{
+    return s->persona == STUB_PERSONA_LINUX || s->asked_svr4;
+}
+
+const struct target_reg *session_regs(const struct stub *s, size_t *count)
+{
+    const struct target_reg *regs = s->target.ops->regs(s->target.ctx, count);
+
+    while (!session_offers_linux(s) && *count &&
+           strcmp(regs[*count - 1].feature, LINUX_FEATURE) == 0)
+        --*count;
+    return regs;
 }
 
 uint32_t session_current_thread(const struct stub *s)

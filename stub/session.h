@@ -23,6 +23,7 @@
 
 #define SESSION_ACTIONS_MAX 256 /* of one vCont; GDB sends one or two */
 #define SESSION_SIGNALS     256 /* GDB's signal numbers are below */
+#define SESSION_PACKETS     128 /* rows of the packet table, at most */
 
 /* What client and stub have agreed on in qSupported. */
 struct features {
@@ -72,6 +73,7 @@ struct stub {
     uint32_t general_tid;  /* Hg; 0 any */
     uint32_t continue_tid; /* Hc; 0 all */
     bool asked_tib;        /* qGetTIBAddr, as only a GDB that knows Windows does */
+    bool asked_svr4;       /* libraries-svr4, as only one does that takes the guest for Linux */
     size_t next_thread;    /* where qsThreadInfo goes on */
     bool passed
         [SESSION_SIGNALS]; /* QPassSignals: the guest gets these, the client does not see them */
@@ -81,8 +83,14 @@ struct stub {
     struct buf console; /* text to show: before the next answer, or while the guest runs */
 
     /* of the server */
-    bool shows_output;        /* what the guest prints goes to the client's console */
-    void (*flush)(void *ctx); /* may be NULL */
+    enum stub_map map;
+    enum stub_persona persona;
+    const char *version;            /* of the program */
+    bool disabled[SESSION_PACKETS]; /* rows of the packet table that are not known */
+    struct features withheld;       /* what is not agreed on even if the client offers it */
+    bool no_agent;                  /* conditions and commands are not evaluated here */
+    bool shows_output;              /* what the guest prints goes to the client's console */
+    void (*flush)(void *ctx);       /* may be NULL */
     void *flush_ctx;
 
     /* bytes */
@@ -97,6 +105,11 @@ struct stub {
 bool session_exited(const struct stub *s);
 /* Can breakpoints have conditions and commands? */
 bool session_has_agent(const struct stub *s);
+/* May the client take the guest for a Linux process, and does it? */
+bool session_offers_linux(const struct stub *s);
+bool session_is_linux(const struct stub *s);
+/* The registers that the client is told of, in order: the target's, Linux' only where they are offered. */
+const struct target_reg *session_regs(const struct stub *s, size_t *count);
 /* The thread that the last stop was about, or the first one; 0 when there is none. */
 uint32_t session_current_thread(const struct stub *s);
 /* The thread that g, p and the like mean: Hg, else the current one. */

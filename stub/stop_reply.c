@@ -128,7 +128,7 @@ static void write_registers(const struct stub *s, struct reply *out, uint32_t ti
 
     if (!ops->regs || !ops->reg_read)
         return;
-    regs = ops->regs(s->target.ctx, &count);
+    regs = session_regs(s, &count);
     for (size_t i = 0; i < count; i++) {
         uint8_t value[TARGET_REG_MAX_BYTES];
         uint8_t number = (uint8_t)i; /* expedited registers are among the first */

@@ -60,6 +60,7 @@ enum err stub_new(const struct target *target, struct stub **out)
         return ERR_NOMEM;
     }
     s->target = *target;
+    s->version = "winstub";
     client_points_init(&s->points);
     rsp_link_init(&s->link);
     buf_init(&s->inbox, INBOX_MAX);
@@ -86,6 +87,21 @@ void stub_free(struct stub *s)
     free(s);
 }
 
+void stub_set_map(struct stub *s, enum stub_map map)
+{
+    s->map = map;
+}
+
+void stub_set_version(struct stub *s, const char *version)
+{
+    s->version = version;
+}
+
+void stub_set_persona(struct stub *s, enum stub_persona persona)
+{
+    s->persona = persona;
+}
+
 void stub_connect(struct stub *s)
 {
     struct target_info info;
@@ -100,6 +116,7 @@ void stub_connect(struct stub *s)
     s->general_tid = 0;
     s->continue_tid = 0;
     s->asked_tib = false;
+    s->asked_svr4 = false;
     s->next_thread = 0;
     memset(s->passed, 0, sizeof s->passed);
     session_drop_document(s);

@@ -94,7 +94,7 @@ static void cell(struct table *t, const char *name, const char *text, int width,
         t->gap = gap_behind(width, text);
         break;
     case TABLE_RECORD:
-        buf_printf(t->out, "%-16s %s\n", name, text);
+        buf_printf(t->out, "%-25s %s\n", name, text);
         break;
     case TABLE_JSON:
     case TABLE_OBJECT:

@@ -78,6 +78,19 @@ void table_processes(const struct stub *s, struct table *t)
     table_text(t, "command", info.exec_path, 0);
 }
 
+void table_handles(const struct stub *s, struct table *t)
+{
+    struct target_handle handle = {0};
+
+    while (s->target.ops->handle && !s->target.ops->handle(s->target.ctx, handle.value, &handle)) {
+        table_row(t);
+        table_hex(t, "Handle", handle.value, 4);
+        table_text(t, "Type", handle.type, 12);
+        table_hex(t, "Access", handle.access, 8);
+        table_text(t, "Name", handle.name, 0);
+    }
+}
+
 static void say_table(struct stub *s, const struct monitor_line *line, table_fill *fill)
 {
     struct table t;
@@ -102,6 +115,11 @@ MONITOR(monitor_modules)
     say_table(s, line, table_modules);
 }
 
+MONITOR(monitor_handles)
+{
+    say_table(s, line, table_handles);
+}
+
 static const struct {
     const char *name;
     const char *about;
@@ -110,6 +128,7 @@ static const struct {
     {"processes", "The process", table_processes},
     {"threads", "Its threads", table_threads},
     {"modules", "The program and its DLLs", table_modules},
+    {"handles", "Its handles", table_handles},
     {"vads", "Its memory, in Windows' words", table_vads},
 };
 

@@ -13,6 +13,7 @@ table_fill table_threads;
 /* The program first. */
 table_fill table_modules;
 table_fill table_processes;
+table_fill table_handles;
 
 /* `info os`: a document_make (session.h). The annex names a table; without one it is the table of tables. */
 enum err document_osdata(struct stub *s, struct bytes annex, struct buf *doc);
@@ -21,5 +22,6 @@ enum err document_osdata(struct stub *s, struct bytes annex, struct buf *doc);
 MONITOR(monitor_vads);
 MONITOR(monitor_threads);
 MONITOR(monitor_modules);
+MONITOR(monitor_handles);
 
 #endif

@@ -343,7 +343,7 @@ static unsigned forbidden(const struct cpu *cpu)
 
     if (!engine_traps_tsc(cpu->engine))
         traits |= SCAN_TSC;
-    if (cpu->data_traps)
+    if (cpu->data_traps || cpu->careful)
         traits |= SCAN_STORES_CONDITION; /* too common to pay for while nothing is watched */
     return traits;
 }

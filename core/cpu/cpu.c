@@ -86,12 +86,15 @@ void cpu_free(struct cpu *cpu)
 {
     if (!cpu)
         return;
-    if (cpu->engine)
+    if (cpu->engine) {
         engine_context_free(cpu->scratch);
+        detour_fini(cpu);
+    }
     engine_close(cpu->engine);
     dis_free(cpu->dis);
     breaks_fini(cpu);
     segments_fini(cpu);
+    hooks_fini(cpu);
     memory_fini(cpu);
     free(cpu);
 }

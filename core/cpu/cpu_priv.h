@@ -6,6 +6,8 @@
  *   fault.c     what a stop means: which byte, which exception
  *   exec.c      running and stepping
  *   work.c      counting what is executed
+ *   detour.c    how an instruction reaches devices, and hooks hear of it
+ *   hooks.c     which hooks there are
  *   cpuid.c     what cpuid answers
  *   reg.c       the register table
  *   probe.c     whether the engine behaves as all this relies on
@@ -20,6 +22,7 @@
 #include "cpu/scan.h"
 #include "winstub/cpu.h"
 #include "winstub/dis.h"
+#include "winstub/hook.h"
 
 #define CPU_TF UINT64_C(0x100) /* EFLAGS.TF */
 
@@ -49,6 +52,8 @@ enum refusal {
     REFUSED_TRAP,   /* cpu_trap_set */
     REFUSED_FLIP,   /* the frame is in the other state, writable or code */
     REFUSED_AGAIN,  /* flush and try again */
+    REFUSED_LENT,   /* the engine does not know this lent memory yet */
+    REFUSED_DETOUR, /* a device or a hook: detour.c is to execute the instruction */
     REFUSED_GDT,    /* the descriptor table, closed */
     REFUSED_PRIVATE /* our own code touched something else; its way to stop */
 };
@@ -75,7 +80,43 @@ struct refused {
     gva_t page;
     enum vm_access want;
     enum vm_fault fault;
-    uint64_t offset; /* FLIP: the frame */
+    uint64_t offset; /* FLIP, LENT: of the frame */
+};
+
+/* What a turn of the engine came to. */
+enum outcome {
+    OUTCOME_AGAIN,   /* an obstacle was cleared away; nothing was executed or all was */
+    OUTCOME_STEPPED, /* one instruction was executed */
+    OUTCOME_EVENT,   /* the event is filled in */
+    OUTCOME_BROKEN,  /* the engine failed */
+    OUTCOME_NOMEM
+};
+
+#define DETOUR_MOST 576u /* bytes of the largest operand */
+
+struct detour_page {
+    gva_t page;      /* of the guest's */
+    uint64_t offset; /* of the scratch frame that stands for it */
+};
+
+struct detour {
+    bool active;                                    /* an instruction runs on scratch pages */
+    size_t count;                                   /* pages in use */
+    size_t made;                                    /* pages that have a frame */
+    struct detour_page pages[2 * DIS_MAX_ACCESSES]; /* an operand may lie in two pages */
+    struct engine_context *before, *after;          /* the instruction */
+};
+
+struct hook_entry {
+    unsigned id;
+    struct cpu_hook hook;
+};
+
+struct hooks {
+    struct hook_entry *list; /* ids ascend */
+    size_t count;
+    unsigned last_id;
+    unsigned kinds; /* vm_access bits of those on allowed accesses */
 };
 
 struct break_page; /* breaks.c */
@@ -93,6 +134,8 @@ struct cpu {
     struct pagemap traps;    /* page -> vm_access bits */
     size_t data_traps;       /* pages whose trap has more than VM_EXEC */
     struct pagemap executed; /* page -> frame last executed there; bit 0: not the only one */
+    struct pagemap lent;     /* offset -> size of lent memory that the engine knows */
+    bool careful;            /* stores of conditions are executed alone: SCAN_ALONE */
     bool executed_all;       /* memory was short: any page may have been executed anywhere */
     enum fill_mode fill_mode;
     bool flush;       /* the engine's TLB must be flushed before it runs */
@@ -123,10 +166,15 @@ struct cpu {
     struct engine_context *scratch;
     size_t in_flight; /* of the exception-in-flight field in a context's bytes */
 
+    struct detour detour; /* detour.c */
+    struct hooks harness; /* hooks.c */
+
     /* exec.c */
     struct note note;
-    bool stepping;              /* the engine runs one instruction */
-    bool starting;              /* the engine runs the first instruction of a longer run */
+    bool done;               /* the last step executed its instruction */
+    struct cpu_event mended; /* what a hook says it has mended; no instruction was executed since */
+    bool stepping;           /* the engine runs one instruction */
+    bool starting;           /* the engine runs the first instruction of a longer run */
     gva_t walk_first, walk_end; /* instructions here are stepped; empty: first == end */
     atomic_bool stop;           /* asked for, not yet honoured */
     atomic_bool running;        /* the engine may be stopped by another thread */
@@ -164,6 +212,10 @@ bool memory_was_executed(const struct cpu *cpu, gva_t page);
 void memory_flush_code(struct cpu *cpu);
 /* Answer the REFUSED_FLIP in cpu->refused for the instruction at pc. */
 void memory_flip(struct cpu *cpu, gva_t pc);
+/* Make the lent memory of the REFUSED_LENT in cpu->refused known to the engine. ERR_NOMEM */
+MUST_USE enum err memory_map_lent(struct cpu *cpu);
+/* From now on instructions are refused their stores in the middle of blocks: see SCAN_ALONE. */
+void memory_be_careful(struct cpu *cpu);
 /* Undo the "both" that memory_flip gave for one step. */
 void memory_close_both(struct cpu *cpu);
 
@@ -227,6 +279,26 @@ void work_undo(struct cpu *cpu);
 /* The engine has stopped: take back what was counted and not executed. */
 void work_settle(struct cpu *cpu);
 
+/* ---- detour.c, hooks.c ----------------------------------------------------------------------- */
+
+/* Execute the instruction at pc, which a device or a hook is concerned with; as a step. */
+enum outcome detour_run(struct cpu *cpu, gva_t pc, struct cpu_event *out);
+/* While it runs: the scratch page for a page; false when none stands for it. */
+bool detour_fill(struct cpu *cpu, gva_t page, enum vm_access want, struct vm_fill *out);
+/* The scratch byte that stands for addr; NULL: none does. */
+uint8_t *detour_bytes(const struct cpu *cpu, gva_t addr);
+/* What the instruction at pc is about to write to the operand that holds addr; returns its size, 0 when unknown. */
+size_t detour_value(struct cpu *cpu, gva_t pc, gva_t addr, uint8_t value[DETOUR_MOST],
+                    gva_t *first);
+void detour_fini(struct cpu *cpu);
+
+/* The kinds of allowed accesses to a page that hooks want to hear of. */
+unsigned hooks_on_page(const struct cpu *cpu, gva_t page);
+bool hooks_concern(const struct cpu *cpu, const struct cpu_access *access);
+/* Tell them of an access; true: go on, or, of a refused one, try again. */
+bool hooks_call(struct cpu *cpu, const struct cpu_access *access);
+void hooks_fini(struct cpu *cpu);
+
 /* ---- exec.c, cpuid.c, probe.c ---------------------------------------------------------------- */
 
 void exec_on_interrupt(void *ctx, uint32_t vector);
@@ -236,6 +308,11 @@ void exec_on_tsc(void *ctx, bool with_aux);
 void exec_note(struct cpu *cpu, enum note_kind kind, gva_t address, gva_t end);
 /* Run the engine once; flushes before, clears notes before. */
 enum engine_exit exec_engine(struct cpu *cpu, enum fill_mode mode);
+
+/* Execute one instruction, whatever obstacles there are. */
+enum outcome exec_one(struct cpu *cpu, struct cpu_event *out);
+/* The refusal in cpu->refused is what the guest gets, unless a hook mends it. */
+enum outcome exec_refused(struct cpu *cpu, gva_t pc, struct cpu_event *out);
 
 void cpu_on_cpuid(void *ctx);
 

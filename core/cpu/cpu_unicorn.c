@@ -323,6 +323,16 @@ void engine_close(struct engine *e)
     free(e);
 }
 
+enum err engine_map(struct engine *e, uint64_t offset, uint64_t size, uint8_t *bytes)
+{
+    return uc_mem_map_ptr(e->uc, offset, size, UC_PROT_ALL, bytes) ? ERR_NOMEM : ERR_OK;
+}
+
+void engine_unmap(struct engine *e, uint64_t offset, uint64_t size)
+{
+    (void)uc_mem_unmap(e->uc, offset, size);
+}
+
 /* ---- Running --------------------------------------------------------------------------------- */
 
 enum engine_exit engine_run(struct engine *e)

@@ -486,6 +486,18 @@ static bool is_string(const cs_insn *insn)
     return false;
 }
 
+/* Is its count register 0, so that it does nothing? */
+static bool is_over(const struct view *v)
+{
+    return v->out->rep && cut(cpu_get(v->cpu, CPU_RCX), v->x86->addr_size) == 0;
+}
+
+/* Does it write some of its bytes only when a mask or the format says so? */
+static bool is_partial(const cs_insn *insn)
+{
+    return begins(bare_mnemonic(insn), "maskmov") || begins(bare_mnemonic(insn), "fxsave");
+}
+
 bool dis_decode(struct dis *dis, const struct cpu *cpu, gva_t pc, const uint8_t *bytes, size_t len,
                 struct dis_insn *out)
 {
@@ -506,7 +518,8 @@ bool dis_decode(struct dis *dis, const struct cpu *cpu, gva_t pc, const uint8_t 
     out->rep = is_string(insn) && (rep == X86_PREFIX_REP || rep == X86_PREFIX_REPNE);
     (void)snprintf(out->text, sizeof out->text, "%.31s%s%.63s", insn->mnemonic,
                    *insn->op_str ? " " : "", insn->op_str);
-    if (out->vex)
+    out->partial = is_partial(insn);
+    if (out->vex || is_over(&v))
         return true;
     add_implicit_before(&v);
     add_operands(&v);

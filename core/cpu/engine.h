@@ -71,6 +71,13 @@ MUST_USE enum err engine_open(uint8_t *arena, uint64_t arena_size, const struct 
                               struct engine **out, struct diag *why);
 void engine_close(struct engine *e); /* takes NULL */
 
+/*
+ * Show the guest size bytes of host memory at this offset behind the arena, or no more. Whole pages. ERR_NOMEM. Between
+ * runs only.
+ */
+MUST_USE enum err engine_map(struct engine *e, uint64_t offset, uint64_t size, uint8_t *bytes);
+void engine_unmap(struct engine *e, uint64_t offset, uint64_t size);
+
 const char *engine_version(void);             /* "Unicorn 2.1.4". Static. */
 bool engine_async_stop(void);                 /* may another thread call engine_stop? */
 bool engine_traps_tsc(const struct engine *); /* does it call hooks.tsc? */

@@ -16,14 +16,6 @@
 #define STOP_NAP_NS       10000
 #define STOP_NAP_LIMIT_NS 10000000
 
-enum outcome {
-    OUTCOME_AGAIN,   /* an obstacle was cleared away; nothing was executed or all was */
-    OUTCOME_STEPPED, /* one instruction was executed */
-    OUTCOME_EVENT,   /* the event is filled in */
-    OUTCOME_BROKEN,  /* the engine failed */
-    OUTCOME_NOMEM
-};
-
 /* ---- Callbacks ------------------------------------------------------------------------------- */
 
 /* The first note wins: what comes after it in the same instruction follows from it. */
@@ -115,6 +107,42 @@ static enum outcome event_at(struct cpu *cpu, enum cpu_event_kind kind, struct c
     return OUTCOME_EVENT;
 }
 
+/* Has a hook said of this very refusal that its cause is mended, and is it still there? */
+static bool was_mended(const struct cpu *cpu, const struct cpu_event *event)
+{
+    const struct cpu_event *m = &cpu->mended;
+
+    return m->kind == CPU_EVENT_FAULT && m->pc == event->pc && m->address == event->address &&
+           m->access == event->access && m->fault == event->fault;
+}
+
+/* Do hooks on refused accesses mend the cause of this one? */
+static bool is_mended(struct cpu *cpu, const struct cpu_event *event)
+{
+    uint8_t value[DETOUR_MOST];
+    struct cpu_access access = {.pc = event->pc,
+                                .address = event->address,
+                                .size = event->size,
+                                .access = event->access,
+                                .fault = event->fault};
+
+    if (cpu->detour.active || !hooks_concern(cpu, &access) || was_mended(cpu, event))
+        return false;
+    if (access.access == VM_WRITE &&
+        detour_value(cpu, event->pc, event->address, value, &access.value_at))
+        access.value = value;
+    if (!hooks_call(cpu, &access))
+        return false;
+    cpu->mended = *event;
+    return true;
+}
+
+enum outcome exec_refused(struct cpu *cpu, gva_t pc, struct cpu_event *out)
+{
+    fault_describe(cpu, pc, out);
+    return out->kind == CPU_EVENT_FAULT && is_mended(cpu, out) ? OUTCOME_AGAIN : OUTCOME_EVENT;
+}
+
 /*
  * The engine refused an access. single: it ran one instruction, else a block that may have begun
  * earlier.
@@ -130,6 +158,8 @@ static enum outcome after_refusal(struct cpu *cpu, bool single, struct cpu_event
     case REFUSED_FLIP:
         memory_flip(cpu, pc);
         return OUTCOME_AGAIN;
+    case REFUSED_LENT:
+        return memory_map_lent(cpu) ? OUTCOME_NOMEM : OUTCOME_AGAIN;
     case REFUSED_GDT:
         if (fault_is_segment_load(cpu, pc)) {
             cpu->gdt_open = true;
@@ -151,8 +181,9 @@ static enum outcome after_refusal(struct cpu *cpu, bool single, struct cpu_event
     }
     if (cpu->refused.want == VM_EXEC && !single && breaks_user_at(cpu, pc))
         return OUTCOME_AGAIN; /* a break in a page that cannot be executed is still a break */
-    fault_describe(cpu, pc, out);
-    return OUTCOME_EVENT;
+    if (cpu->refused.why == REFUSED_DETOUR)
+        return detour_run(cpu, pc, out);
+    return exec_refused(cpu, pc, out);
 }
 
 static enum outcome after_syscall(struct cpu *cpu, struct cpu_event *out)
@@ -216,9 +247,12 @@ static enum outcome after_engine(struct cpu *cpu, enum engine_exit exit, bool si
 static void clean_pushed_flags(struct cpu *cpu)
 {
     gva_t tf_byte = cpu_get(cpu, CPU_RSP) + 1;
+    uint8_t *scratch = cpu->detour.active ? detour_bytes(cpu, tf_byte) : NULL;
     struct vm_fill fill;
 
-    if (vm_fill(cpu->vm, PAGE_OF(tf_byte), VM_WRITE, &fill) == VM_FAULT_NONE)
+    if (scratch)
+        *scratch &= (uint8_t) ~(CPU_TF >> 8);
+    else if (vm_fill(cpu->vm, PAGE_OF(tf_byte), VM_WRITE, &fill) == VM_FAULT_NONE)
         cpu->arena[fill.offset + OFFSET_OF(tf_byte)] &= (uint8_t) ~(CPU_TF >> 8);
 }
 
@@ -279,6 +313,7 @@ static enum outcome step_engine(struct cpu *cpu, const struct scan_insn *insn, u
     done = exit == ENGINE_STOPPED && cpu->note.kind == NOTE_INTERRUPT &&
            cpu->note.vector == CPU_VEC_DB && !(insn->traits & SCAN_INT1);
     restore_tf(cpu, insn, done, own_tf);
+    cpu->done = done;
     return done ? stepped(cpu, own_tf, out) : after_engine(cpu, exit, true, out);
 }
 
@@ -289,6 +324,7 @@ static enum outcome step_once(struct cpu *cpu, struct cpu_event *out)
     struct scan_insn insn = {0};
     enum outcome outcome;
 
+    cpu->done = false;
     if (breaks_marked_at(cpu, pc, &insn) && !(insn.traits & SCAN_ALONE)) {
         outcome = step_marked(cpu, &insn, flags & CPU_TF, out);
     } else {
@@ -299,6 +335,19 @@ static enum outcome step_once(struct cpu *cpu, struct cpu_event *out)
         memory_close_both(cpu);
         cpu->gdt_open = false;
     }
+    if (outcome == OUTCOME_STEPPED)
+        cpu->mended = (struct cpu_event){0};
+    return outcome;
+}
+
+enum outcome exec_one(struct cpu *cpu, struct cpu_event *out)
+{
+    enum outcome outcome;
+    unsigned turns = 0;
+
+    do {
+        outcome = step_once(cpu, out);
+    } while (outcome == OUTCOME_AGAIN && ++turns < TURNS_LIMIT);
     return outcome;
 }
 
@@ -335,6 +384,8 @@ static enum outcome run_free(struct cpu *cpu, bool *progress, struct cpu_event *
     cpu->starting = false;
     if (!*progress)
         engine_set(cpu->engine, CPU_EFLAGS, engine_get(cpu->engine, CPU_EFLAGS) & ~CPU_TF);
+    else
+        cpu->mended = (struct cpu_event){0};
     return after_engine(cpu, exit, !*progress, out);
 }
 
@@ -351,9 +402,7 @@ static enum outcome turn(struct cpu *cpu, bool pass_break, bool *progress, struc
         return event_at(cpu, CPU_EVENT_LIMIT, out);
     if (!pass_break && breaks_user_at(cpu, pc))
         return event_at(cpu, CPU_EVENT_BREAK, out);
-    if (!needs_step(cpu, pc))
-        return run_free(cpu, progress, out);
-    outcome = step_once(cpu, out);
+    outcome = needs_step(cpu, pc) ? step_once(cpu, out) : run_free(cpu, progress, out);
     if (outcome == OUTCOME_STEPPED) {
         *progress = true;
         outcome = OUTCOME_AGAIN;
@@ -375,6 +424,7 @@ enum err cpu_run(struct cpu *cpu, bool pass_break, struct cpu_event *out)
     bool progress;
 
     cpu->walk_first = cpu->walk_end = 0;
+    cpu->mended = (struct cpu_event){0};
     do {
         outcome = turn(cpu, pass_break, &progress, out);
         turns = progress ? 0 : turns + 1;
@@ -386,12 +436,10 @@ enum err cpu_run(struct cpu *cpu, bool pass_break, struct cpu_event *out)
 enum err cpu_step(struct cpu *cpu, bool open, struct cpu_event *out)
 {
     enum outcome outcome;
-    unsigned turns = 0;
 
+    cpu->mended = (struct cpu_event){0};
     cpu->open = open;
-    do {
-        outcome = step_once(cpu, out);
-    } while (outcome == OUTCOME_AGAIN && ++turns < TURNS_LIMIT);
+    outcome = exec_one(cpu, out);
     cpu->open = false;
     if (outcome == OUTCOME_STEPPED)
         (void)event_at(cpu, CPU_EVENT_STEP, out);

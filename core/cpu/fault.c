@@ -83,7 +83,8 @@ void fault_describe(struct cpu *cpu, gva_t pc, struct cpu_event *out)
     if (!access)
         return;
     out->size = access->size;
-    if (refused.why == REFUSED_TRAP || !(access->access & VM_WRITE))
+    if (refused.why == REFUSED_TRAP || refused.fault == VM_FAULT_DEVICE ||
+        !(access->access & VM_WRITE))
         return;
     /* A processor asks for both at once, and reports a write. */
     out->access = VM_WRITE;

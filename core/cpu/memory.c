@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "winstub/foreign.h"
+
 /* Where FILL_WINDOW shows the arena. */
 #define WINDOW_BASE UINT64_C(0xFFFFA00000000000)
 
@@ -51,14 +53,35 @@ static void on_frame_changed(void *ctx, uint64_t offset)
     *state = FRAME_NEITHER;
 }
 
+/* Frames that there can be: of the arena, and of lent memory behind it. */
+static uint64_t frame_count(const struct cpu *cpu)
+{
+    return (cpu->arena_size + VM_LENT_SPACE) / VM_PAGE_SIZE;
+}
+
+static void on_lent_gone(void *ctx, uint64_t offset, uint64_t size)
+{
+    struct cpu *cpu = ctx;
+
+    if (!pagemap_get(&cpu->lent, offset))
+        return;
+    for (uint64_t at = offset; at < offset + size; at += VM_PAGE_SIZE) {
+        on_frame_changed(cpu, at);
+        cpu->frame_states[at / VM_PAGE_SIZE] = FRAME_NEITHER;
+    }
+    engine_unmap(cpu->engine, offset, size);
+    pagemap_remove(&cpu->lent, offset);
+    cpu->flush = true;
+}
+
 enum err memory_init(struct cpu *cpu)
 {
-    struct vm_observer observer = {cpu, on_revoked, on_frame_changed};
+    struct vm_observer observer = {cpu, on_revoked, on_frame_changed, on_lent_gone};
     void *states;
 
     cpu->arena = vm_arena(cpu->vm, &cpu->arena_size);
     cpu->tlb_size = TLB_START_SIZE;
-    states = mmap(NULL, cpu->arena_size / VM_PAGE_SIZE, PROT_READ | PROT_WRITE,
+    states = mmap(NULL, frame_count(cpu), PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (states == MAP_FAILED)
         return ERR_NOMEM;
@@ -71,8 +94,9 @@ void memory_fini(struct cpu *cpu)
 {
     if (cpu->frame_states) {
         vm_set_observer(cpu->vm, NULL);
-        (void)munmap(cpu->frame_states, cpu->arena_size / VM_PAGE_SIZE);
+        (void)munmap(cpu->frame_states, frame_count(cpu));
     }
+    pagemap_fini(&cpu->lent);
     pagemap_fini(&cpu->traps);
     pagemap_fini(&cpu->executed);
 }
@@ -158,11 +182,53 @@ static bool replaces_code(struct cpu *cpu, gva_t page, uint64_t offset)
     return true;
 }
 
+/* Does the engine know the frame at this offset? It knows the arena, and lent memory once it was told. */
+static bool is_known(const struct cpu *cpu, uint64_t offset)
+{
+    struct vm_lent lent;
+
+    return offset < cpu->arena_size ||
+           (vm_lent_at(cpu->vm, offset, &lent) && pagemap_get(&cpu->lent, lent.offset));
+}
+
+enum err memory_map_lent(struct cpu *cpu)
+{
+    struct vm_lent lent;
+
+    if (!vm_lent_at(cpu->vm, cpu->refused.offset, &lent) || pagemap_get(&cpu->lent, lent.offset))
+        return ERR_OK;
+    if (!pagemap_put(&cpu->lent, lent.offset, lent.size))
+        return ERR_NOMEM;
+    return engine_map(cpu->engine, lent.offset, lent.size, lent.bytes);
+}
+
+/* The vm refuses the access, or leaves it to a device. */
+static bool refuse_fault(struct cpu *cpu, gva_t page, enum vm_access want, enum vm_fault fault)
+{
+    bool device = fault == VM_FAULT_DEVICE && !cpu->detour.active;
+
+    (void)refuse(cpu, device ? REFUSED_DETOUR : REFUSED_FAULT, page, want);
+    cpu->refused.fault = fault;
+    return false;
+}
+
+static bool refuse_frame(struct cpu *cpu, enum refusal why, gva_t page, enum vm_access want,
+                         uint64_t offset)
+{
+    (void)refuse(cpu, why, page, want);
+    cpu->refused.offset = offset;
+    return false;
+}
+
 static bool fill_guest(struct cpu *cpu, gva_t page, enum vm_access want, struct vm_fill *out)
 {
     const uint64_t *trap = pagemap_get(&cpu->traps, page);
     unsigned trapped = trap ? (unsigned)*trap : 0;
+    unsigned hooked = cpu->detour.active ? 0 : hooks_on_page(cpu, page);
     enum vm_fault fault;
+
+    if (cpu->detour.active && detour_fill(cpu, page, want, out))
+        return true;
 
     if (page == GDT_PAGE && !cpu->gdt_open)
         return refuse(cpu, REFUSED_GDT, page, want);
@@ -173,21 +239,22 @@ static bool fill_guest(struct cpu *cpu, gva_t page, enum vm_access want, struct 
     cpu->fills++;
     if (!cpu->open && (trapped & want))
         return refuse(cpu, REFUSED_TRAP, page, want);
+    if (hooked & want)
+        return refuse(cpu, REFUSED_DETOUR, page, want);
     if (want == VM_READ && wants_growth(cpu)) /* a store may be a setcc: see SCAN_ALONE */
         return refuse(cpu, REFUSED_AGAIN, page, want);
     fault = vm_fill(cpu->vm, page, want, out);
-    if (fault != VM_FAULT_NONE) {
-        (void)refuse(cpu, REFUSED_FAULT, page, want);
-        cpu->refused.fault = fault;
-        return false;
-    }
+    if (fault != VM_FAULT_NONE)
+        return refuse_fault(cpu, page, want, fault);
+    if (!is_known(cpu, out->offset))
+        return refuse_frame(cpu, REFUSED_LENT, page, want, out->offset);
     if (want == VM_WRITE && replaces_code(cpu, page, out->offset))
         return refuse(cpu, REFUSED_AGAIN, page, want);
-    if (!admit(cpu, out, want)) {
-        (void)refuse(cpu, REFUSED_FLIP, page, want);
-        cpu->refused.offset = out->offset;
-        return false;
-    }
+    if (!admit(cpu, out, want))
+        return refuse_frame(cpu, REFUSED_FLIP, page, want, out->offset);
+    out->access &= ~hooked;
+    if (cpu->detour.active && detour_bytes(cpu, page))
+        out->access = VM_EXEC; /* data comes from the scratch page */
     if (trapped && cpu->open)
         cpu->flush = true; /* this answer must not outlive the step */
     else
@@ -216,7 +283,7 @@ bool memory_on_fill(void *ctx, gva_t page, enum vm_access want, struct vm_fill *
         return fill_private(cpu, page, want, out);
     case FILL_WINDOW:
         *out = (struct vm_fill){page - WINDOW_BASE, VM_READ | VM_EXEC};
-        return page - WINDOW_BASE < cpu->arena_size;
+        return page - WINDOW_BASE < cpu->arena_size + VM_LENT_SPACE;
     default:
         return false;
     }
@@ -224,8 +291,17 @@ bool memory_on_fill(void *ctx, gva_t page, enum vm_access want, struct vm_fill *
 
 /* ---- Between runs ---------------------------------------------------------------------------- */
 
+void memory_be_careful(struct cpu *cpu)
+{
+    if (!cpu->careful)
+        memory_flush_code(cpu);
+    cpu->careful = true;
+}
+
 void memory_settle(struct cpu *cpu)
 {
+    if (vm_has_devices(cpu->vm))
+        memory_be_careful(cpu);
     if (!cpu->flush)
         return;
     engine_flush_tlb(cpu->engine);

@@ -1,7 +1,8 @@
 /*
  * The register tables of both architectures in GDB's order, and their bytes. Follows
  * gdb/i386-tdep.c and gdb/features/i386. On i386 GDB takes org.gnu.gdb.i386.segments for x32's
- * fs_base and gs_base only, so the bases have a feature of our own there.
+ * fs_base and gs_base only, so the bases have a feature of our own there. The last feature is Linux' and the only one
+ * that the stub may leave out.
  */
 #include "cpu/cpu_priv.h"
 
@@ -13,8 +14,15 @@
 #define SSE      "org.gnu.gdb.i386.sse"
 #define SEGMENTS "org.gnu.gdb.i386.segments"
 #define OURS     "org.winstub.segments"
+#define LINUX    "org.gnu.gdb.i386.linux"
 
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
+
+/*
+ * What is behind orig_rax, which a GDB that takes the guest for a Linux process insists on: the number of a system
+ * call that may be restarted. There never is one (all ones), and GDB's saying so is ignored.
+ */
+#define NO_REGISTER 0xff
 
 /* Rows: R(name, feature, type, bits, expedite, enum cpu_reg or enum engine_reg). */
 /* clang-format off */
@@ -80,7 +88,8 @@
     R("xmm15", SSE, "vec128", 128, false, ENGINE_XMM0 + 15)                                        \
     R("mxcsr", SSE, "i386_mxcsr", 32, false, CPU_MXCSR)                                            \
     R("fs_base", SEGMENTS, "int", 64, true, CPU_FS_BASE)                                           \
-    R("gs_base", SEGMENTS, "int", 64, true, CPU_GS_BASE)
+    R("gs_base", SEGMENTS, "int", 64, true, CPU_GS_BASE)                                           \
+    R("orig_rax", LINUX, "int64", 64, false, NO_REGISTER)
 
 #define ROWS_I386(R)                                                                               \
     R("eax", CORE, "int32", 32, true, CPU_RAX)                                                     \
@@ -95,7 +104,8 @@
     ROWS_SHARED(R)                                                                                 \
     R("mxcsr", SSE, "i386_mxcsr", 32, false, CPU_MXCSR)                                            \
     R("fs_base", OURS, "int32", 32, true, CPU_FS_BASE)                                             \
-    R("gs_base", OURS, "int32", 32, true, CPU_GS_BASE)
+    R("gs_base", OURS, "int32", 32, true, CPU_GS_BASE)                                             \
+    R("orig_eax", LINUX, "int32", 32, false, NO_REGISTER)
 
 #define PUBLIC(name, feature, type, bits, expedite, reg) {name, feature, type, bits, expedite},
 #define SOURCE(name, feature, type, bits, expedite, reg) reg,
@@ -133,7 +143,9 @@ enum err cpu_reg_read(const struct cpu *cpu, size_t index, void *dst, size_t len
 
     if (e)
         return e;
-    engine_reg_read(cpu->engine, reg, bytes);
+    memset(bytes, 0xff, sizeof bytes);
+    if (reg != NO_REGISTER)
+        engine_reg_read(cpu->engine, reg, bytes);
     memcpy(dst, bytes, len);
     return ERR_OK;
 }
@@ -146,6 +158,8 @@ enum err cpu_reg_write(struct cpu *cpu, size_t index, const void *src, size_t le
 
     if (e)
         return e;
+    if (reg == NO_REGISTER)
+        return ERR_OK;
     memcpy(bytes, src, len);
     if (reg > CPU_FCW) {
         engine_reg_write(cpu->engine, reg, bytes);

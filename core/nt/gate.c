@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "nt/guest.h"
 #include "nt/kernel.h"
 #include "nt/parts.h"
 
@@ -15,7 +16,7 @@
 #define NUMBER_BYTES     UNIX_CALL_NUMBER & 0xff, UNIX_CALL_NUMBER >> 8, 0, 0
 
 /* The gate: where its parts begin. Services come first: TEBs name the gate itself. */
-enum { GATE_SERVICE = 0x00, GATE_UNIX = 0x10, GATE_SIZE = 0x20 };
+enum { GATE_SERVICE = 0x00, GATE_SERVED = 0x06, GATE_UNIX = 0x10, GATE_SIZE = 0x20 };
 
 /* i386: lea edx, [esp + 8] (the arguments, behind two return addresses); int 2eh; ret */
 static const uint8_t service_32[] = {0x8d, 0x54, 0x24, 0x08, 0xcd, 0x2e, 0xc3};
@@ -60,6 +61,17 @@ enum err gate_unix_call(struct process *p, gva_t *at, struct diag *why)
     if (!e && numbers_add(&p->kernel->numbers, UNIX_CALL_NUMBER, SERVICE_NAME))
         e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     return e;
+}
+
+void gate_leave(struct process *p)
+{
+    gva_t sp = cpu_get(p->cpu, CPU_RSP), caller;
+
+    if (p->arch != CPU_I386 || cpu_get(p->cpu, CPU_RIP) != p->kernel->gate + GATE_SERVED ||
+        guest_get_pointer(p, sp, &caller))
+        return;
+    cpu_set(p->cpu, CPU_RSP, sp + 4);
+    cpu_set(p->cpu, CPU_RIP, caller);
 }
 
 /* Aim the pointer that the thunk jumps through (jmp dword ptr [POINTER]) at the gate. */

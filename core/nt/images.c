@@ -36,7 +36,6 @@ enum err images_list(struct process *p, const struct pe_image *image, const char
 
     if (!m)
         return ERR_NOMEM;
-    m->preferred = image->image_base;
     m->timestamp = image->timestamp;
     m->has_tls = image->dirs[DIR_TLS].size != 0;
     m->info = (struct process_module){
@@ -46,6 +45,7 @@ enum err images_list(struct process *p, const struct pe_image *image, const char
         .size = image->image_size,
         .entry = image->entry_rva ? base + image->entry_rva : 0,
         .first_section = base + pe_first_section(image),
+        .preferred = image->image_base,
     };
     return ERR_OK;
 }

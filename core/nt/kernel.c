@@ -64,17 +64,42 @@ const struct object_class process_class = {
     .rights = {0x020410, 0x020bea, 0x121001, 0x1fffff},
 };
 
-/* Take the folder that the user named, or the first of the usual ones that will do. */
+/* What to do about DLLs that are not there. */
+static const char *remedy(enum cpu_arch arch)
+{
+    return arch == CPU_AMD64
+               ? "run `make sysroot`, install the package libwine, or name a folder with --root"
+               : "run `make sysroot`, install the package libwine:i386 (after dpkg "
+                 "--add-architecture i386), or name a folder with --root";
+}
+
+/* Take the first of the usual folders that will do. */
+static enum err open_usual_root(struct kernel *k, const char *const *roots, enum cpu_arch arch,
+                                struct diag *why)
+{
+    const char *width = arch == CPU_AMD64 ? "64" : "32", *other = arch == CPU_AMD64 ? "32" : "64";
+    struct diag unused;
+    enum err e;
+
+    (void)diag_set(why, ERR_NOT_FOUND, "no DLLs for %s-bit programs were found: %s", width,
+                   remedy(arch));
+    for (size_t i = 0; roots[i]; i++) {
+        e = root_open(&k->root, roots[i], arch, &unused);
+        if (!e)
+            return ERR_OK;
+        if (e == ERR_UNSUPPORTED)
+            (void)diag_set(why, e,
+                           "no DLLs for %s-bit programs were found, only %s-bit ones in %.300s: %s",
+                           width, other, roots[i], remedy(arch));
+    }
+    return ERR_NOT_FOUND;
+}
+
 static enum err open_root(struct kernel *k, const struct process_options *options,
                           enum cpu_arch arch, struct diag *why)
 {
-    enum err e = ERR_NOT_FOUND;
-
-    if (options->root)
-        return root_open(&k->root, options->root, arch, why);
-    for (size_t i = 0; e && options->roots && options->roots[i]; i++)
-        e = root_open(&k->root, options->roots[i], arch, why);
-    return e;
+    return options->root ? root_open(&k->root, options->root, arch, why)
+                         : open_usual_root(k, options->roots, arch, why);
 }
 
 enum err kernel_new(struct process *p, const struct process_options *options, struct diag *why)

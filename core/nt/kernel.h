@@ -108,6 +108,11 @@ void images_forget(struct process *p, gva_t base);
  */
 MUST_USE enum err gate_open(struct process *p, const struct pe_image *dll, gva_t base,
                             struct bytes mapped, size_t *count, struct diag *why);
+/*
+ * The CPU is behind a system call: if that was made in the gate, go on behind the gate's caller, in a DLL, from where a
+ * debugger knows the way.
+ */
+void gate_leave(struct process *p);
 /* *at: guest address of code that makes a system call of a call of Wine's Unix side. ERR_NOMEM */
 MUST_USE enum err gate_unix_call(struct process *p, gva_t *at, struct diag *why);
 

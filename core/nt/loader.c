@@ -83,7 +83,7 @@ static size_t put_entry(struct loader *l, const struct module *m, bool is_dll)
     nt_put(&l->block, at, NT_ENTRY_LOAD_COUNT, LOAD_COUNT);
     nt_put(&l->block, at, NT_ENTRY_TLS_INDEX, m->has_tls ? TLS_INDEX_SOME : 0);
     nt_put(&l->block, at, NT_ENTRY_TIMESTAMP, m->timestamp);
-    nt_put(&l->block, at, NT_ENTRY_ORIGINAL_BASE, m->preferred);
+    nt_put(&l->block, at, NT_ENTRY_ORIGINAL_BASE, m->info.preferred);
     nt_put(&l->block, at, NT_ENTRY_LOAD_REASON, LOAD_REASON_STATIC);
     nt_list_init(&l->block, at + nt_offset(arch, NT_ENTRY_NODE_MODULE));
     nt_list_append(&l->block, l->ldr + nt_offset(arch, NT_LDR_LOAD_ORDER),

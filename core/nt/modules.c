@@ -347,7 +347,7 @@ static enum err map_module(struct process *p, struct module *m, struct diag *why
     if (!e)
         e = image_map(p->vm, image, base, m->name, m->path, why);
     if (!e) {
-        m->info.base = m->preferred = base;
+        m->info.base = m->info.preferred = base;
         m->info.size = built.image_size;
         m->info.first_section = base + pe_first_section(image);
         m->info.made_up = true;
@@ -419,7 +419,7 @@ static enum err list_program(struct process *p, const struct program *program, s
     m->info.size = image->image_size;
     m->info.entry = program->entry;
     m->info.first_section = program->base + pe_first_section(image);
-    m->preferred = image->image_base;
+    m->info.preferred = image->image_base;
     m->timestamp = image->timestamp;
     m->has_tls = image->dirs[DIR_TLS].size != 0;
     return keep_module(p, m, ERR_OK);

@@ -28,7 +28,6 @@ struct module {
     struct process_module info; /* its texts are name and path below */
     char *name;                 /* "kernel32.dll" */
     char *path;                 /* "C:\Windows\System32\KERNEL32.DLL" */
-    gva_t preferred;            /* ImageBase in its file */
     uint32_t timestamp;
     bool has_tls;
     struct buf names; /* NUL-terminated, the empty one first */
@@ -58,6 +57,7 @@ struct process {
     gva_t exit_stub;
     struct threads threads;
     struct kernel *kernel; /* NULL: bare mode */
+    struct diag missing;   /* why, when DLLs were looked for and not found */
 };
 
 /* The handles that console programs are started with. Nothing answers to them in bare mode. */

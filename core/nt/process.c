@@ -60,8 +60,10 @@ static enum err build(struct process *p, struct program *program, struct diag *w
         e = program_place(p, program, why);
     if (!e && wants_dlls(program->options)) {
         e = kernel_new(p, program->options, why);
-        if (e && !program->options->root && !p->kernel)
-            e = ERR_OK; /* none of the usual folders is there */
+        if (e == ERR_NOT_FOUND && !program->options->root) {
+            p->missing = *why; /* bare mode then */
+            e = ERR_OK;
+        }
     }
     if (!e)
         e = p->kernel ? start_make(p, program, why) : bare_make(p, program, why);
@@ -158,6 +160,11 @@ bool process_has_image(const struct process *p)
 bool process_has_dlls(const struct process *p)
 {
     return p->kernel != NULL;
+}
+
+const char *process_missing_dlls(const struct process *p)
+{
+    return p->missing.text;
 }
 
 gva_t process_entry(const struct process *p)

@@ -102,22 +102,43 @@ static int find_folder(int dir, const char *const *folders, size_t count, const 
     return -1;
 }
 
+static int find_system(int dir, enum cpu_arch arch)
+{
+    return find_folder(dir, system_folders[arch], COUNT_OF(system_folders[0]), "ntdll.dll");
+}
+
+/* No ntdll.dll for arch below dir; `other`, closed here, is the folder with one of the other width, or -1. */
+static enum err no_system(const char *dir, enum cpu_arch arch, int other, struct diag *why)
+{
+    bool wide = arch == CPU_AMD64;
+
+    if (other < 0)
+        return diag_set(why, ERR_NOT_FOUND,
+                        "DLL folder %s: no ntdll.dll in it, nor in %s, %s or the like", dir,
+                        system_folders[arch][0], system_folders[arch][2]);
+    (void)close(other);
+    return diag_set(
+        why, ERR_UNSUPPORTED,
+        "DLL folder %s: it has only %s DLLs, and the program is a %s one that needs %s or %s", dir,
+        wide ? "32-bit" : "64-bit", wide ? "64-bit" : "32-bit", system_folders[arch][0],
+        system_folders[arch][2]);
+}
+
 enum err root_open(struct root *root, const char *dir, enum cpu_arch arch, struct diag *why)
 {
-    int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), other;
 
     *root = (struct root){-1, -1};
     if (fd < 0)
         return diag_set(why, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "DLL folder %s: %s", dir,
                         strerror(errno));
-    root->system = find_folder(fd, system_folders[arch], COUNT_OF(system_folders[0]), "ntdll.dll");
+    root->system = find_system(fd, arch);
     if (root->system >= 0)
         root->nls = find_folder(fd, nls_folders, COUNT_OF(nls_folders), "locale.nls");
+    other = root->system < 0 ? find_system(fd, arch == CPU_AMD64 ? CPU_I386 : CPU_AMD64) : -1;
     (void)close(fd);
     if (root->system < 0)
-        return diag_set(why, ERR_NOT_FOUND,
-                        "DLL folder %s: no ntdll.dll in it, nor in %s, %s or the like", dir,
-                        system_folders[arch][0], system_folders[arch][2]);
+        return no_system(dir, arch, other, why);
     if (root->nls >= 0)
         return ERR_OK;
     root_close(root);

@@ -16,7 +16,9 @@ struct root {
 };
 
 /*
- * Open the DLLs for arch below dir. ERR_NOT_FOUND with a sentence that says what was looked for.
+ * Open the DLLs for arch below dir.
+ * ERR_NOT_FOUND    there are none; why says what was looked for
+ * ERR_UNSUPPORTED  there are only those of the other width
  * Other errors: dir itself cannot be opened.
  */
 MUST_USE enum err root_open(struct root *root, const char *dir, enum cpu_arch arch,

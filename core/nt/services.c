@@ -197,10 +197,12 @@ enum process_syscall process_syscall(struct process *p, uint32_t *exit_code,
                                      struct process_exception *exception)
 {
     struct call call = {.process = p, .kernel = p->kernel, .thread = p->threads.on_cpu};
+    gva_t pc = cpu_get(p->cpu, CPU_RIP), sp = cpu_get(p->cpu, CPU_RSP);
     nt_status st;
 
     if (!p->kernel)
         return PROCESS_SYSCALL_NONE;
+    gate_leave(p);
     st = serve(&call, (uint32_t)cpu_get(p->cpu, CPU_RAX));
     switch (call.end) {
     case CALL_RETURNS:
@@ -211,8 +213,8 @@ enum process_syscall process_syscall(struct process *p, uint32_t *exit_code,
     case CALL_GONE:
         return PROCESS_SYSCALL_DONE;
     case CALL_AGAIN:
-        cpu_set(p->cpu, CPU_RIP,
-                cpu_get(p->cpu, CPU_RIP) - 2); /* syscall and int n have two bytes */
+        cpu_set(p->cpu, CPU_RIP, pc - 2); /* syscall and int n have two bytes */
+        cpu_set(p->cpu, CPU_RSP, sp);
         call.thread->asks_again = true;
         clock_waited(p->clock, (unsigned)threads_host_wait(p));
         return PROCESS_SYSCALL_WAITS;

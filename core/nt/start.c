@@ -125,7 +125,9 @@ static enum err map_ntdll(struct process *p, struct diag *why)
     enum err e = dll_open(&dll, p->kernel->root.system, "ntdll.dll", why);
 
     if (!e && dll.image->arch != p->arch)
-        e = diag_set(why, ERR_UNSUPPORTED, "ntdll.dll: for another CPU than the program");
+        e = diag_set(why, ERR_UNSUPPORTED, "ntdll.dll: it is for %s programs, and this is a %s one",
+                     p->arch == CPU_AMD64 ? "32-bit" : "64-bit",
+                     p->arch == CPU_AMD64 ? "64-bit" : "32-bit");
     if (!e) {
         st = images_map(p, dll.image, NTDLL_PATH, 0, &p->kernel->ntdll);
         if (!NT_SUCCESS(st))

@@ -149,7 +149,7 @@ static bool stop_at_import(struct run *run)
         ret = caller(run);
         (void)buf_printf(&text, " called from 0x%" PRIx64 " (", ret);
         process_where(run->process, ret, &text);
-        (void)buf_text(&text, "): no DLL folder given");
+        (void)buf_text(&text, "): run without DLLs");
         run->stop.kind = STOP_IMPORT;
         run->thread->leaves_import = true;
         say(&run->stop, &text);
@@ -180,7 +180,7 @@ static void stop_without_services(struct run *run, const struct cpu_event *event
     (void)buf_printf(&text, "system service 0x%" PRIx64 " called, returning to 0x%" PRIx64 " (",
                      cpu_get(run->cpu, CPU_RAX), event->pc);
     process_where(run->process, event->pc, &text);
-    (void)buf_text(&text, "): no DLL folder given, so there are no services");
+    (void)buf_text(&text, "): run without DLLs, so there are no services");
     stop_as(run, STOP_IMPORT);
     say(&run->stop, &text);
     buf_fini(&text);

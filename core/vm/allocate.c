@@ -4,7 +4,7 @@
  */
 #include <assert.h>
 
-#include "vm/space.h"
+#include "vm/section.h"
 #include "winstub/log.h"
 
 #define TYPES_KNOWN                                                                                \
@@ -89,8 +89,7 @@ static nt_status check_placeholder(const struct vm_request *req)
     return STATUS_SUCCESS;
 }
 
-/* The highest address that zero_bits allow (A22..A25), the top of the user range for 0. */
-static nt_status check_zero_bits(const struct vm *vm, uint64_t zero_bits, gva_t *highest)
+nt_status space_zero_bits(const struct vm *vm, uint64_t zero_bits, gva_t *highest)
 {
     *highest = vm->allocs.limit - 1;
     if (zero_bits > 21 && zero_bits < 32)
@@ -121,7 +120,7 @@ static nt_status check(const struct vm *vm, const struct vm_request *req)
     nt_status st = check_requirements(vm, req);
 
     if (st == STATUS_SUCCESS)
-        st = check_zero_bits(vm, req->zero_bits, &highest);
+        st = space_zero_bits(vm, req->zero_bits, &highest);
     if (st == STATUS_SUCCESS)
         st = check_type(req);
     if (st == STATUS_SUCCESS)
@@ -145,7 +144,7 @@ nt_status vm_find_free(const struct vm *vm, const struct vm_request *req, gva_t 
     nt_status st = check_requirements(vm, req);
 
     if (st == STATUS_SUCCESS)
-        st = check_zero_bits(vm, req->zero_bits, &highest);
+        st = space_zero_bits(vm, req->zero_bits, &highest);
     if (st == STATUS_SUCCESS)
         st = check_range(vm, 0, req->size);
     if (st != STATUS_SUCCESS)
@@ -185,15 +184,10 @@ static nt_status place_reserve(const struct vm *vm, const struct vm_request *req
                                                              : STATUS_CONFLICTING_ADDRESSES;
 }
 
-static bool may_commit(const struct vm *vm, uint64_t bytes)
-{
-    return bytes <= vm->commit_limit - vm->committed;
-}
-
 /* An allocation as the request describes it, not yet entered; NULL when memory is short. */
 static struct allocation *make(struct vm *vm, const struct vm_request *req, struct range r)
 {
-    struct allocation *a = space_new_allocation(vm, r, req->label, NULL);
+    struct allocation *a = space_new_allocation(vm, r, req->label);
 
     if (!a)
         return NULL;
@@ -216,7 +210,7 @@ static nt_status reserve(struct vm *vm, const struct vm_request *req, struct ran
 {
     struct allocation *a;
 
-    if (req->type & MEM_COMMIT && !may_commit(vm, r.end - r.start))
+    if (req->type & MEM_COMMIT && !space_may_commit(vm, r.end - r.start))
         return STATUS_COMMITMENT_LIMIT;
     a = make(vm, req, r);
     if (!a)
@@ -235,33 +229,38 @@ static nt_status commit(struct vm *vm, struct allocation *a, struct range r, uin
 {
     struct run *at = runs_find(&a->runs, r.start);
     uint64_t added = r.end - r.start - space_committed(at, r);
-    uint32_t shown = protection_for_page(protect, a->protect);
-    struct run *first;
 
-    if (!may_commit(vm, added))
+    if (!space_may_commit(vm, added))
         return STATUS_COMMITMENT_LIMIT;
     if (space_prepare(vm, r, false) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
-    first = space_cut(vm, a, at, r);
-    for (struct run *run = first; run && run_start(run) < r.end; run = run_next(run))
-        space_set_protect(vm, run, shown);
-    space_join(vm, a, first, r);
+    space_protect(vm, a, at, r, protect);
     vm->committed += added;
     return STATUS_SUCCESS;
 }
 
-/* Commit or reset inside an existing allocation: A08..A12, A41..A43, M14. */
+/* MEM_RESET: the contents may go, and stay. A41..A43, A46, A47. */
+static nt_status reset(const struct allocation *a)
+{
+    return a->view && view_has_file(a->view) ? STATUS_USER_MAPPED_FILE : STATUS_SUCCESS;
+}
+
+/* Commit or reset inside an existing allocation: A08..A12, A41..A43, M12..M14. */
 static nt_status change(struct vm *vm, const struct vm_request *req, struct range *out)
 {
     struct range r = range_of_pages(req->base, req->size);
     struct allocation *a = allocs_find(&vm->allocs, r.start);
-    nt_status st = STATUS_SUCCESS;
+    nt_status st;
 
     if (!a || r.end > a->end || a->placeholder)
         return STATUS_CONFLICTING_ADDRESSES;
-    if (a->type != MEM_PRIVATE)
+    if (a->foreign)
         return STATUS_ALREADY_COMMITTED;
-    if (!(req->type & MEM_RESET)) /* a reset may keep the contents, and so it does */
+    if (req->type & MEM_RESET)
+        st = reset(a);
+    else if (a->view)
+        st = view_commit(vm, a, r, req->protect);
+    else
         st = commit(vm, a, r, req->protect);
     *out = r;
     return st;

@@ -14,15 +14,18 @@
 #include "vm/pageset.h"
 #include "winstub/gva.h"
 
+struct view; /* section.h */
+
 struct allocation {
     gva_t base;
     gva_t end;
-    uint32_t type;          /* MEM_PRIVATE, MEM_IMAGE */
+    uint32_t type;          /* MEM_PRIVATE, MEM_MAPPED, MEM_IMAGE */
     uint16_t protect;       /* AllocationProtect */
     bool placeholder;       /* reserved for a later replacement, and for nothing else */
+    bool foreign;           /* its memory is not the vm's: see foreign.h */
     struct pageset *writes; /* NULL unless made with MEM_WRITE_WATCH */
     struct label *label;
-    struct label *path;
+    struct view *view; /* NULL: private memory */
     struct runs runs;
 };
 _Static_assert(sizeof(struct allocation) == 128,

@@ -2,28 +2,33 @@
  * Copies between the host and guest memory: for the debugger, who ignores protection and leaves no trace, and for a
  * system service, which obeys it as the kernel does when it touches a caller's buffer.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "vm/pages.h"
 
 /* ---- The debugger ---------------------------------------------------------------------------- */
 
-/* Copy from the pages of one committed run; pages without a frame are zero. */
-static void read_run(const struct vm *vm, gva_t addr, uint8_t *dst, size_t len)
+/*
+ * Copy from pages of a that are committed; returns how many bytes, short when a file cannot be read, and none from a
+ * device.
+ */
+static size_t read_run(const struct vm *vm, const struct allocation *a, gva_t addr, uint8_t *dst,
+                       size_t len)
 {
-    while (len) {
-        size_t part = pages_within(addr, len);
-        bool shared;
-        pte_t e = pt_get(&vm->pages, page_number(addr), &shared);
+    const uint8_t *bytes;
+    size_t done = 0;
 
-        if (e)
-            memcpy(dst, pages_bytes(vm, e, addr), part);
+    while (done < len && pages_shown(vm, a, page_down(addr + done), &bytes)) {
+        size_t part = pages_within(addr + done, len - done);
+
+        if (bytes)
+            memcpy(dst + done, bytes + (addr + done) % VM_PAGE_SIZE, part);
         else
-            memset(dst, 0, part);
-        addr += part;
-        dst += part;
-        len -= part;
+            memset(dst + done, 0, part);
+        done += part;
     }
+    return done;
 }
 
 size_t vm_debug_read(const struct vm *vm, gva_t addr, void *dst, size_t len)
@@ -35,41 +40,69 @@ size_t vm_debug_read(const struct vm *vm, gva_t addr, void *dst, size_t len)
 
     while (done < len && pages_find(vm, addr + done, &at, &why)) {
         uint64_t part = at.run->end - (addr + done);
+        size_t got;
 
         part = part < len - done ? part : len - done;
-        read_run(vm, addr + done, to + done, (size_t)part);
-        done += (size_t)part;
+        got = read_run(vm, at.a, addr + done, to + done, (size_t)part);
+        done += got;
+        if (got < part)
+            break;
     }
     return done;
 }
 
-/* Does a host write make this page of a view private? */
-static bool becomes_private(const struct place *at)
+static bool is_device(const struct vm *vm, const struct allocation *a)
 {
-    return at->a->type == MEM_IMAGE && !at->run->written;
+    return a->foreign && foreign_is_device(foreigns_find(&vm->foreign, a->base)->memory);
 }
 
-/* Is all of [addr, addr + len) committed? *marks: pages of views that a write makes private. */
-static bool is_committed(const struct vm *vm, gva_t addr, size_t len, size_t *marks)
+/* Is all of [addr, addr + len) committed and no device's? *parts: pages of views that a write makes private. */
+static bool is_committed(const struct vm *vm, gva_t addr, size_t len, size_t *parts)
 {
     gva_t end = addr + len;
     enum vm_fault why;
     struct place at;
 
-    *marks = 0;
+    *parts = 0;
     if (end < addr)
         return false;
     while (addr < end) {
         gva_t stop;
 
-        if (!pages_find(vm, addr, &at, &why))
+        if (!pages_find(vm, addr, &at, &why) || is_device(vm, at.a))
             return false;
         stop = at.run->end < end ? at.run->end : end;
-        if (becomes_private(&at))
-            *marks += (size_t)(page_number(page_up(stop)) - page_number(addr));
+        if (pages_part_on_write(&at))
+            *parts += (size_t)(page_number(page_up(stop)) - page_number(addr));
         addr = stop;
     }
     return true;
+}
+
+/* Everything that making so many pages of views private may run short of. */
+static bool reserve_parts(struct vm *vm, size_t parts)
+{
+    return pool_reserve(&vm->run_pool, 2 * parts + 2) &&
+           pool_reserve(&vm->pt_space.nodes, parts * PT_LEVELS);
+}
+
+/*
+ * Make a page without an entry ready for a host write: its own gets a frame, a view's section has it ready; lent memory
+ * is as it is.
+ */
+static bool own_absent_page(struct vm *vm, const struct place *at)
+{
+    const struct view *v = at->a->view;
+    frame_t frame;
+    pte_t e;
+
+    if (at->a->foreign)
+        return true;
+    if (!v)
+        return pages_touch(vm, at, &e);
+    if (pages_part_on_write(at))
+        return section_look(v->section, view_page(v, at->page), &frame) == VM_FAULT_NONE;
+    return section_touch(v->section, view_page(v, at->page), true, &e) == VM_FAULT_NONE;
 }
 
 /* Make a committed page ready for a host write. */
@@ -81,7 +114,7 @@ static bool own_page(struct vm *vm, gva_t page)
     struct place at;
 
     if (!e)
-        return pages_find(vm, page, &at, &why) && pages_touch(vm, &at, &e);
+        return pages_find(vm, page, &at, &why) && own_absent_page(vm, &at);
     if (!shared)
         return true;
     if (!pages_unshare(vm, page, &e))
@@ -90,40 +123,79 @@ static bool own_page(struct vm *vm, gva_t page)
     return true;
 }
 
-/* Write into a page that own_page made ready. */
-static void write_page(struct vm *vm, gva_t addr, const uint8_t *src, size_t len)
+/* The entry of a page that a view shows of its section, made private if a write does that. */
+static bool view_entry(struct vm *vm, const struct place *at, pte_t *e)
+{
+    struct vm_section *s = at->a->view->section;
+    uint64_t page = view_page(at->a->view, at->page);
+    struct range r = {at->page, at->page + VM_PAGE_SIZE};
+    frame_t from;
+
+    if (!pages_part_on_write(at))
+        return section_touch(s, page, true, e) == VM_FAULT_NONE;
+    if (section_look(s, page, &from) || !pages_part(vm, at, from, e))
+        return false;
+    space_revoke(vm, r);
+    return true;
+}
+
+/* The bytes of a page that is ready for a host write, and their offset as vm_fill counts. */
+static uint8_t *ready_page(struct vm *vm, gva_t page, uint64_t *offset)
 {
     bool shared;
-    pte_t e = pt_get(&vm->pages, page_number(addr), &shared);
+    pte_t e = pt_get(&vm->pages, page_number(page), &shared);
     enum vm_fault why;
     struct place at;
 
-    memcpy(pages_bytes(vm, e, addr), src, len);
-    space_frame_changed(vm, pte_frame(e));
-    if (pages_find(vm, addr, &at, &why) && becomes_private(&at))
-        pages_mark_written(vm, at.a, at.page);
+    if (!e && pages_find(vm, page, &at, &why)) {
+        if (at.a->foreign)
+            return foreign_bytes(&vm->foreign, page, offset);
+        if (!view_entry(vm, &at, &e))
+            return NULL;
+    }
+    *offset = (uint64_t)pte_frame(e) * FRAME_SIZE;
+    return frames_bytes(&vm->frames, pte_frame(e));
+}
+
+/* Write into a page that is ready for it. */
+static void write_page(struct vm *vm, gva_t addr, const uint8_t *src, size_t len)
+{
+    uint64_t offset = 0;
+    uint8_t *bytes = ready_page(vm, page_down(addr), &offset);
+
+    assert(bytes);
+    if (!bytes)
+        return;
+    memcpy(bytes + addr % VM_PAGE_SIZE, src, len);
+    space_bytes_changed(vm, page_down(offset));
+}
+
+static void write_pages(struct vm *vm, gva_t addr, const uint8_t *src, size_t len)
+{
+    for (size_t done = 0; done < len;) {
+        size_t part = pages_within(addr + done, len - done);
+
+        write_page(vm, addr + done, src + done, part);
+        done += part;
+    }
 }
 
 bool vm_debug_write(struct vm *vm, gva_t addr, const void *src, size_t len)
 {
-    const uint8_t *from = src;
-    size_t marks;
+    size_t parts;
 
     if (!len)
         return true;
-    if (!is_committed(vm, addr, len, &marks) || !pool_reserve(&vm->run_pool, 2 * marks))
+    if (!is_committed(vm, addr, len, &parts) || !reserve_parts(vm, parts))
         return false;
     for (gva_t page = page_down(addr); page < addr + len; page += VM_PAGE_SIZE) {
         if (!own_page(vm, page))
             return false;
     }
-    for (size_t done = 0; done < len;) {
-        size_t part = pages_within(addr + done, len - done);
-
-        write_page(vm, addr + done, from + done, part);
-        done += part;
-    }
-    if (marks)
+    if (parts > frames_room(&vm->frames))
+        return false;
+    write_pages(vm, addr, src, len);
+    if (parts)
         space_changed(vm);
     return true;
 }
@@ -133,6 +205,7 @@ bool vm_debug_write(struct vm *vm, gva_t addr, const void *src, size_t len)
 /* Touch one page as the kernel would: a guard is used up (G09), sharing is broken, a write is recorded. */
 static nt_status touch_as_kernel(struct vm *vm, gva_t page, enum vm_access want)
 {
+    uint64_t layout = vm->layout;
     struct vm_fill fill;
     bool shared = false;
     enum vm_fault fault;
@@ -145,8 +218,8 @@ static nt_status touch_as_kernel(struct vm *vm, gva_t page, enum vm_access want)
     if (fault == VM_FAULT_NOMEM)
         return STATUS_NO_MEMORY;
     if (fault)
-        return STATUS_ACCESS_VIOLATION;
-    if (shared && want == VM_WRITE) /* the page has another frame now */
+        return fault == VM_FAULT_IN_PAGE ? STATUS_IN_PAGE_ERROR : STATUS_ACCESS_VIOLATION;
+    if (want == VM_WRITE && (shared || vm->layout != layout)) /* the page has another frame now */
         space_revoke(vm, (struct range){page, page + VM_PAGE_SIZE});
     return STATUS_SUCCESS;
 }
@@ -172,26 +245,16 @@ nt_status vm_read(struct vm *vm, gva_t addr, void *dst, size_t len)
 {
     nt_status st = vm_probe(vm, addr, len, VM_READ);
 
-    if (st == STATUS_SUCCESS && len)
-        read_run(vm, addr, dst, len);
-    return st;
+    if (st != STATUS_SUCCESS)
+        return st;
+    return vm_debug_read(vm, addr, dst, len) == len ? STATUS_SUCCESS : STATUS_IN_PAGE_ERROR;
 }
 
 nt_status vm_write(struct vm *vm, gva_t addr, const void *src, size_t len)
 {
-    const uint8_t *from = src;
     nt_status st = vm_probe(vm, addr, len, VM_WRITE);
 
-    if (st != STATUS_SUCCESS)
-        return st;
-    for (size_t done = 0; done < len;) {
-        size_t part = pages_within(addr + done, len - done);
-        bool shared;
-        pte_t e = pt_get(&vm->pages, page_number(addr + done), &shared);
-
-        memcpy(pages_bytes(vm, e, addr + done), from + done, part);
-        space_frame_changed(vm, pte_frame(e));
-        done += part;
-    }
-    return STATUS_SUCCESS;
+    if (st == STATUS_SUCCESS)
+        write_pages(vm, addr, src, len);
+    return st;
 }

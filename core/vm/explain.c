@@ -1,20 +1,32 @@
 /* What a refused access ran into, in a user's words. */
-#include "vm/space.h"
+#include "vm/section.h"
 #include "winstub/buf.h"
 
 #define NEAR (UINT64_C(1) << 20) /* allocations farther away explain nothing */
 
-static const char *type_name(const struct allocation *a)
+static bool is_device(const struct vm *vm, const struct allocation *a)
 {
-    return a->type == MEM_IMAGE ? "image" : "private allocation";
+    return foreign_is_device(foreigns_find(&vm->foreign, a->base)->memory);
+}
+
+static const char *type_name(const struct vm *vm, const struct allocation *a)
+{
+    if (a->foreign)
+        return is_device(vm, a) ? "device" : "lent memory";
+    if (!a->view)
+        return "private allocation";
+    if (a->type == MEM_IMAGE)
+        return "image";
+    return view_has_file(a->view) ? "file view" : "pagefile view";
 }
 
 /* "private allocation 0x20000 (heap)"; run may be NULL. */
-static void name_allocation(const struct allocation *a, const struct run *run, struct buf *out)
+static void name_allocation(const struct vm *vm, const struct allocation *a, const struct run *run,
+                            struct buf *out)
 {
     const struct label *label = run && run->label ? run->label : a->label;
 
-    buf_printf(out, "%s 0x%" PRIx64, type_name(a), a->base);
+    buf_printf(out, "%s 0x%" PRIx64, type_name(vm, a), a->base);
     if (label)
         buf_printf(out, " (%s)", label_text(label));
 }
@@ -30,24 +42,28 @@ static void explain_free(const struct vm *vm, gva_t addr, struct buf *out)
         buf_printf(out, "free, 0x%" PRIx64 " above the null pointer", addr);
     } else if (past < NEAR && past <= before) {
         buf_printf(out, "free, 0x%" PRIx64 " past the end of ", past);
-        name_allocation(below, NULL, out);
+        name_allocation(vm, below, NULL, out);
     } else if (before < NEAR) {
         buf_printf(out, "free, 0x%" PRIx64 " before the start of ", before);
-        name_allocation(above, NULL, out);
+        name_allocation(vm, above, NULL, out);
     } else {
         buf_text(out, "free, with no allocation near");
     }
 }
 
 /* What stands in the way on a committed page, up to the name of its allocation. */
-static const char *obstacle(const struct vm *vm, uint32_t protect, enum vm_access access)
+static const char *obstacle(const struct vm *vm, const struct allocation *a, uint32_t protect,
+                            enum vm_access access)
 {
+    bool device = a->foreign && is_device(vm, a);
     unsigned allowed = protection_access(protect, vm->dep);
 
     if (protect & PAGE_GUARD)
         return "a guard page of ";
     if (!allowed)
         return "a page without access in ";
+    if (device && (allowed & access || access == VM_EXEC))
+        return access == VM_EXEC ? "not for code, being " : "a register of ";
     if (allowed & access || (access == VM_WRITE && protection_is_copy(protect)))
         return "accessible memory in ";
     return access == VM_WRITE ? "read-only memory in " : "memory that is not executable in ";
@@ -69,6 +85,6 @@ void vm_explain(const struct vm *vm, gva_t addr, enum vm_access access, struct b
     }
     run = runs_find(&a->runs, addr);
     buf_text(out,
-             run->protect ? obstacle(vm, run->protect, access) : "reserved, not committed, in ");
-    name_allocation(a, run, out);
+             run->protect ? obstacle(vm, a, run->protect, access) : "reserved, not committed, in ");
+    name_allocation(vm, a, run, out);
 }

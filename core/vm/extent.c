@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "vm/space.h"
+#include "vm/section.h"
 
 /* The last byte of a range that is not empty and may run past 2^64. */
 static gva_t last_of(gva_t addr, uint64_t size)
@@ -76,6 +76,8 @@ enum vm_kind vm_kind_at(const struct vm *vm, gva_t addr)
     case MEM_PRIVATE:
         return VM_KIND_PRIVATE;
     case MEM_MAPPED:
+        if (r.device || r.lent)
+            return r.device ? VM_KIND_DEVICE : VM_KIND_LENT;
         return *r.path ? VM_KIND_FILE_VIEW : VM_KIND_PAGEFILE_VIEW;
     case MEM_IMAGE:
         return VM_KIND_IMAGE;
@@ -97,6 +99,10 @@ const char *vm_kind_text(enum vm_kind kind)
         return "file view";
     case VM_KIND_IMAGE:
         return "image";
+    case VM_KIND_DEVICE:
+        return "device";
+    case VM_KIND_LENT:
+        return "lent";
     }
     return "unknown";
 }
@@ -183,9 +189,10 @@ static const char *last_part(const char *path)
 bool vm_find_module(const struct vm *vm, const char *file_name, gva_t from, struct vm_extent *out)
 {
     for (const struct allocation *a = first_from(vm, from); a; a = next_of(vm, a)) {
-        const char *name = label_text(a->path ? a->path : a->label);
+        const char *path = view_path(a->view);
+        const char *name = *path ? path : label_text(a->label);
 
-        if (a->type == MEM_PRIVATE || strcasecmp(last_part(name), file_name) != 0)
+        if (!a->view || strcasecmp(last_part(name), file_name) != 0)
             continue;
         *out = extent_of(vm, a);
         return true;

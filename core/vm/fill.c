@@ -29,24 +29,17 @@ static void answer(const struct vm *vm, pte_t e, bool shared, struct vm_fill *ou
     out->access = shared || e & PTE_WATCH ? access & ~(unsigned)VM_WRITE : access;
 }
 
-/* A write is about to happen that has consequences for the layout or the records: let them happen. */
+/* A watched page is about to be written: record it. */
 static bool note_write(struct vm *vm, gva_t page, pte_t *e)
 {
     struct allocation *a = allocs_find(&vm->allocs, page);
-    struct range r = {page, page + VM_PAGE_SIZE};
 
-    if (space_prepare(vm, r, false) != STATUS_SUCCESS)
+    if (!pt_own(&vm->pages, page_number(page), page_number(page) + 1, false))
         return false;
-    if (*e & PTE_WATCH) {
-        pageset_set(a->writes, page, true);
-        space_forget_saved(vm);
-        pt_change(&vm->pages, page_number(page), page_number(page) + 1, PTE_WATCH, 0);
-    }
-    if (protection_is_copy(pte_protect(*e))) {
-        pages_mark_written(vm, a, page);
-        space_changed(vm);
-    }
-    *e = pte_make(pte_frame(*e), protection_after_write(pte_protect(*e)));
+    pageset_set(a->writes, page, true);
+    space_forget_saved(vm);
+    pt_change(&vm->pages, page_number(page), page_number(page) + 1, PTE_WATCH, 0);
+    *e &= ~(pte_t)PTE_WATCH;
     return true;
 }
 
@@ -54,17 +47,61 @@ static bool note_write(struct vm *vm, gva_t page, pte_t *e)
 static enum vm_fault fill_present(struct vm *vm, gva_t page, enum vm_access want, pte_t e,
                                   bool shared, struct vm_fill *out)
 {
-    bool noted = !(e & PTE_WATCH) && !protection_is_copy(pte_protect(e));
-
     if (want == VM_WRITE && shared) {
         if (!pages_unshare(vm, page, &e))
             return VM_FAULT_NOMEM;
         shared = false;
     }
-    if (want == VM_WRITE && !noted && !note_write(vm, page, &e))
+    if (want == VM_WRITE && e & PTE_WATCH && !note_write(vm, page, &e))
         return VM_FAULT_NOMEM;
     answer(vm, e, shared, out);
     return VM_FAULT_NONE;
+}
+
+/* An allowed access to memory that is not the vm's. */
+static enum vm_fault fill_foreign(const struct vm *vm, const struct place *at, enum vm_access want,
+                                  struct vm_fill *out)
+{
+    uint64_t offset;
+
+    if (!foreign_bytes(&vm->foreign, at->page, &offset))
+        return want == VM_EXEC ? VM_FAULT_NOEXEC : VM_FAULT_DEVICE;
+    *out = (struct vm_fill){offset, protection_access(at->run->protect, vm->dep)};
+    return VM_FAULT_NONE;
+}
+
+/* An allowed write that makes a page of a view private. */
+static enum vm_fault fill_part(struct vm *vm, const struct place *at, struct vm_fill *out)
+{
+    const struct view *v = at->a->view;
+    frame_t from;
+    enum vm_fault fault = section_look(v->section, view_page(v, at->page), &from);
+    pte_t e;
+
+    if (fault)
+        return fault;
+    if (!pages_part(vm, at, from, &e))
+        return VM_FAULT_NOMEM;
+    space_changed(vm);
+    answer(vm, e, false, out);
+    return VM_FAULT_NONE;
+}
+
+/* An allowed access to a page that a view shows of its section. */
+static enum vm_fault fill_view(struct vm *vm, const struct place *at, enum vm_access want,
+                               struct vm_fill *out)
+{
+    const struct view *v = at->a->view;
+    enum vm_fault fault;
+    pte_t e;
+
+    if (want == VM_WRITE && pages_part_on_write(at))
+        return fill_part(vm, at, out);
+    fault = section_touch(v->section, view_page(v, at->page), want == VM_WRITE, &e);
+    if (!fault)
+        answer(vm, pte_make(pte_frame(e), at->run->protect | ((uint32_t)e & PTE_WATCH)), false,
+               out);
+    return fault;
 }
 
 enum vm_fault vm_fill(struct vm *vm, gva_t page, enum vm_access want, struct vm_fill *out)
@@ -86,6 +123,10 @@ enum vm_fault vm_fill(struct vm *vm, gva_t page, enum vm_access want, struct vm_
     fault = refusal(vm, at.run->protect, want);
     if (fault)
         return fault;
+    if (at.a->foreign)
+        return fill_foreign(vm, &at, want, out);
+    if (at.a->view)
+        return fill_view(vm, &at, want, out);
     if (!pages_touch(vm, &at, &e))
         return VM_FAULT_NOMEM;
     return fill_present(vm, page, want, e, false, out);

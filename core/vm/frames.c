@@ -91,6 +91,11 @@ static bool take_free(struct frames *f, frame_t *out, bool *dirty)
     return true;
 }
 
+uint32_t frames_room(const struct frames *f)
+{
+    return f->limit - f->in_use;
+}
+
 static void put_in_use(struct frames *f, frame_t frame)
 {
     f->state[frame] = 1;

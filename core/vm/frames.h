@@ -41,6 +41,9 @@ struct frames {
 MUST_USE enum err frames_init(struct frames *f, uint64_t arena_size);
 void frames_fini(struct frames *f); /* also after a failed init, or of a zeroed struct */
 
+/* How many frames can still be had. */
+uint32_t frames_room(const struct frames *f);
+
 /* A zeroed frame with one reference; false when the arena is full. */
 MUST_USE bool frames_new(struct frames *f, frame_t *out);
 /* A frame with the bytes of another and one reference; false when the arena is full. */

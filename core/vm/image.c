@@ -1,10 +1,11 @@
 /*
- * Image views: a laid-out PE as the guest sees it right after mapping. What is in the bytes and which
+ * Image sections: a laid-out PE as every view shows it right after mapping. What is in the bytes and which
  * protections follow from it is decided by core/image. NT-MEMORY-RULES M16, M24..M27.
  */
+#include <stdlib.h>
 #include <string.h>
 
-#include "vm/space.h"
+#include "vm/section.h"
 #include "winstub/log.h"
 
 static bool run_fits(const struct vm_image_run *run, uint64_t from, uint64_t size)
@@ -18,20 +19,13 @@ static nt_status check(const struct vm *vm, const struct vm_image *image)
 {
     uint64_t from = 0;
 
-    if (image->base % VM_GRANULARITY)
-        return STATUS_MAPPED_ALIGNMENT;
-    if (image->base < VM_LOWEST || image->base >= vm->allocs.limit || !image->size ||
-        image->size > vm->allocs.limit - image->base)
+    if (!image->size || image->size > vm->allocs.limit)
         return STATUS_INVALID_PARAMETER;
     for (size_t i = 0; i < image->run_count; i++) {
         if (!run_fits(&image->runs[i], from, page_up(image->size)))
             return STATUS_INVALID_PARAMETER;
         from = image->runs[i].offset + image->runs[i].size;
     }
-    if (!allocs_is_free(&vm->allocs, image->base, page_up(image->base + image->size)))
-        return STATUS_CONFLICTING_ADDRESSES;
-    if (page_up(image->size) > vm->commit_limit - vm->committed)
-        return STATUS_COMMITMENT_LIMIT;
     return STATUS_SUCCESS;
 }
 
@@ -40,95 +34,80 @@ static bool all_zero(const uint8_t *bytes, size_t len)
     return !len || (bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0);
 }
 
-/* Give one page of the image its bytes; its protection comes later. */
-static bool fill_page(struct vm *vm, gva_t page, const uint8_t *bytes, size_t len)
+/* Give one page its bytes. False when memory is short. */
+static bool fill_page(struct vm_section *s, uint64_t page, const uint8_t *bytes, size_t len)
 {
-    frame_t frame;
+    pte_t e;
 
     if (all_zero(bytes, len))
         return true;
-    if (!frames_new(&vm->frames, &frame))
+    if (section_touch(s, page, false, &e))
         return false;
-    memcpy(frames_bytes(&vm->frames, frame), bytes, len);
-    if (pt_put(&vm->pages, page_number(page), pte_make(frame, PAGE_NOACCESS)))
-        return true;
-    frames_unref(&vm->frames, frame);
-    return false;
+    memcpy(frames_bytes(&s->vm->frames, pte_frame(e)), bytes, len);
+    return true;
 }
 
-static bool fill_pages(struct vm *vm, const struct vm_image *image)
+static bool fill_pages(struct vm_section *s, const struct vm_image *image)
 {
     for (uint64_t at = 0; at < image->size; at += VM_PAGE_SIZE) {
         uint64_t left = image->size - at;
         size_t len = left < VM_PAGE_SIZE ? (size_t)left : VM_PAGE_SIZE;
 
-        if (!fill_page(vm, image->base + at, image->bytes + at, len))
+        if (!fill_page(s, page_number(at), image->bytes + at, len))
             return false;
     }
     return true;
 }
 
-/* Cut out one run and name it. The pool has objects for two cuts. */
-static bool set_run(struct vm *vm, struct allocation *a, const struct vm_image_run *from)
+static bool copy_runs(struct vm_section *s, const struct vm_image *image)
 {
-    gva_t start = a->base + from->offset;
-    struct range r = {start, start + from->size};
-    struct label *label;
-    struct run *run;
-
-    if (!label_new(from->label, &label))
+    s->parts = calloc(image->run_count + 1, sizeof *s->parts);
+    if (!s->parts)
         return false;
-    run = space_cut(vm, a, runs_find(&a->runs, start), r);
-    run->label = label;
-    run->protect = protection_for_page(from->protect, a->protect);
-    return true;
-}
+    for (; s->part_count < image->run_count; s->part_count++) {
+        const struct vm_image_run *run = &image->runs[s->part_count];
+        struct image_part *part = &s->parts[s->part_count];
 
-static bool set_runs(struct vm *vm, struct allocation *a, const struct vm_image *image)
-{
-    runs_first(&a->runs)->protect = PAGE_NOACCESS;
-    for (size_t i = 0; i < image->run_count; i++) {
-        if (!pool_reserve(&vm->run_pool, 2) || !set_run(vm, a, &image->runs[i]))
+        part->start = run->offset;
+        part->end = run->offset + run->size;
+        part->protect = protection_for_page(run->protect, PAGE_EXECUTE_WRITECOPY);
+        s->writable |= (part->protect & (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)) != 0;
+        if (!label_new(run->label, &part->label))
             return false;
     }
-    runs_join(&a->runs, &vm->run_pool, runs_first(&a->runs), a->end);
     return true;
 }
 
-static nt_status map(struct vm *vm, const struct vm_image *image)
+nt_status vm_section_new_image(struct vm *vm, const struct vm_image *image, struct vm_section **out)
 {
-    struct range r = {image->base, page_up(image->base + image->size)};
-    struct allocation *a = space_new_allocation(vm, r, image->label, image->path);
+    nt_status st = check(vm, image);
+    struct vm_section *s = NULL;
 
-    if (!a)
-        return STATUS_NO_MEMORY;
-    a->type = MEM_IMAGE;
-    a->protect = PAGE_EXECUTE_WRITECOPY;
-    if (!set_runs(vm, a, image) || space_prepare(vm, r, true) != STATUS_SUCCESS) {
-        space_discard(vm, a);
-        return STATUS_NO_MEMORY;
+    if (st == STATUS_SUCCESS) {
+        s = section_make(vm, page_up(image->size), MEM_IMAGE, image->path);
+        st = s && copy_runs(s, image) && fill_pages(s, image) ? STATUS_SUCCESS : STATUS_NO_MEMORY;
     }
-    if (!fill_pages(vm, image)) {
-        pt_clear(&vm->pages, page_number(r.start), page_number(r.end));
-        space_discard(vm, a);
-        return STATUS_NO_MEMORY;
-    }
-    for (const struct run *run = runs_first(&a->runs); run; run = run_next(run))
-        pt_change(&vm->pages, page_number(run_start(run)), page_number(run->end), PTE_PROTECT,
-                  run->protect);
-    space_enter(vm, a);
-    return STATUS_SUCCESS;
+    LOG(vm, "new section of image %s, 0x%" PRIx64 " bytes -> %s", image->path ? image->path : "",
+        image->size, nt_text(st));
+    if (st == STATUS_SUCCESS)
+        *out = s;
+    else
+        vm_section_unref(s);
+    return st;
 }
 
 nt_status vm_map_image(struct vm *vm, const struct vm_image *image)
 {
-    nt_status st = check(vm, image);
+    struct vm_view_request req = {.base = image->base, .label = image->label};
+    struct vm_section *s;
+    nt_status st;
 
-    if (st == STATUS_SUCCESS)
-        st = map(vm, image);
-    LOG(vm, "map image %s at 0x%" PRIx64 "+0x%" PRIx64 " -> %s", image->label ? image->label : "",
-        image->base, image->size, nt_text(st));
-    if (st == STATUS_SUCCESS)
-        space_changed(vm);
+    if (!image->base)
+        return STATUS_INVALID_PARAMETER;
+    st = vm_section_new_image(vm, image, &s);
+    if (st != STATUS_SUCCESS)
+        return st;
+    st = vm_section_map(s, &req, NULL, NULL);
+    vm_section_unref(s);
     return st;
 }

@@ -57,14 +57,54 @@ bool pages_unshare(struct vm *vm, gva_t page, pte_t *e)
     return true;
 }
 
-void pages_mark_written(struct vm *vm, struct allocation *a, gva_t page)
+bool pages_part_on_write(const struct place *at)
 {
-    struct range r = {page, page + VM_PAGE_SIZE};
-    struct run *run = space_cut(vm, a, runs_find(&a->runs, page), r);
+    return at->a->view && !at->run->written && !view_shares_writes(at->a->view, at->run);
+}
+
+/* The page is private from now on. Two run objects are spare, and its entry is this table's own. */
+static void mark_written(struct vm *vm, const struct place *at)
+{
+    struct range r = {at->page, at->page + VM_PAGE_SIZE};
+    struct run *run = space_cut(vm, at->a, at->run, r);
 
     run->written = true;
     space_set_protect(vm, run, protection_after_write(run->protect));
-    space_join(vm, a, run, r);
+    space_join(vm, at->a, run, r);
+}
+
+bool pages_part(struct vm *vm, const struct place *at, frame_t from, pte_t *out)
+{
+    uint32_t protect = at->run->protect;
+    frame_t frame;
+    bool made;
+
+    if (!pool_reserve(&vm->run_pool, 2))
+        return false;
+    made = from == FRAME_NONE ? frames_new(&vm->frames, &frame)
+                              : frames_copy(&vm->frames, from, &frame);
+    if (!made || !enter(vm, at->page, pte_make(frame, protect)))
+        return false;
+    mark_written(vm, at);
+    *out = pte_make(frame, protection_after_write(protect));
+    return true;
+}
+
+bool pages_shown(const struct vm *vm, const struct allocation *a, gva_t page, const uint8_t **bytes)
+{
+    bool shared;
+    pte_t e = pt_get(&vm->pages, page_number(page), &shared);
+    frame_t frame = e ? pte_frame(e) : FRAME_NONE;
+    uint64_t offset;
+
+    if (a->foreign) {
+        *bytes = foreign_bytes(&vm->foreign, page, &offset);
+        return *bytes;
+    }
+    if (!e && a->view && section_look(a->view->section, view_page(a->view, page), &frame))
+        return false;
+    *bytes = frame == FRAME_NONE ? NULL : frames_bytes(&vm->frames, frame);
+    return true;
 }
 
 size_t pages_within(gva_t addr, size_t len)
@@ -72,9 +112,4 @@ size_t pages_within(gva_t addr, size_t len)
     size_t room = VM_PAGE_SIZE - (size_t)(addr % VM_PAGE_SIZE);
 
     return len < room ? len : room;
-}
-
-uint8_t *pages_bytes(const struct vm *vm, pte_t e, gva_t addr)
-{
-    return frames_bytes(&vm->frames, pte_frame(e)) + addr % VM_PAGE_SIZE;
 }

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "vm/space.h"
+#include "vm/section.h"
 
 /* A committed page: whose it is. */
 struct place {
@@ -26,16 +26,23 @@ MUST_USE bool pages_touch(struct vm *vm, const struct place *at, pte_t *out);
 /* Give a page whose frame is shared a copy of its own. False, nothing changed: out of frames or nodes. */
 MUST_USE bool pages_unshare(struct vm *vm, gva_t page, pte_t *e);
 
+/* Does a write to this page of a view make it private? */
+bool pages_part_on_write(const struct place *at);
+
 /*
- * The page of a view is private from now on: WRITECOPY becomes what a write makes of it (M24). Two run
- * objects are spare, and the entry, if there is one, is this table's own.
+ * Make a page of a view, whose bytes are those of a section's frame (FRAME_NONE: zeros), private: it has an entry of its
+ * own and shows what a write makes of its protection (M24). at->run ends. False, nothing changed: out of memory.
  */
-void pages_mark_written(struct vm *vm, struct allocation *a, gva_t page);
+MUST_USE bool pages_part(struct vm *vm, const struct place *at, frame_t from, pte_t *out);
+
+/*
+ * The bytes that a committed page of a shows, in the host; NULL: zeros. Pages of files are read at the first time.
+ * False: that cannot be done, or the page is a device's.
+ */
+MUST_USE bool pages_shown(const struct vm *vm, const struct allocation *a, gva_t page,
+                          const uint8_t **bytes);
 
 /* The part of [addr, addr + len) that lies in addr's page. */
 size_t pages_within(gva_t addr, size_t len);
-
-/* The host's view of the byte at addr, whose page has this entry. */
-uint8_t *pages_bytes(const struct vm *vm, pte_t e, gva_t addr);
 
 #endif

@@ -50,6 +50,20 @@ void pageset_unref(struct pageset *s)
         free(s);
 }
 
+bool pageset_own(struct pageset **s)
+{
+    struct pageset *own;
+
+    if ((*s)->refs == 1)
+        return true;
+    own = pageset_copy(*s);
+    if (!own)
+        return false;
+    pageset_unref(*s);
+    *s = own;
+    return true;
+}
+
 bool pageset_has(const struct pageset *s, gva_t addr)
 {
     uint64_t page = (addr - s->start) / VM_PAGE_SIZE;

@@ -18,6 +18,8 @@ struct pageset *pageset_new(gva_t start, gva_t end);
 struct pageset *pageset_copy(const struct pageset *s);
 struct pageset *pageset_ref(struct pageset *s); /* returns s; takes NULL */
 void pageset_unref(struct pageset *s);          /* takes NULL */
+/* Let *s, of which the caller has one reference, be nobody else's, for a change. False when the host is out of memory. */
+bool pageset_own(struct pageset **s);
 
 bool pageset_has(const struct pageset *s, gva_t addr);
 void pageset_set(struct pageset *s, gva_t addr, bool in);

@@ -1,7 +1,7 @@
 /* Walking over committed memory in place; see peek.h. */
 #include "vm/peek.h"
 
-#include "vm/space.h"
+#include "vm/pages.h"
 
 void peek_init(struct peek *p, const struct vm *vm, gva_t start, gva_t end)
 {
@@ -18,7 +18,8 @@ static bool find_committed(struct peek *p)
 
         if (vm_query(p->vm, p->at, &r) != STATUS_SUCCESS)
             return false;
-        if (r.state == MEM_COMMIT) {
+        if (r.state == MEM_COMMIT && !r.device) {
+            p->a = allocs_find(&p->vm->allocs, p->at);
             p->committed = r.base + r.size < p->end ? r.base + r.size : p->end;
             return true;
         }
@@ -41,26 +42,54 @@ static uint64_t end_of_row(const struct vm *vm, uint64_t first, frame_t frame, u
     return page;
 }
 
-bool peek_next(struct peek *p)
+/* The page behind those of private memory, from first on, that lie together. *bytes: where; NULL: nowhere. */
+static uint64_t end_of_private(const struct vm *vm, uint64_t first, uint64_t end,
+                               const uint8_t **bytes)
 {
-    uint64_t first, page, end;
-    gva_t stop;
+    uint64_t page = first;
     pte_t e;
 
-    if (p->at >= p->committed && !find_committed(p))
-        return false;
-    first = page = page_number(p->at);
-    end = page_number(page_up(p->committed));
-    p->bytes = NULL;
-    if (!pt_next(&p->vm->pages, &page, end, &e)) {
-        page = end;
-    } else if (page == first) {
-        p->bytes = frames_bytes(&p->vm->frames, pte_frame(e)) + p->at % VM_PAGE_SIZE;
-        page = end_of_row(p->vm, first, pte_frame(e), end);
-    }
-    stop = page * VM_PAGE_SIZE < p->committed ? page * VM_PAGE_SIZE : p->committed;
-    p->addr = p->at;
-    p->len = (size_t)(stop - p->at);
-    p->at = stop;
+    *bytes = NULL;
+    if (!pt_next(&vm->pages, &page, end, &e))
+        return end;
+    if (page > first)
+        return page;
+    *bytes = frames_bytes(&vm->frames, pte_frame(e));
+    return end_of_row(vm, first, pte_frame(e), end);
+}
+
+/* The same for other memory; at least one page. *shown: false if that one cannot be read. */
+static uint64_t end_of_shown(const struct peek *p, uint64_t first, uint64_t end,
+                             const uint8_t **bytes, bool *shown)
+{
+    uint64_t page = first + 1;
+    const uint8_t *next;
+
+    *shown = pages_shown(p->vm, p->a, first * VM_PAGE_SIZE, bytes);
+    while (*shown && page < end && pages_shown(p->vm, p->a, page * VM_PAGE_SIZE, &next) &&
+           next == (*bytes ? *bytes + (page - first) * VM_PAGE_SIZE : NULL))
+        page++;
+    return page;
+}
+
+bool peek_next(struct peek *p)
+{
+    bool shown = true;
+
+    do {
+        uint64_t first, end, stop;
+
+        if (p->at >= p->committed && !find_committed(p))
+            return false;
+        first = page_number(p->at);
+        end = page_number(page_up(p->committed));
+        stop = p->a->type == MEM_PRIVATE ? end_of_private(p->vm, first, end, &p->bytes)
+                                         : end_of_shown(p, first, end, &p->bytes, &shown);
+        p->addr = p->at;
+        p->at = stop * VM_PAGE_SIZE < p->committed ? stop * VM_PAGE_SIZE : p->committed;
+    } while (!shown);
+    p->len = (size_t)(p->at - p->addr);
+    if (p->bytes)
+        p->bytes += p->addr % VM_PAGE_SIZE;
     return true;
 }

@@ -2,16 +2,6 @@
 #include "vm/space.h"
 #include "winstub/log.h"
 
-/* What a run of a shows after a protect with `wanted`: views keep "not yet written" visible (M25, M27). */
-static uint32_t shown(const struct allocation *a, const struct run *run, uint32_t wanted)
-{
-    uint32_t value = protection_for_page(wanted, a->protect);
-
-    if (a->type != MEM_IMAGE)
-        return value;
-    return run->written ? protection_after_write(value) : protection_before_write(value);
-}
-
 static nt_status check(const struct vm *vm, gva_t base, uint64_t size, uint32_t protect,
                        const uint32_t *old)
 {
@@ -30,22 +20,20 @@ static nt_status protect_range(struct vm *vm, struct range r, uint32_t protect, 
 {
     struct allocation *a = allocs_find(&vm->allocs, r.start);
     struct run *at;
-    struct run *first;
 
     if (!a || r.end > a->end)
         return STATUS_CONFLICTING_ADDRESSES;
-    if (a->type == MEM_PRIVATE && protection_is_copy(protect))
+    if ((a->type == MEM_PRIVATE || a->foreign) && protection_is_copy(protect))
         return STATUS_INVALID_PARAMETER_4;
+    if (a->view && a->type == MEM_MAPPED && !protection_fits(protect, a->protect))
+        return STATUS_SECTION_PROTECTION;
     at = runs_find(&a->runs, r.start);
     if (space_committed(at, r) != r.end - r.start)
         return STATUS_NOT_COMMITTED;
     if (space_prepare(vm, r, false) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
     *old = at->protect;
-    first = space_cut(vm, a, at, r);
-    for (struct run *run = first; run && run_start(run) < r.end; run = run_next(run))
-        space_set_protect(vm, run, shown(a, run, protect));
-    space_join(vm, a, first, r);
+    space_protect(vm, a, at, r, protect);
     return STATUS_SUCCESS;
 }
 

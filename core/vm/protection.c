@@ -11,22 +11,31 @@
 #define PROTECT_EXECUTE                                                                            \
     (PAGE_EXECUTE | PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY)
 
-/* x86 has no page that executes but cannot be read. WRITECOPY does not hold VM_WRITE: the first write asks. */
+#define FITS_READ    (PAGE_NOACCESS | PAGE_READONLY | PAGE_WRITECOPY)
+#define FITS_EXECUTE (FITS_READ | PAGE_EXECUTE | PAGE_EXECUTE_READ | PAGE_EXECUTE_WRITECOPY)
+
+/*
+ * x86 has no page that executes but cannot be read. WRITECOPY does not hold VM_WRITE: the first write asks. fits:
+ * the bases that a view of such a section, or a page of such a view, may have (NT's MmCompatibleProtectionMask).
+ */
 static const struct {
     uint32_t base;
     unsigned access;
     uint32_t after_write;
     uint32_t before_write;
+    uint32_t fits;
 } bases[] = {
-    {PAGE_NOACCESS, 0, PAGE_NOACCESS, PAGE_NOACCESS},
-    {PAGE_READONLY, VM_READ, PAGE_READONLY, PAGE_READONLY},
-    {PAGE_READWRITE, VM_READ | VM_WRITE, PAGE_READWRITE, PAGE_WRITECOPY},
-    {PAGE_WRITECOPY, VM_READ, PAGE_READWRITE, PAGE_WRITECOPY},
-    {PAGE_EXECUTE, VM_READ | VM_EXEC, PAGE_EXECUTE, PAGE_EXECUTE},
-    {PAGE_EXECUTE_READ, VM_READ | VM_EXEC, PAGE_EXECUTE_READ, PAGE_EXECUTE_READ},
+    {PAGE_NOACCESS, 0, PAGE_NOACCESS, PAGE_NOACCESS, PAGE_NOACCESS},
+    {PAGE_READONLY, VM_READ, PAGE_READONLY, PAGE_READONLY, FITS_READ},
+    {PAGE_READWRITE, VM_READ | VM_WRITE, PAGE_READWRITE, PAGE_WRITECOPY,
+     FITS_READ | PAGE_READWRITE},
+    {PAGE_WRITECOPY, VM_READ, PAGE_READWRITE, PAGE_WRITECOPY, FITS_READ},
+    {PAGE_EXECUTE, VM_READ | VM_EXEC, PAGE_EXECUTE, PAGE_EXECUTE, PAGE_NOACCESS | PAGE_EXECUTE},
+    {PAGE_EXECUTE_READ, VM_READ | VM_EXEC, PAGE_EXECUTE_READ, PAGE_EXECUTE_READ, FITS_EXECUTE},
     {PAGE_EXECUTE_READWRITE, VM_READ | VM_WRITE | VM_EXEC, PAGE_EXECUTE_READWRITE,
-     PAGE_EXECUTE_WRITECOPY},
-    {PAGE_EXECUTE_WRITECOPY, VM_READ | VM_EXEC, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY},
+     PAGE_EXECUTE_WRITECOPY, FITS_EXECUTE | PAGE_READWRITE | PAGE_EXECUTE_READWRITE},
+    {PAGE_EXECUTE_WRITECOPY, VM_READ | VM_EXEC, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY,
+     FITS_EXECUTE},
 };
 #define BASE_COUNT (sizeof bases / sizeof *bases)
 
@@ -48,6 +57,13 @@ uint32_t protection_value(uint32_t protect)
 bool protection_is_copy(uint32_t protect)
 {
     return protect & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY);
+}
+
+bool protection_fits(uint32_t wanted, uint32_t allowed)
+{
+    size_t i = base_index(allowed);
+
+    return i < BASE_COUNT && bases[i].fits & wanted & PROTECT_BASE;
 }
 
 static bool modifiers_valid(uint32_t protect)

@@ -23,6 +23,9 @@ bool protection_valid(uint32_t protect, bool for_new);
 /* PAGE_WRITECOPY or PAGE_EXECUTE_WRITECOPY: for views only (A32, P03). */
 bool protection_is_copy(uint32_t protect);
 
+/* May a view that was mapped as `allowed`, or of a section made so, show `wanted` (M22, M23)? */
+bool protection_fits(uint32_t wanted, uint32_t allowed);
+
 /* vm_access bits that a committed page with this value allows; none while it is a guard page. */
 unsigned protection_access(uint32_t protect, bool dep);
 

@@ -1,5 +1,5 @@
 /* NtQueryVirtualMemory and the names in a map. NT-MEMORY-RULES Q01..Q13. */
-#include "vm/space.h"
+#include "vm/section.h"
 
 static void describe_free(const struct vm *vm, gva_t page, struct vm_region *out)
 {
@@ -51,8 +51,10 @@ nt_status vm_query(const struct vm *vm, gva_t addr, struct vm_region *out)
         .state = run->protect ? MEM_COMMIT : MEM_RESERVE,
         .protect = run->protect,
         .type = a->type,
+        .device = a->foreign && foreign_is_device(foreigns_find(&vm->foreign, addr)->memory),
+        .lent = a->foreign && !foreign_is_device(foreigns_find(&vm->foreign, addr)->memory),
         .label = label_text(run->label ? run->label : a->label),
-        .path = label_text(a->path),
+        .path = view_path(a->view),
     };
     return STATUS_SUCCESS;
 }

@@ -55,7 +55,6 @@ static struct allocation *split_tail(struct vm *vm, struct allocation *a, struct
     *tail = *a;
     tail->base = run_start(first);
     label_ref(tail->label);
-    label_ref(tail->path);
     pageset_ref(tail->writes);
     runs_move_tail(&a->runs, first, &tail->runs);
     return tail;

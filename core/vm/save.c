@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "vm/save.h"
-#include "vm/space.h"
+#include "vm/section.h"
 
 struct saved_run {
     gva_t start;
@@ -22,25 +22,32 @@ struct saved_allocation {
     uint32_t type;
     uint16_t protect;
     bool placeholder;
+    bool foreign;
     struct pageset *writes; /* a copy */
     struct label *label;
-    struct label *path;
+    struct vm_section *section; /* of a view, else NULL */
+    uint64_t first;             /* its page at base */
     size_t run_count;
 };
 
 /* All allocations, ascending, and their runs one after the other. Never changes. */
 struct layout {
     unsigned refs;
+    struct vm *vm;
     size_t allocation_count;
     size_t run_count;
+    size_t foreign_count;
     struct saved_allocation *allocations;
     struct saved_run *runs;
+    struct foreign_row *foreign;
 };
 
 struct vm_saved {
     struct pagetable pages;
     struct layout *layout;
     bool dep;
+    struct section_moment *sections; /* all that had users */
+    size_t section_count;
 };
 
 void layout_unref(struct layout *l)
@@ -50,12 +57,15 @@ void layout_unref(struct layout *l)
     for (size_t i = 0; i < l->allocation_count; i++) {
         pageset_unref(l->allocations[i].writes);
         label_unref(l->allocations[i].label);
-        label_unref(l->allocations[i].path);
+        section_forget(l->allocations[i].section);
     }
     for (size_t i = 0; i < l->run_count; i++)
         label_unref(l->runs[i].label);
+    for (size_t i = 0; i < l->foreign_count; i++)
+        foreign_unref(l->vm, l->foreign[i].memory);
     free(l->allocations);
     free(l->runs);
+    free(l->foreign);
     free(l);
 }
 
@@ -82,9 +92,11 @@ static bool add_allocation(struct layout *l, const struct allocation *a)
                                     .type = a->type,
                                     .protect = a->protect,
                                     .placeholder = a->placeholder,
+                                    .foreign = a->foreign,
                                     .writes = writes,
                                     .label = label_ref(a->label),
-                                    .path = label_ref(a->path),
+                                    .section = a->view ? section_keep(a->view->section) : NULL,
+                                    .first = a->view ? a->view->first : 0,
                                     .run_count = a->runs.tree.count};
     l->allocation_count++;
     for (const struct run *r = runs_first(&a->runs); r; r = run_next(r))
@@ -93,17 +105,28 @@ static bool add_allocation(struct layout *l, const struct allocation *a)
     return true;
 }
 
-static struct layout *layout_new(const struct vm *vm)
+static void add_foreign(struct layout *l, const struct foreigns *f)
+{
+    for (; l->foreign_count < f->count; l->foreign_count++) {
+        l->foreign[l->foreign_count] = f->rows[l->foreign_count];
+        (void)foreign_ref(l->foreign[l->foreign_count].memory);
+    }
+}
+
+static struct layout *layout_new(struct vm *vm)
 {
     struct layout *l = calloc(1, sizeof *l);
 
     if (!l)
         return NULL;
     l->refs = 1;
+    l->vm = vm;
     l->allocations = calloc(vm->allocs.tree.count + 1, sizeof *l->allocations);
     l->runs = calloc(count_runs(vm) + 1, sizeof *l->runs);
-    if (!l->allocations || !l->runs)
+    l->foreign = calloc(vm->foreign.count + 1, sizeof *l->foreign);
+    if (!l->allocations || !l->runs || !l->foreign)
         goto fail;
+    add_foreign(l, &vm->foreign);
     for (const struct allocation *a = allocs_above(&vm->allocs, 0); a;
          a = allocs_above(&vm->allocs, a->base)) {
         if (!add_allocation(l, a))
@@ -115,6 +138,22 @@ fail:
     return NULL;
 }
 
+static bool save_sections(const struct vm *vm, struct vm_saved *s)
+{
+    size_t count = 0;
+
+    for (const struct vm_section *i = vm->sections; i; i = i->next)
+        count += i->users > 0;
+    s->sections = calloc(count + 1, sizeof *s->sections);
+    if (!s->sections)
+        return false;
+    for (struct vm_section *i = vm->sections; i; i = i->next) {
+        if (i->users)
+            section_save(i, &s->sections[s->section_count++]);
+    }
+    return true;
+}
+
 struct vm_saved *vm_save(struct vm *vm)
 {
     struct vm_saved *s = calloc(1, sizeof *s);
@@ -123,7 +162,7 @@ struct vm_saved *vm_save(struct vm *vm)
         return NULL;
     if (!vm->known)
         vm->known = layout_new(vm);
-    if (!vm->known) {
+    if (!vm->known || !save_sections(vm, s)) {
         free(s);
         return NULL;
     }
@@ -139,6 +178,9 @@ void vm_saved_free(struct vm_saved *saved)
 {
     if (!saved)
         return;
+    for (size_t i = 0; i < saved->section_count; i++)
+        section_drop(&saved->sections[i]);
+    free(saved->sections);
     pt_fini(&saved->pages);
     layout_unref(saved->layout);
     free(saved);
@@ -168,20 +210,20 @@ static void make_runs(struct vm *vm, struct allocation *a, const struct saved_ru
 static struct allocation *make_allocation(struct vm *vm, const struct saved_allocation *from,
                                           const struct saved_run *runs)
 {
-    struct allocation *a =
-        space_new_allocation(vm, (struct range){from->base, from->end}, NULL, NULL);
+    struct allocation *a = space_new_allocation(vm, (struct range){from->base, from->end}, NULL);
 
     if (!a)
         return NULL;
-    if (from->writes && !(a->writes = pageset_copy(from->writes))) {
+    if ((from->writes && !(a->writes = pageset_copy(from->writes))) ||
+        (from->section && !(a->view = view_new(from->section, from->first, a)))) {
         space_discard(vm, a);
         return NULL;
     }
     a->type = from->type;
     a->protect = from->protect;
     a->placeholder = from->placeholder;
+    a->foreign = from->foreign;
     a->label = label_ref(from->label);
-    a->path = label_ref(from->path);
     make_runs(vm, a, runs, from->run_count);
     return a;
 }
@@ -204,11 +246,15 @@ static bool make_all(struct vm *vm, const struct layout *l, struct allocation **
 }
 
 /* Put the allocations that were made in the place of all that there are. */
-static void exchange(struct vm *vm, struct allocation **made, size_t count)
+static void exchange(struct vm *vm, struct allocation **made, const struct layout *l)
 {
     space_discard_all(vm);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < l->allocation_count; i++)
         space_enter(vm, made[i]);
+    for (size_t i = 0; i < l->foreign_count; i++) {
+        (void)foreign_ref(l->foreign[i].memory);
+        foreigns_insert(&vm->foreign, l->foreign[i]);
+    }
 }
 
 static bool restore_layout(struct vm *vm, struct layout *l)
@@ -220,9 +266,10 @@ static bool restore_layout(struct vm *vm, struct layout *l)
         return true;
     made = calloc(l->allocation_count + 1, sizeof *made);
     ok = made && pool_reserve(&vm->run_pool, l->run_count) &&
-         allocs_reserve_ascending(&vm->allocs, l->allocation_count) && make_all(vm, l, made);
+         allocs_reserve_ascending(&vm->allocs, l->allocation_count) &&
+         foreigns_reserve(&vm->foreign, l->foreign_count) && make_all(vm, l, made);
     if (ok) {
-        exchange(vm, made, l->allocation_count);
+        exchange(vm, made, l);
         layout_unref(vm->known);
         vm->known = l;
         l->refs++;
@@ -237,6 +284,8 @@ bool vm_restore(struct vm *vm, const struct vm_saved *saved)
     if (!restore_layout(vm, saved->layout))
         return false;
     vm->dep = saved->dep;
+    for (size_t i = 0; i < saved->section_count; i++)
+        section_restore(&saved->sections[i]);
     space_revoke(vm, (struct range){0, vm->allocs.limit});
     pt_fini(&vm->pages);
     pt_share(&saved->pages, &vm->pages);

@@ -3,6 +3,7 @@
  * the same shape: check, reserve what may run short (space_prepare), change without failing.
  */
 #include "vm/save.h"
+#include "vm/section.h"
 #include "vm/space.h"
 
 #include <assert.h>
@@ -50,6 +51,7 @@ void vm_free(struct vm *vm)
     vm_set_observer(vm, NULL);
     space_forget_saved(vm);
     space_discard_all(vm);
+    foreigns_fini(&vm->foreign);
     pt_fini(&vm->pages);
     pt_space_fini(&vm->pt_space);
     pool_fini(&vm->index_pool);
@@ -92,13 +94,35 @@ uint64_t vm_layout_version(const struct vm *vm)
     return vm->layout;
 }
 
+/* Frames of s that more than one view shows, and nothing that was saved. */
+static uint64_t shared_by_views(const struct vm *vm, const struct vm_section *s)
+{
+    uint64_t page = 0, count = 0;
+    pte_t e;
+
+    if (!s->views || !s->views->next)
+        return 0;
+    for (; pt_next(&s->pages, &page, section_pages(s), &e); page++) {
+        unsigned seen = 0;
+
+        for (const struct view *v = s->views; v && seen < 2; v = v->next)
+            seen += page >= v->first && page - v->first < page_number(v->a->end - v->a->base);
+        count += seen > 1 && frames_refs(&vm->frames, pte_frame(e)) == 1;
+    }
+    return count;
+}
+
 void vm_get_stats(const struct vm *vm, struct vm_stats *out)
 {
+    uint64_t shared = vm->frames.shared;
+
+    for (const struct vm_section *s = vm->sections; s; s = s->next)
+        shared += shared_by_views(vm, s);
     *out = (struct vm_stats){
         .reserved = vm->reserved,
         .committed = vm->committed,
         .resident = (uint64_t)vm->frames.in_use * FRAME_SIZE,
-        .shared = (uint64_t)vm->frames.shared * FRAME_SIZE,
+        .shared = shared * FRAME_SIZE,
         .allocations = vm->allocs.tree.count,
     };
 }
@@ -129,8 +153,23 @@ void space_revoke(const struct vm *vm, struct range r)
 
 void space_frame_changed(const struct vm *vm, frame_t frame)
 {
+    space_bytes_changed(vm, (uint64_t)frame * FRAME_SIZE);
+}
+
+void space_bytes_changed(const struct vm *vm, uint64_t offset)
+{
     if (vm->observer.frame_changed)
-        vm->observer.frame_changed(vm->observer.ctx, (uint64_t)frame * FRAME_SIZE);
+        vm->observer.frame_changed(vm->observer.ctx, offset);
+}
+
+bool space_may_commit(const struct vm *vm, uint64_t bytes)
+{
+    return vm->committed <= vm->commit_limit && bytes <= vm->commit_limit - vm->committed;
+}
+
+bool space_is_charged(const struct allocation *a)
+{
+    return !a->view || protection_is_copy(a->protect);
 }
 
 uint64_t space_committed(const struct run *at, struct range r)
@@ -177,14 +216,35 @@ void space_set_protect(struct vm *vm, struct run *run, uint32_t protect)
         space_revoke(vm, (struct range){run_start(run), run->end});
 }
 
+/* What a run of a shows after a protect with `wanted`. */
+static uint32_t shown(const struct allocation *a, const struct run *run, uint32_t wanted)
+{
+    uint32_t value = protection_for_page(wanted, a->protect);
+
+    if (!a->view)
+        return value;
+    if (run->written)
+        return protection_after_write(value);
+    return a->type == MEM_IMAGE ? protection_before_write(value) : value;
+}
+
+void space_protect(struct vm *vm, struct allocation *a, struct run *at, struct range r,
+                   uint32_t protect)
+{
+    struct run *first = space_cut(vm, a, at, r);
+
+    for (struct run *run = first; run && run_start(run) < r.end; run = run_next(run))
+        space_set_protect(vm, run, shown(a, run, protect));
+    space_join(vm, a, first, r);
+}
+
 void space_clear(struct vm *vm, struct range r)
 {
     space_revoke(vm, r);
     pt_clear(&vm->pages, page_number(r.start), page_number(r.end));
 }
 
-struct allocation *space_new_allocation(struct vm *vm, struct range r, const char *label,
-                                        const char *path)
+struct allocation *space_new_allocation(struct vm *vm, struct range r, const char *label)
 {
     struct allocation *a;
 
@@ -192,7 +252,7 @@ struct allocation *space_new_allocation(struct vm *vm, struct range r, const cha
         return NULL;
     a = pool_take(&vm->allocation_pool);
     *a = (struct allocation){.base = r.start, .end = r.end};
-    if (label_new(label, &a->label) && label_new(path, &a->path)) {
+    if (label_new(label, &a->label)) {
         runs_init(&a->runs, r.start, r.end);
         return a;
     }
@@ -205,7 +265,7 @@ void space_discard(struct vm *vm, struct allocation *a)
     runs_fini(&a->runs, &vm->run_pool);
     pageset_unref(a->writes);
     label_unref(a->label);
-    label_unref(a->path);
+    view_free(a->view);
     pool_give(&vm->allocation_pool, a);
 }
 
@@ -215,16 +275,20 @@ void space_enter(struct vm *vm, struct allocation *a)
 
     allocs_insert(&vm->allocs, a);
     vm->reserved += all.end - all.start;
-    vm->committed += space_committed(runs_first(&a->runs), all);
+    if (space_is_charged(a))
+        vm->committed += space_committed(runs_first(&a->runs), all);
 }
 
 void space_leave(struct vm *vm, struct allocation *a)
 {
     struct range all = {a->base, a->end};
 
-    vm->committed -= space_committed(runs_first(&a->runs), all);
+    if (space_is_charged(a))
+        vm->committed -= space_committed(runs_first(&a->runs), all);
     vm->reserved -= all.end - all.start;
     allocs_remove(&vm->allocs, a);
+    if (a->foreign)
+        foreigns_remove(vm, a->base);
 }
 
 void space_discard_all(struct vm *vm)

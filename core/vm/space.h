@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "vm/allocs.h"
+#include "vm/foreign.h"
 #include "vm/frames.h"
 #include "vm/pagetable.h"
 #include "vm/pool.h"
@@ -21,17 +22,19 @@ struct vm {
     struct pt_space pt_space;
     struct pagetable pages;
     struct allocs allocs;
+    struct foreigns foreign;
     struct pool index_pool; /* nodes of the tree of allocations */
     struct pool allocation_pool;
     struct pool run_pool;
     uint64_t commit_limit; /* bytes, as the two below */
-    uint64_t committed;
+    uint64_t committed;    /* charged against it: by allocations and by sections */
     uint64_t reserved;
     uint64_t own_frames; /* handed out by vm_frame_new */
     bool dep;
     struct vm_observer observer;
     uint64_t layout;
-    struct layout *known; /* the saved copy that says what holds now; NULL: none does */
+    struct vm_section *sections; /* all of them */
+    struct layout *known;        /* the saved copy that says what holds now; NULL: none does */
 };
 
 /* A range of guest addresses, whole pages, end exclusive. */
@@ -67,6 +70,18 @@ void space_forget_saved(struct vm *vm);
 /* Tell the observer. */
 void space_revoke(const struct vm *vm, struct range r);
 void space_frame_changed(const struct vm *vm, frame_t frame);
+void space_bytes_changed(const struct vm *vm, uint64_t offset); /* as vm_fill counts */
+
+/*
+ * The highest address that zero_bits allow (A22..A25), the top of the user range for 0.
+ * STATUS_INVALID_PARAMETER_3
+ */
+MUST_USE nt_status space_zero_bits(const struct vm *vm, uint64_t zero_bits, gva_t *highest);
+
+/* Is there commitment left for so many bytes? What was restored may have used up more than there is. */
+bool space_may_commit(const struct vm *vm, uint64_t bytes);
+/* Does each committed page of a count against the limit: of all but views that share what is written? */
+bool space_is_charged(const struct allocation *a);
 
 /* Bytes of r that are committed; at is the run that holds r.start. */
 uint64_t space_committed(const struct run *at, struct range r);
@@ -82,15 +97,21 @@ void space_join(struct vm *vm, struct allocation *a, struct run *first, struct r
 /* Give a run another protection, in its pages too; revokes when it allows less. After space_prepare. */
 void space_set_protect(struct vm *vm, struct run *run, uint32_t protect);
 
+/*
+ * Give the pages of r, whose first run is at, what a protect or commit with that value makes them show: views keep
+ * "not yet written" visible (M25, M27). After space_prepare.
+ */
+void space_protect(struct vm *vm, struct allocation *a, struct run *at, struct range r,
+                   uint32_t protect);
+
 /* Take the frames of r away. After space_prepare. */
 void space_clear(struct vm *vm, struct range r);
 
 /*
  * A new allocation over r with one reserved run, not yet entered. NULL when memory is short. Freed with
- * space_discard, which also takes its runs and labels; the entries of its pages are the caller's business.
+ * space_discard, which also takes its runs, labels and view; the entries of its pages are the caller's business.
  */
-struct allocation *space_new_allocation(struct vm *vm, struct range r, const char *label,
-                                        const char *path);
+struct allocation *space_new_allocation(struct vm *vm, struct range r, const char *label);
 void space_discard(struct vm *vm, struct allocation *a);
 /* Enter a, count it, and the reverse. */
 void space_enter(struct vm *vm, struct allocation *a);

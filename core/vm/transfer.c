@@ -42,13 +42,31 @@ enum err deny(struct vm_denial *denial, enum err e, gva_t addr, const char *fmt,
 
 /* ---- Ranges ---------------------------------------------------------------------------------- */
 
+/* Is every byte committed and no device's? *missing is the first that is not. */
+static bool is_reachable(const struct vm *vm, gva_t addr, size_t len, gva_t *missing)
+{
+    gva_t at = addr;
+
+    if (!vm_is_mapped(vm, addr, len, missing))
+        return false;
+    while (at - addr < len) {
+        struct vm_region r;
+
+        *missing = at;
+        if (vm_query(vm, at, &r) != STATUS_SUCCESS || r.device)
+            return false;
+        at = r.base + r.size;
+    }
+    return true;
+}
+
 enum err vm_read_bytes(const struct vm *vm, gva_t addr, void *dst, size_t len,
                        struct vm_denial *denial)
 {
     gva_t missing;
     size_t got;
 
-    if (!vm_is_mapped(vm, addr, len, &missing))
+    if (!is_reachable(vm, addr, len, &missing))
         return deny_access(vm, VM_READ, addr, len, missing, denial);
     got = vm_debug_read(vm, addr, dst, len);
     return got == len ? ERR_OK : deny_access(vm, VM_READ, addr, len, addr + got, denial);
@@ -59,7 +77,7 @@ enum err vm_write_bytes(struct vm *vm, gva_t addr, const void *src, size_t len,
 {
     gva_t missing;
 
-    if (!vm_is_mapped(vm, addr, len, &missing))
+    if (!is_reachable(vm, addr, len, &missing))
         return deny_access(vm, VM_WRITE, addr, len, missing, denial);
     if (!vm_debug_write(vm, addr, src, len))
         return deny(denial, ERR_NOMEM, addr,

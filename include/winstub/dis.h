@@ -24,8 +24,10 @@ struct dis_insn {
     char text[96];  /* "mov rax, qword ptr [rcx]" */
     bool vex;       /* VEX, EVEX, XOP and their kin: stops as #UD; no accesses are listed */
     bool rep;       /* has an effective rep prefix */
+    bool partial;   /* may leave some of the bytes alone that it is said to write */
     size_t access_count;
-    struct dis_access accesses[DIS_MAX_ACCESSES]; /* in the order the CPU performs them */
+    struct dis_access accesses
+        [DIS_MAX_ACCESSES]; /* in the order the CPU performs them; none of a rep whose count is 0 */
 };
 
 struct dis;                /* a decoder; one per thread */

@@ -46,12 +46,14 @@ enum vm_kind {
     VM_KIND_PAGEFILE_VIEW, /* a view of a section that no file backs */
     VM_KIND_FILE_VIEW,
     VM_KIND_IMAGE,
+    VM_KIND_DEVICE, /* vm_map_device */
+    VM_KIND_LENT,   /* vm_map_host */
 };
 
 /* What occupies addr, reserved or committed. O(log allocations). */
 enum vm_kind vm_kind_at(const struct vm *vm, gva_t addr);
 
-/* "free", "private", "pagefile view", "file view", "image". Static; "unknown" for a number outside the list. */
+/* "free", "private", "pagefile view", "file view", "image", "device", "lent". Static; "unknown" for a number outside the list. */
 const char *vm_kind_text(enum vm_kind kind);
 
 /*

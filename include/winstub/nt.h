@@ -78,6 +78,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_OBJECT_NAME_NOT_FOUND, 0xC0000034, 2)                                                 \
     S(STATUS_OBJECT_PATH_NOT_FOUND, 0xC000003A, 3)                                                 \
     S(STATUS_OBJECT_PATH_SYNTAX_BAD, 0xC000003B, 161)                                              \
+    S(STATUS_USER_MAPPED_FILE, 0xC0000243, 1224)                                                   \
     S(STATUS_SECTION_NOT_IMAGE, 0xC0000049, 87)                                                    \
     S(STATUS_INVALID_IMAGE_FORMAT, 0xC000007B, 193)                                                \
     S(STATUS_NO_TOKEN, 0xC000007C, 1008)                                                           \
@@ -136,6 +137,16 @@ enum {
     MEM_PRESERVE_PLACEHOLDER = 0x2,
     MEM_REPLACE_PLACEHOLDER = 0x4000,
     MEM_RESERVE_PLACEHOLDER = 0x40000,
+};
+
+/* Section attributes (SEC_*). */
+enum {
+    SEC_FILE = 0x800000,
+    SEC_IMAGE = 0x1000000,
+    SEC_RESERVE = 0x4000000,
+    SEC_COMMIT = 0x8000000,
+    SEC_NOCACHE = 0x10000000,
+    SEC_WRITECOMBINE = 0x40000000,
 };
 
 #define WRITE_WATCH_FLAG_RESET 0x1u

@@ -72,6 +72,7 @@ struct process_module {
     uint64_t size;
     gva_t entry;         /* 0: none */
     gva_t first_section; /* base + RVA of the first section */
+    gva_t preferred;     /* ImageBase in its file */
     bool made_up;        /* bare mode's stand-in for a DLL that is not there */
 };
 /*
@@ -89,11 +90,25 @@ bool process_has_image(const struct process *process);
 MUST_USE enum err process_file(const struct process *process, const char *path, uint64_t offset,
                                void *dst, size_t len, size_t *got, uint64_t *size);
 
+struct process_handle {
+    uint64_t value;
+    uint32_t access;
+    const char *type; /* "File" */
+};
+/*
+ * The handle that follows `after`, 0 for the first, and in name (NULL: not wanted) the path of what it names. False past
+ * the last, and always in bare mode.
+ */
+bool process_handle(const struct process *process, uint64_t after, struct process_handle *out,
+                    struct buf *name);
+
 /*
  * Does the process run on DLLs? Then it stands at ntdll's LdrInitializeThunk after process_new, exit and imports are
  * the DLLs' business, and its modules come and go.
  */
 bool process_has_dlls(const struct process *process);
+/* Why not, when `roots` were looked through in vain: one sentence that says what helps; "" otherwise. */
+const char *process_missing_dlls(const struct process *process);
 /* Where the program's own code begins: in bare mode where it stands, with DLLs where the loader will call it. */
 gva_t process_entry(const struct process *process);
 /* Places in the program that a debugger may want to stop at first. */

@@ -22,6 +22,20 @@
 
 struct stub;
 
+/* What the client is told of the memory map (qXfer:memory-map). */
+enum stub_map {
+    STUB_MAP_WIDE, /* the whole user range, cut where allocations begin and end */
+    STUB_MAP_EXACT, /* what is committed when it is asked for; GDB then refuses all the rest, for good */
+    STUB_MAP_NONE,
+};
+
+/* For which system the client may take the guest. */
+enum stub_persona {
+    STUB_PERSONA_AUTO, /* as the client does: a GDB without Windows support gets what Linux has */
+    STUB_PERSONA_WINDOWS, /* nothing of Linux is offered */
+    STUB_PERSONA_LINUX,   /* paths and siginfo are as on Linux, whatever the client asks */
+};
+
 /*
  * target is copied; its ctx must outlive the stub. ERR_NOMEM; ERR_INVALID: an op that every target has is
  * missing, or its registers are too large or too many.
@@ -29,6 +43,16 @@ struct stub;
 MUST_USE enum err stub_new(const struct target *target, struct stub **out);
 void stub_free(struct stub *stub); /* takes NULL */
 
+/* These hold for all clients; at first STUB_MAP_WIDE, STUB_PERSONA_AUTO, everything. */
+void stub_set_map(struct stub *stub, enum stub_map map);
+void stub_set_persona(struct stub *stub, enum stub_persona persona);
+/* What the client hears when it asks what it talks to; kept, not copied. At first "winstub". */
+void stub_set_version(struct stub *stub, const char *version);
+/*
+ * Pretend not to know a packet ("vCont", "X", "qXfer:threads:read"; what continues the name behind a
+ * punctuation mark goes with it) or a feature of qSupported ("swbreak"). ERR_NOT_FOUND: there is no such thing.
+ */
+MUST_USE enum err stub_disable(struct stub *stub, const char *name);
 /* What the guest prints: to the client's console while it runs, or (at first) where it went when it was started. */
 void stub_set_output(struct stub *stub, bool to_client);
 

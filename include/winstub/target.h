@@ -44,6 +44,7 @@ struct target_library {
     uint64_t size;
     gva_t
         first_section; /* base + RVA of its first section: what GDB wants as the segment address */
+    gva_t preferred;   /* where its file says that it should lie: ImageBase */
 };
 
 /* One run of like pages; free runs included. Windows' words (winstub/nt.h has the values). */
@@ -57,6 +58,30 @@ struct target_region {
     uint32_t type;     /* MEM_PRIVATE, MEM_MAPPED, MEM_IMAGE, 0 */
     const char *label; /* "" if none */
     const char *path;
+};
+
+/* What the guest could have asked its kernel for (NtAllocateVirtualMemory and its kin). */
+enum target_memory_kind {
+    MEMORY_RESERVE,
+    MEMORY_COMMIT, /* at base 0: reserve anywhere, and commit */
+    MEMORY_RESET,
+    MEMORY_PROTECT,
+    MEMORY_DECOMMIT,
+    MEMORY_RELEASE, /* size 0: the allocation that begins at base */
+};
+
+struct target_memory {
+    enum target_memory_kind kind;
+    gva_t base; /* 0: anywhere, where that makes sense */
+    uint64_t size;
+    uint32_t protect; /* PAGE_*; of RESERVE, COMMIT and PROTECT */
+};
+
+struct target_handle {
+    uint64_t value;
+    uint32_t access;  /* the rights that it carries */
+    const char *type; /* "File", "Key", "Section" */
+    char name[512];   /* path of a file or key; "" if none, or a longer one */
 };
 
 enum point_kind {
@@ -139,6 +164,12 @@ struct target_ops {
     /* The run of like pages that holds addr. ERR_RANGE: addr is above the user range. */
     enum err (*region)(void *ctx, gva_t addr, struct target_region *out);
 
+    /*
+     * Change the guest's memory by the rules that hold for its own calls; an NTSTATUS. On success base and size
+     * are the range that was changed, and protect what PROTECT replaced.
+     */
+    uint32_t (*memory)(void *ctx, struct target_memory *change);
+
     const struct target_reg *(*regs)(void *ctx, size_t *count); /* in GDB's order; never changes */
     /* Register `reg` of that table, exactly its size. ERR_NOT_FOUND: no such thread; ERR_RANGE: no such register. */
     enum err (*reg_read)(void *ctx, uint32_t tid, size_t reg, void *dst, size_t len);
@@ -148,6 +179,9 @@ struct target_ops {
     enum err (*thread)(void *ctx, size_t i, struct target_thread *out);
     /* Library number i, without the program itself; ERR_RANGE past the last one. */
     enum err (*library)(void *ctx, size_t i, struct target_library *out);
+
+    /* The handle that follows `after` in the process's table, 0 for the first; ERR_RANGE past the last one. */
+    enum err (*handle)(void *ctx, uint64_t after, struct target_handle *out);
 
     /*
      * Read the file of the program or a library by its guest path: up to len bytes from offset, *got says how

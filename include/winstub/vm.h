@@ -44,7 +44,8 @@ struct vm_config {
  * ERR_NOMEM  the host refuses the arena's address space or the tables
  */
 MUST_USE enum err vm_new(const struct vm_config *config, struct vm **out);
-void vm_free(struct vm *vm); /* takes NULL */
+void vm_free(
+    struct vm *vm); /* takes NULL; after all that was made from it: sections, saved moments */
 
 /* ---- Windows' operations ------------------------------------------------------------------- */
 
@@ -107,6 +108,8 @@ struct vm_region {
         label; /* of the run ("hello.exe .text") or else the allocation; "" if none; valid until the next change */
     uint64_t label_size; /* bytes to the end of what the label names, at most size; 0 when free */
     const char *path; /* guest path of the mapped file, "" if none; valid until the next change */
+    bool device;      /* its bytes are made by callbacks: foreign.h */
+    bool lent;        /* its bytes are the caller's: foreign.h */
 };
 
 /*
@@ -136,10 +139,10 @@ struct vm_image {
 };
 
 /*
- * Map an image view (Type IMAGE, AllocationProtect EXECUTE_WRITECOPY: M26). Contents are copied; pages that
- * are all zero take no frame. WRITECOPY pages become READWRITE by their first write (M24, M27).
- * STATUS_CONFLICTING_ADDRESSES  something lives there; STATUS_INVALID_PARAMETER  runs out of order;
- * STATUS_MAPPED_ALIGNMENT  base; STATUS_NO_MEMORY. O(log allocations + image pages).
+ * Map the only view of an image (Type IMAGE, AllocationProtect EXECUTE_WRITECOPY: M26) at image->base: the first two steps
+ * of section.h in one. Contents are copied; pages that are all zero take no frame. WRITECOPY pages become READWRITE
+ * by their first write (M24, M27). STATUS_INVALID_PARAMETER  no base, no size, runs out of order; and the statuses of
+ * vm_section_map. O(log allocations + image pages).
  */
 MUST_USE nt_status vm_map_image(struct vm *vm, const struct vm_image *image);
 
@@ -157,12 +160,15 @@ bool vm_set_label(struct vm *vm, gva_t addr, const char *label, bool run);
 
 /* ---- The debugger's path: ignores protection, never clears a guard, records no write watch ---- */
 
-/* Copy up to len bytes from guest memory; returns how many (short at the first uncommitted page). */
+/*
+ * Copy up to len bytes from guest memory; returns how many (short at the first page that is not committed or belongs
+ * to a device, which is not asked).
+ */
 size_t vm_debug_read(const struct vm *vm, gva_t addr, void *dst, size_t len);
 
 /*
  * Copy into committed guest memory, read-only pages included, breaking copy-on-write sharing as
- * WriteProcessMemory would. All or nothing: false when any page is not committed or memory is short.
+ * WriteProcessMemory would. All or nothing: false when any page is not committed or a device's, or memory is short.
  */
 MUST_USE bool vm_debug_write(struct vm *vm, gva_t addr, const void *src, size_t len);
 
@@ -194,11 +200,14 @@ enum vm_fault {
     VM_FAULT_READONLY, /* write to a page without write permission */
     VM_FAULT_NOEXEC,   /* execution without execute permission, DEP on */
     VM_FAULT_NOMEM,    /* the arena is full */
+    VM_FAULT_IN_PAGE,  /* the file that a view shows cannot be read */
     VM_FAULT_KERNEL,   /* at or above the user limit */
+    VM_FAULT_DEVICE, /* vm_fill: allowed, but to be asked of a device; cpu_event: the device refused */
 };
 
 struct vm_fill {
-    uint64_t offset; /* of the frame in the arena, whole pages */
+    uint64_t
+        offset; /* of the frame in the arena, whole pages; behind its end: lent memory (foreign.h) */
     unsigned access; /* vm_access bits the CPU may cache for this page */
 };
 
@@ -230,8 +239,10 @@ struct vm_observer {
     void *ctx;
     /* Answers given for pages in [start, end) may now promise too much or name the wrong frame. */
     void (*revoked)(void *ctx, gva_t start, gva_t end);
-    /* The bytes of the frame at this arena offset were changed by the host, or the frame was freed. */
+    /* The bytes of the frame at this offset (vm_fill's) were changed by the host, or the frame was freed. */
     void (*frame_changed)(void *ctx, uint64_t offset);
+    /* Memory that was lent at these offsets is not there any more; what was translated from it must go. */
+    void (*lent_gone)(void *ctx, uint64_t offset, uint64_t size);
 };
 
 /* At most one observer; NULL removes it. The struct is copied. */
@@ -264,12 +275,15 @@ void vm_saved_free(struct vm_saved *saved);
 void vm_explain(const struct vm *vm, gva_t addr, enum vm_access access, struct buf *out);
 
 struct vm_stats {
-    uint64_t reserved;  /* bytes in allocations, committed or not */
-    uint64_t committed; /* bytes */
-    uint64_t resident;  /* bytes of frames in use */
-    uint64_t shared;    /* bytes of frames with more than one user */
+    uint64_t reserved; /* bytes in allocations, committed or not */
+    uint64_t
+        committed; /* bytes charged: committed pages, those of a pagefile section once for all its views; none for
+                           views that share a file's */
+    uint64_t resident; /* bytes of frames in use */
+    uint64_t shared; /* bytes of frames with more than one user: several views, or what was saved */
     size_t allocations;
 };
+/* O(1), and O(frames) of sections that have several views. */
 void vm_get_stats(const struct vm *vm, struct vm_stats *out);
 
 /* Increments on every change that a reader of the map could see. */

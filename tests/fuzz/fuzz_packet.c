@@ -85,6 +85,8 @@ static void take_ops_away(struct fake_target *f)
     f->ops.read = NULL;
     f->ops.write = NULL;
     f->ops.region = NULL;
+    f->ops.memory = NULL;
+    f->ops.handle = NULL;
     f->ops.regs = NULL;
     f->ops.library = NULL;
     f->ops.points = NULL;

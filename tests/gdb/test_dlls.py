@@ -72,9 +72,9 @@ def a_folder_without_dlls_is_refused(test):
     test.expect("no ntdll.dll" in errors, errors)
 
 
-def session(test, name):
+def session(test, name, *arguments):
     path = program(test, name)
-    server = test.serve("--root", test.dlls, path)
+    server = test.serve("--root", test.dlls, path, *arguments)
     gdb = test.debug(path)
     gdb.connect(server)
     return gdb, server
@@ -164,4 +164,61 @@ def a_step_over_a_system_call_stops_behind_it(test):
         gdb.do("stepi")
     before = gdb.evaluate("$pc")
     gdb.do("stepi")
-    test.expect(gdb.evaluate("$pc") == before + 2, "the step did not stop behind the system call")
+    if test.bits == 64:
+        test.expect(gdb.evaluate("$pc") == before + 2, "the step did not stop behind the system call")
+    gdb.do("info symbol $pc", r"NtWriteFile")  # a 32-bit DLL's call is made elsewhere and returns to it
+
+
+@with_dlls
+def libraries_come_and_go(test):
+    prints_as_expected(test, "loads", status=4)
+
+
+@with_dlls
+def the_place_of_a_fatal_fault_is_named(test):
+    errors = test.run("--root", test.dlls, "--run", program(test, "loads"), "fault", status=128 + 11)
+    test.expect(re.search(r"ACCESS_VIOLATION at 0x[0-9a-f]+ \(plugin\d\d\.dll\+0x[0-9a-f]+\).* reads 4 bytes at 0x10",
+                          errors), errors)
+
+
+@with_dlls_and_gdb
+def a_library_can_be_caught_before_its_dllmain_runs(test):
+    gdb, _ = session(test, "loads")
+    gdb.do("catch load plugin")
+    gdb.do("continue", r"Inferior loaded .*plugin\d\d\.dll", r"NtMapViewOfSection")
+    gdb.do("backtrace", r"in LdrLoadDll", r"in main ")
+    gdb.do("print attached", r"= 0$")
+    gdb.do("break plugin.c:10")
+    gdb.do("continue", r"DllMain(@12)? \(self=0x[0-9a-f]+, reason=1,")
+    gdb.do("finish", r"Run till exit")
+    gdb.do("print attached", r"= 42$")
+
+
+@with_dlls_and_gdb
+def backtraces_lead_through_libraries(test):
+    gdb, _ = session(test, "loads", "fault")
+    gdb.do("break back")
+    gdb.do("continue", r"Breakpoint 1, back \(n=4\)")
+    gdb.do("backtrace", r"#1 .* plugin_call \(.* n=4\)", r"#2 .* main \(argc=2")
+    gdb.do("break compare")
+    gdb.do("continue", r"Breakpoint 2, compare")
+    gdb.do("backtrace", r" qsort \(", r" main \(argc=2")
+    gdb.do("delete")
+    gdb.do("continue", r"plugin\d\d\.dll\+0x[0-9a-f]+\).* reads 4 bytes at 0x10", r"SIGSEGV",
+           r"in plugin_read \(from=0x10\)")
+    gdb.do("backtrace", r"#1 .* main \(argc=2")
+    gdb.do("continue", r"exited with code 030000000005")
+
+
+@with_dlls_and_gdb
+def functions_of_the_program_can_be_called(test):
+    gdb, _ = session(test, "loads")
+    gdb.do("break compare")
+    gdb.do("continue", r"Breakpoint 1, compare")
+    gdb.do("delete")
+    gdb.do("print answer()", r"= 42$")
+    if test.bits == 32 or "mingw" in test.gdb:  # the others pass 64-bit arguments as Linux does
+        gdb.do("print add_up(1, 2, 3, 4, 5)", r"= 54321$")
+        gdb.do("print plugin_call(back, 5)", r"= 52$")
+    gdb.do("backtrace", r"#0 +compare", r" main \(argc=1")
+    gdb.do("continue", r"exited with code 04")

@@ -22,6 +22,7 @@ static const struct target_reg amd64_regs[] = {
     {"xmm0", SSE, "vec128", 128, false},
     {"mxcsr", SSE, "i386_mxcsr", 32, false},
     {"fs_base", "org.gnu.gdb.i386.segments", "int", 64, false},
+    {"orig_rax", "org.gnu.gdb.i386.linux", "int64", 64, false},
 };
 
 static const struct target_reg i386_regs[] = {
@@ -234,8 +235,8 @@ static enum err fake_thread_at(void *ctx, size_t i, struct target_thread *out)
 static enum err fake_library(void *ctx, size_t i, struct target_library *out)
 {
     static const struct target_library libraries[] = {
-        {"C:\\Windows\\System32\\ntdll.dll", 0x70000000, 0x10000, 0x70001000},
-        {"C:\\app\\R&D <new>.dll", 0x71000000, 0x10000, 0x71001000},
+        {"C:\\Windows\\System32\\ntdll.dll", 0x70000000, 0x10000, 0x70001000, 0x10000000},
+        {"C:\\app\\R&D <new>.dll", 0x71000000, 0x10000, 0x71001000, 0x71000000},
     };
     struct fake_target *f = ctx;
 
@@ -492,7 +493,7 @@ static bool execute(struct fake_target *f, struct fake_thread *t, struct target_
         return true;
     case 0xff:
         stop->kind = STOP_IMPORT;
-        note(stop, "KERNEL32!CreateFileA called from 0x1000: no DLL folder given");
+        note(stop, "KERNEL32!CreateFileA called from 0x1000: run without DLLs");
         return true;
     case 0x06:
         stop->kind = STOP_ENGINE;
@@ -627,11 +628,13 @@ static const struct target_ops fake_ops = {
     .read = fake_read,
     .write = fake_write,
     .region = fake_region_at,
+    .memory = fake_memory,
     .regs = fake_regs,
     .reg_read = fake_reg_read,
     .reg_write = fake_reg_write,
     .thread = fake_thread_at,
     .library = fake_library,
+    .handle = fake_handle,
     .file = fake_file,
     .points = fake_points,
     .point = fake_point,

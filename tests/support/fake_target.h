@@ -25,6 +25,7 @@
 #define FAKE_CODE         0x1000u
 #define FAKE_DATA         0x10000u
 #define FAKE_USER_LIMIT   0x7fff0000u
+#define FAKE_MADE         0x20000u /* where memory is made that may be anywhere */
 #define FAKE_REGS_MAX     12
 #define FAKE_REGION_BYTES 0x2000u
 #define FAKE_POINTS_MAX   64
@@ -71,13 +72,17 @@ struct fake_target {
     uint64_t budget;       /* instructions of one run, then it stops as if interrupted; 0 endless */
     enum err run_result;   /* run fails with this */
     struct target_ops ops; /* the stub's; set one to NULL to take it away */
-    struct buf log;        /* calls of resume, point, point_agent and kill, one line each */
+    struct buf log;        /* calls of resume, point, point_agent, memory and kill, one line each */
     const char *program_path; /* exec_path */
 };
 
 struct fake_target *fake_target_new(enum target_arch arch); /* aborts without memory */
 void fake_target_free(struct fake_target *f);
 struct target fake_target_ref(struct fake_target *f);
+
+/* Ops of it. */
+uint32_t fake_memory(void *ctx, struct target_memory *m);
+enum err fake_handle(void *ctx, uint64_t after, struct target_handle *out);
 
 /* Shorthands for the current thread. */
 uint64_t fake_target_reg(struct fake_target *f, const char *name);

@@ -147,6 +147,115 @@ void forget_memory(struct memory_of *m)
     free(m);
 }
 
+/* ---- Sections --------------------------------------------------------------------------------- */
+
+static struct vm_section *new_section(struct vm *vm, const struct vm_section_config *config)
+{
+    struct vm_section *s = NULL;
+    nt_status st = vm_section_new(vm, config, &s);
+
+    if (st != STATUS_SUCCESS)
+        give_up("vm_section_new", st);
+    return s;
+}
+
+struct vm_section *build_section(struct vm *vm, uint64_t size, uint32_t protect,
+                                 uint32_t attributes)
+{
+    return new_section(vm, &(struct vm_section_config){
+                               .size = size, .protect = protect, .attributes = attributes});
+}
+
+static enum err file_read(void *ctx, uint64_t offset, void *dst, size_t len)
+{
+    struct memory_file *file = ctx;
+    size_t there = offset < sizeof file->bytes ? sizeof file->bytes - (size_t)offset : 0;
+
+    if (file->broken)
+        return ERR_IO;
+    file->reads++;
+    there = there < len ? there : len;
+    memset(dst, 0, len);
+    if (there)
+        memcpy(dst, file->bytes + offset, there);
+    return ERR_OK;
+}
+
+static enum err file_write(void *ctx, uint64_t offset, const void *src, size_t len)
+{
+    struct memory_file *file = ctx;
+
+    if (file->broken || offset > sizeof file->bytes || len > sizeof file->bytes - offset)
+        return ERR_IO;
+    file->writes++;
+    memcpy(file->bytes + offset, src, len);
+    return ERR_OK;
+}
+
+static void file_release(void *ctx)
+{
+    ((struct memory_file *)ctx)->releases++;
+}
+
+struct vm_backing memory_backing(struct memory_file *file, bool writable)
+{
+    return (struct vm_backing){.ctx = file,
+                               .size = sizeof file->bytes,
+                               .read = file_read,
+                               .write = writable ? file_write : NULL,
+                               .release = file_release};
+}
+
+struct vm_section *build_file_section(struct vm *vm, struct memory_file *file, uint32_t protect)
+{
+    struct vm_backing backing =
+        memory_backing(file, protect & (PAGE_READWRITE | PAGE_EXECUTE_READWRITE));
+
+    return new_section(vm, &(struct vm_section_config){.protect = protect,
+                                                       .attributes = SEC_COMMIT,
+                                                       .file = &backing,
+                                                       .path = "C:\\data.bin"});
+}
+
+nt_status try_view(struct vm_section *s, gva_t base, uint64_t offset, uint64_t size,
+                   uint32_t protect)
+{
+    struct vm_view_request req = {.base = base, .offset = offset, .size = size, .protect = protect};
+
+    return vm_section_map(s, &req, NULL, NULL);
+}
+
+gva_t build_view(struct vm_section *s, gva_t base, uint64_t offset, uint64_t size, uint32_t protect)
+{
+    struct vm_view_request req = {
+        .base = base, .offset = offset, .size = size, .protect = protect, .label = "view"};
+    nt_status st = vm_section_map(s, &req, &base, NULL);
+
+    if (st != STATUS_SUCCESS)
+        give_up("vm_section_map", st);
+    return base;
+}
+
+uint8_t byte_at(const struct vm *vm, gva_t addr)
+{
+    uint8_t b = 0;
+
+    if (vm_debug_read(vm, addr, &b, 1) != 1)
+        give_up("vm_debug_read", STATUS_NOT_COMMITTED);
+    return b;
+}
+
+void store_byte(struct vm *vm, gva_t addr, uint8_t value)
+{
+    struct vm_fill fill;
+    uint64_t size;
+
+    if (vm_fill(vm, addr / VM_PAGE_SIZE * VM_PAGE_SIZE, VM_WRITE, &fill) ||
+        !(fill.access & VM_WRITE))
+        give_up("vm_fill", STATUS_ACCESS_VIOLATION);
+    vm_arena(vm, &size)[fill.offset + addr % VM_PAGE_SIZE] = value;
+}
+
 nt_status build_image(struct vm *vm, gva_t base)
 {
     static const struct vm_image_run runs[] = {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "winstub/section.h"
 #include "winstub/vm.h"
 
 struct buf;
@@ -49,6 +50,31 @@ struct memory_of;
 struct memory_of *remember(const struct vm *vm);
 bool unchanged(struct memory_of *before, const struct vm *vm);
 void forget_memory(struct memory_of *m);
+
+/* A section that ends the test when it cannot be made; attributes: SEC_COMMIT, SEC_RESERVE. */
+struct vm_section *build_section(struct vm *vm, uint64_t size, uint32_t protect,
+                                 uint32_t attributes);
+
+/* A file in memory for sections; what is asked of it is counted. */
+struct memory_file {
+    uint8_t bytes[0x12800];
+    unsigned reads, writes, releases;
+    bool broken; /* every request fails */
+};
+/* Its backing; sections that cannot write get one without write. */
+struct vm_backing memory_backing(struct memory_file *file, bool writable);
+/* A section of all of it. */
+struct vm_section *build_file_section(struct vm *vm, struct memory_file *file, uint32_t protect);
+
+/* Map size bytes (0: the rest) from offset at base (0: anywhere); returns where. Ends the test on failure. */
+gva_t build_view(struct vm_section *s, gva_t base, uint64_t offset, uint64_t size,
+                 uint32_t protect);
+nt_status try_view(struct vm_section *s, gva_t base, uint64_t offset, uint64_t size,
+                   uint32_t protect);
+
+/* The byte at addr, and storing one as the guest does. Each ends the test on failure. */
+uint8_t byte_at(const struct vm *vm, gva_t addr);
+void store_byte(struct vm *vm, gva_t addr, uint8_t value);
 
 /* An image view of four pages at base: header READONLY, .text EXECUTE_READ, .data WRITECOPY, .bss WRITECOPY (zero). */
 nt_status build_image(struct vm *vm, gva_t base);

@@ -526,10 +526,14 @@ nt_status model_map_image(struct model *m, const struct vm_image *image)
     unsigned pages = page_of(image->size + VM_PAGE_SIZE - 1);
     unsigned id;
 
+    if (!image->base)
+        return STATUS_INVALID_PARAMETER;
     if (image->base % VM_GRANULARITY)
         return STATUS_MAPPED_ALIGNMENT;
-    if (!start || image->base >= MODEL_LIMIT || pages > MODEL_PAGES - start)
-        return STATUS_INVALID_PARAMETER;
+    if (image->base >= MODEL_LIMIT)
+        return STATUS_INVALID_PARAMETER_3;
+    if (pages > MODEL_PAGES - start)
+        return STATUS_INVALID_PARAMETER_4;
     if (!all_free(m, start, start + pages))
         return STATUS_CONFLICTING_ADDRESSES;
     if (committed(m) + pages * 4096ull > m->commit_limit)

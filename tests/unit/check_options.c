@@ -74,6 +74,8 @@ static const struct {
     {{"--env", "novalue", "a.exe"}, "NAME=VALUE"},
     {{"--env", "=x", "a.exe"}, "NAME=VALUE"},
     {{"--log=rsp,nothing", "a.exe"}, "'nothing'"},
+    {{"--memory-map", "narrow", "a.exe"}, "wide, exact or none, not 'narrow'"},
+    {{"--persona", "mac", "a.exe"}, "auto, windows or linux, not 'mac'"},
     {{"--run", "--stdio", "a.exe"}, "exclude each other"},
     {{"--run", "--gdb", "1", "a.exe"}, "exclude each other"},
     {{"--stop", "end", "a.exe"}, "'end'"},
@@ -116,6 +118,30 @@ START_TEST(numbers_and_channels_arrive)
 }
 END_TEST
 
+START_TEST(what_the_debugger_is_told)
+{
+    const char *words[] = {"--memory-map=exact",
+                           "--persona=linux",
+                           "--disable-packet",
+                           "X",
+                           "--disable-packet",
+                           "vCont",
+                           "a.exe",
+                           NULL};
+    const char *none[] = {"a.exe", NULL};
+
+    ck_assert_int_eq(parse(words), ERR_OK);
+    ck_assert_int_eq(opts.map, STUB_MAP_EXACT);
+    ck_assert_int_eq(opts.persona, STUB_PERSONA_LINUX);
+    ck_assert_uint_eq(opts.disabled_count, 2);
+    ck_assert_str_eq(opts.disabled[1], "vCont");
+    options_fini(&opts);
+    ck_assert_int_eq(parse(none), ERR_OK);
+    ck_assert_int_eq(opts.map, STUB_MAP_WIDE);
+    ck_assert_int_eq(opts.persona, STUB_PERSONA_AUTO);
+}
+END_TEST
+
 START_TEST(help_fits_a_screen)
 {
     size_t lines = 0;
@@ -140,6 +166,7 @@ int main(void)
     tcase_add_loop_test(tc, refusals_name_the_option, 0, (int)COUNT_OF(refusals));
     tcase_add_test(tc, everything_behind_the_file_is_the_programs);
     tcase_add_test(tc, numbers_and_channels_arrive);
+    tcase_add_test(tc, what_the_debugger_is_told);
     tcase_add_test(tc, help_fits_a_screen);
     suite_add_tcase(s, tc);
     return suite_main(s);

@@ -96,9 +96,9 @@ START_TEST(missing_ops)
     f->ops.resume = NULL;
     f->ops.kill = NULL;
     f->program_path = "";
-    ck_assert_str_eq(
-        ask("qSupported:swbreak+"),
-        "PacketSize=20000;swbreak+;QStartNoAckMode+;qXfer:threads:read+;qXfer:osdata:read+");
+    ck_assert_str_eq(ask("qSupported:swbreak+"),
+                     "PacketSize=20000;swbreak+;QStartNoAckMode+;qXfer:threads:read+;qXfer:auxv:"
+                     "read+;qXfer:osdata:read+");
     static const char *const gone[] = {
         "g",
         "G00",

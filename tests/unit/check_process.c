@@ -163,6 +163,21 @@ START_TEST(the_current_directory_ends_with_a_backslash)
 }
 END_TEST
 
+START_TEST(without_dlls_it_says_which_width_is_missing)
+{
+    const char *const roots[] = {"/nonexistent", NULL};
+    struct process_options options = {.roots = roots};
+
+    start(_i, NULL);
+    ck_assert_str_eq(process_missing_dlls(f.p), "");
+    teardown();
+    start(_i, &options);
+    ck_assert(!process_has_dlls(f.p));
+    ck_assert_ptr_nonnull(strstr(process_missing_dlls(f.p), _i ? "64-bit" : "32-bit"));
+    ck_assert_ptr_nonnull(strstr(process_missing_dlls(f.p), "make sysroot"));
+}
+END_TEST
+
 /* ---- Loader lists ----------------------------------------------------------------------------- */
 
 /* Follow a ring forwards, checking the way back; note the entries, which lie `offset` before their links. */
@@ -465,6 +480,7 @@ int main(void)
         imports_are_bound_to_stubs_that_have_names,  well_known_names_are_exported_unasked,
         stubs_return_as_their_functions_do,          addresses_get_names,
         time_passes_between_clock_start_and_stop,    two_processes_live_side_by_side,
+        without_dlls_it_says_which_width_is_missing,
     };
     Suite *suite = suite_create("process");
     TCase *tc = tcase_create("process");

@@ -552,7 +552,7 @@ START_TEST(a_made_up_function_stops_once_per_call)
     go_on();
     ck_assert_int_eq(stop.kind, STOP_IMPORT);
     ck_assert_ptr_nonnull(strstr(stop.note, "KERNEL32!GetLastError called from 0x10000002"));
-    ck_assert_ptr_nonnull(strstr(stop.note, "no DLL folder given"));
+    ck_assert_ptr_nonnull(strstr(stop.note, "run without DLLs"));
     cpu_set(process_cpu(process), CPU_RAX, 0x123);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_IMPORT);

@@ -11,9 +11,11 @@ static const struct {
     {TABLE_TEXT, "Name     Base       Count Note\nprog.exe 0x00400000 3     a\"b\\\n"
                  "longer-than-its-column 0x00000000 12345678 <\x01\xff>\n"},
     {TABLE_RECORD,
-     "Name             prog.exe\nBase             0x400000\nCount            3\n"
-     "Note             a\"b\\\nName             longer-than-its-column\n"
-     "Base             0x0\nCount            12345678\nNote             <\x01\xff>\n"},
+     "Name                      prog.exe\nBase                      0x400000\nCount                "
+     "     3\n"
+     "Note                      a\"b\\\nName                      longer-than-its-column\n"
+     "Base                      0x0\nCount                     12345678\nNote                      "
+     "<\x01\xff>\n"},
     {TABLE_JSON, "[{\"Name\": \"prog.exe\", \"Base\": \"0x400000\", \"Count\": 3, "
                  "\"Note\": \"a\\\"b\\\\\"},\n"
                  "{\"Name\": \"longer-than-its-column\", \"Base\": \"0x0\", \"Count\": 12345678, "

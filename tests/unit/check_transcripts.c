@@ -1,6 +1,7 @@
 /*
  * Golden transcripts, in the form of GDB's `set remotelogfile`: "c" a note, "w" what gdb wrote, "r" what gdb
- * read. Each file of tests/transcripts is one connection to the fake target (i386 when its name says so). The bytes
+ * read. "c disable NAME" takes a packet or feature away, as --disable-packet does, "c map KIND" and "c persona WHICH" are
+ * those options. Each file of tests/transcripts is one connection to the fake target (i386 when its name says so). The bytes
  * of "w" lines are fed, a guest that they resume runs (unless the next line begins with an interrupt), and all that the stub sends must be the "r" lines. With WINSTUB_GOLDEN set the "r" lines are rewritten instead (make golden).
  */
 #include <check.h>
@@ -132,6 +133,21 @@ static void play_write(struct session *t, const char *text, bool interrupt_next)
         collect(t);
 }
 
+/* A note that is an option of the program. */
+static void play_note(struct session *t, const char *path, const char *text)
+{
+    if (strncmp(text, "disable ", 8) == 0)
+        ck_assert_msg(!stub_disable(t->stub, text + 8), "%s:%u: no such packet", path, t->number);
+    else if (strcmp(text, "map exact") == 0)
+        stub_set_map(t->stub, STUB_MAP_EXACT);
+    else if (strcmp(text, "map none") == 0)
+        stub_set_map(t->stub, STUB_MAP_NONE);
+    else if (strcmp(text, "persona linux") == 0)
+        stub_set_persona(t->stub, STUB_PERSONA_LINUX);
+    else if (strcmp(text, "persona windows") == 0)
+        stub_set_persona(t->stub, STUB_PERSONA_WINDOWS);
+}
+
 static void play_line(struct session *t, const char *path, const char *line, const char *next)
 {
     ++t->number;
@@ -143,8 +159,10 @@ static void play_line(struct session *t, const char *path, const char *line, con
     }
     compare(t, path);
     buf_printf(&t->golden, "%s\n", line);
-    if (line[0] == 'c')
+    if (line[0] == 'c') {
+        play_note(t, path, line + 2);
         return;
+    }
     t->line = t->number;
     play_write(t, line + 2, next && strncmp(next, "w \\x03", 6) == 0);
 }

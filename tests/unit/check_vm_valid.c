@@ -44,7 +44,6 @@ START_TEST(sums)
     ck_breaks(vm->committed, vm->committed + VM_PAGE_SIZE);
     ck_breaks(vm->reserved, vm->reserved - VM_PAGE_SIZE);
     ck_breaks(vm->own_frames, 1);
-    ck_breaks(vm->commit_limit, vm->committed - VM_PAGE_SIZE);
     ck_breaks(vm->pt_space.entries, 0);
     ck_breaks(vm->frames.references, 0);
     ck_breaks(vm->frames.in_use, 0);
