@@ -10,7 +10,7 @@
 /* MEMORY_INFORMATION_CLASS */
 enum { MEMORY_BASIC = 0, MEMORY_MAPPED_NAME = 2, MEMORY_REGION = 3 };
 
-#define WINE_UNIX_FUNCTIONS 1000 /* asks for the Unix part of a DLL; there is none */
+#define WINE_UNIX_FUNCTIONS 1000 /* asks for a handle of the Unix part of a DLL */
 #define COPY_CHUNK          0x1000u
 #define VOLUME_DEVICE       "\\Device\\HarddiskVolume1"
 #define REGION_PRIVATE      1u
@@ -170,7 +170,7 @@ nt_status serve_NtQueryVirtualMemory(struct call *call)
     nt_status st;
 
     if (call->kernel->wine && call->arg[2] == WINE_UNIX_FUNCTIONS)
-        return STATUS_DLL_NOT_FOUND;
+        return wine_unix_handle(call);
     st = service_own_process(call, call->arg[0]);
     if (st)
         return st;

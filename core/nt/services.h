@@ -92,6 +92,9 @@ struct attributes {
 MUST_USE nt_status attributes_read(struct process *p, gva_t at, struct attributes *out);
 void attributes_fini(struct attributes *attributes);
 
+/* NtQueryVirtualMemory's answer to a DLL of Wine's that asks for its Unix part. */
+MUST_USE nt_status wine_unix_handle(struct call *call);
+
 /* The services, by family. */
 #define SERVICES_MEMORY(S)                                                                         \
     S(NtAllocateVirtualMemory, "h P p P d d")                                                      \

@@ -94,12 +94,27 @@ nt_status serve___wine_dbg_write(struct call *call)
     return write_line(call->process, call->arg[0], call->arg[1]);
 }
 
+/*
+ * There are no Unix parts. ntdll can do without, and gets along with 0 for its handle; DLLs such as ws2_32 refuse to
+ * load without one: theirs is good for nothing, so that their functions fail and not the program.
+ */
+nt_status wine_unix_handle(struct call *call)
+{
+    if (call->arg[1] == call->kernel->ntdll)
+        return STATUS_DLL_NOT_FOUND;
+    if (call->arg[4] < 8)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    return guest_put_number(call->process, call->arg[3], 8, call->arg[1]);
+}
+
 nt_status serve___wine_unix_call(struct call *call)
 {
     const struct kernel *k = call->kernel;
     uint64_t text = 0, size = 0;
     nt_status st;
 
+    if (call->arg[0]) /* another DLL's: see above */
+        return STATUS_NOT_IMPLEMENTED;
     if (call->arg[1] == k->wine_time)
         return guest_put_number(call->process, call->arg[2], 8,
                                 clock_now(call->process->clock).system);

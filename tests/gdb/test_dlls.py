@@ -51,6 +51,22 @@ def handlers_see_exceptions_and_mend_them(test):
 
 
 @with_dlls
+def handlers_are_asked_in_their_order(test):
+    errors = prints_as_expected(test, "handlers", status=128 + 11)
+    test.expect(f"handlers{test.bits}.exe+0x" in errors, "the place of the last fault is not named")
+
+
+@with_dlls
+def handlers_in_frames_are_found(test):
+    prints_as_expected(test, "frames", status=2)
+
+
+@with_dlls
+def libraries_of_the_system_load(test):
+    prints_as_expected(test, "system", status=5)
+
+
+@with_dlls
 def an_exhausted_stack_is_an_exception(test):
     prints_as_expected(test, "overflow", status=9)
 
