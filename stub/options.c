@@ -82,10 +82,10 @@ const char *options_help(void)
            "x86-64\n"
            "  --base ADDRESS     where to place it (an .exe must be relocatable)\n"
            "  --entry OFFSET     with --raw: where execution starts, from the base (default 0)\n"
-           "  --env NAME=VALUE   one more environment variable; repeatable\n"
            "  --drive X=DIR      give the program folder DIR as drive X:, which it may change; "
            "repeatable\n"
-           "  --cwd DIR          current directory of the program, a Windows path\n"
+           "  --env NAME=VALUE   one more environment variable; repeatable. --cwd DIR: its current "
+           "directory\n"
            "Other\n"
            "  --log=CHANNELS     log to standard error: rsp, vm, cpu, pe, bp, nt, net, all\n"
            "  --version, --help\n";

@@ -300,12 +300,12 @@ static void set_hooks(struct ours *o)
 
 /* ---- Measuring ------------------------------------------------------------------------------- */
 
-enum variant { VIRTUAL, REGIONS, OURS, BREAKS_1000, BREAKS_10000, HOOKED, VARIANTS };
+enum variant { VIRTUAL, REGIONS, OURS, BREAKS_1000, BREAKS_10000, HOOKED, COUNTED, VARIANTS };
 #define OURS_N (VARIANTS - OURS)
 
 struct bench {
     struct bare virtual, regions;
-    struct ours ours[OURS_N]; /* no breaks, 1,000, 10,000; hooks and devices */
+    struct ours ours[OURS_N]; /* no breaks, 1,000, 10,000; hooks and devices; work is counted */
     int rounds;
 };
 
@@ -337,8 +337,8 @@ static double median(double *values, int n)
 
 static void measure_loop(struct bench *b, const struct loop *loop)
 {
-    static const char *const against[VARIANTS] = {"bare",        "region_maps",  "",
-                                                  "breaks_1000", "breaks_10000", "hooks_elsewhere"};
+    static const char *const against[VARIANTS] = {
+        "bare", "region_maps", "", "breaks_1000", "breaks_10000", "hooks_elsewhere", "counted"};
     double times[VARIANTS][ROUNDS_MAX];
     double best[VARIANTS];
 
@@ -359,6 +359,8 @@ static void measure_loop(struct bench *b, const struct loop *loop)
     printf("cpu_%s %.2f ms\n", loop->name, best[OURS] * 1e3);
     printf("cpu_%s_vs_%s %.3f ratio\n", loop->name, against[VIRTUAL], best[VIRTUAL] / best[OURS]);
     printf("cpu_%s_vs_%s %.3f ratio\n", loop->name, against[REGIONS], best[REGIONS] / best[OURS]);
+    printf("cpu_%s_counted_vs_%s %.3f ratio\n", loop->name, against[VIRTUAL],
+           best[VIRTUAL] / best[COUNTED]);
     for (int v = BREAKS_1000; v < VARIANTS; v++)
         printf("cpu_%s_%s_vs_none %.3f ratio\n", loop->name, against[v], best[OURS] / best[v]);
 }
@@ -434,6 +436,8 @@ int main(int argc, char **argv)
     }
     measure_breaks(&b);
     set_hooks(&b.ours[HOOKED - OURS]);
+    if (cpu_count(b.ours[COUNTED - OURS].cpu))
+        die("cpu_count");
     for (size_t i = 0; i < LOOPS; i++)
         measure_loop(&b, &loops[i]);
     measure_steps(&b);
