@@ -237,6 +237,10 @@ sysroot: ## unpack the newest Wine's DLLs, both widths, under build/sysroot; not
 sysroot8: ## the same of Wine 8, under build/sysroot8; the tests run on both
 	@.ci/deps sysroot8
 
+conformance: all ## Wine's own memory tests, fetched and compiled here, on Wine 8's DLLs inside winstub
+	@.ci/deps wine-source
+	@$(PYTHON) tests/conformance/run.py $O
+
 demo: all $O/programs/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
 	@.ci/demo $O
 
@@ -267,7 +271,7 @@ lint: $O/libwinstub.a ## include boundaries, headers that stand alone, banned fu
 clean: ## remove what was built for this MODE
 	rm -rf $O
 
-.PHONY: all help sysroot sysroot8 check check-units programs fuzz run-fuzzers bench golden demo install format lint clean FORCE
+.PHONY: all help sysroot sysroot8 check check-units programs fuzz run-fuzzers bench golden conformance demo install format lint clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $O -name '*.d' 2>/dev/null)

@@ -10,8 +10,8 @@
 
 #include "nt/services.h"
 
-#define IO_CHUNK   0x10000u
-#define WAIT_INPUT 10 /* ms for which a reader is held before the run loop may look around */
+#define IO_CHUNK    0x10000u
+#define WAIT_OUTPUT 10 /* ms after which a reader that is slow is asked again */
 
 /* CreateOptions and access rights that matter here. */
 enum { FILE_DIRECTORY_FILE = 1, FILE_NON_DIRECTORY_FILE = 0x40 };
@@ -165,7 +165,7 @@ static nt_status read_stream(struct call *call, const struct file *file, uint64_
         return st;
     if (file->fd < 0)
         return STATUS_PIPE_BROKEN;
-    if (poll(&ready, 1, WAIT_INPUT) <= 0) {
+    if (poll(&ready, 1, threads_host_wait(call->process)) <= 0) {
         call->end = CALL_AGAIN;
         return STATUS_PENDING;
     }
@@ -202,7 +202,7 @@ static void write_all(int fd, const uint8_t *data, size_t len)
         ssize_t n = write(fd, data, len);
 
         if (n < 0 && errno == EAGAIN)
-            (void)poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, WAIT_INPUT);
+            (void)poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, WAIT_OUTPUT);
         else if (n < 0 && errno != EINTR)
             return;
         if (n > 0) {

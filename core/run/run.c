@@ -12,20 +12,19 @@
 #include "winstub/log.h"
 #include "winstub/nt.h"
 
-#define MAIN_THREAD 0 /* index of the only thread that bare mode has */
-
 enum err run_init(struct run *run, struct process *process)
 {
     *run = (struct run){.process = process, .cpu = process_cpu(process)};
     atomic_init(&run->interrupted, false);
     run->stop.kind = STOP_STEP;
-    run->stop.tid = process_thread(process, MAIN_THREAD)->tid;
+    run->stop.tid = process_current(process);
     run->dis = dis_new();
     return run->dis ? ERR_OK : ERR_NOMEM;
 }
 
 void run_fini(struct run *run)
 {
+    actions_fini(&run->actions);
     points_fini(&run->points);
     watches_fini(&run->watches);
     dis_free(run->dis);
@@ -75,22 +74,45 @@ enum err run_point(struct run *run, enum point_kind kind, gva_t addr, uint64_t l
     return watches_set(&run->watches, run->cpu, &range, on);
 }
 
+/* Let those run that shall; who steps comes first, as the debugger waits for that one. */
+static void take_actions(struct run *run)
+{
+    const struct process_thread *thread;
+    const struct target_action *others = actions_of(&run->actions, 0);
+
+    for (size_t i = 0; (thread = process_thread(run->process, i)) != NULL; i++)
+        process_hold(run->process, thread->tid, !actions_of(&run->actions, thread->tid));
+    process_hold_new(run->process, !others || others->kind != ACTION_CONTINUE);
+    for (size_t i = run->actions.count; i-- > 0;) {
+        const struct target_action *action = &run->actions.list[i];
+
+        if (action->kind == ACTION_STEP || action->kind == ACTION_RANGE)
+            process_prefer(run->process, action->tid);
+    }
+}
+
 enum err run_resume(struct run *run, const struct target_action *acts, size_t n)
 {
-    uint32_t tid = process_thread(run->process, MAIN_THREAD)->tid;
-    const struct target_action *mine = NULL;
+    struct run_thread *thread;
+    enum err e;
 
     if (run->ended)
         return ERR_STATE;
     for (size_t i = 0; i < n; i++) {
-        if (acts[i].tid && acts[i].tid != tid)
+        if (acts[i].tid && !process_has_thread(run->process, acts[i].tid))
             return ERR_NOT_FOUND;
-        if (!mine)
-            mine = &acts[i];
     }
-    if (!mine)
+    if (!n)
         return ERR_INVALID;
-    run->action = *mine;
+    actions_prune(&run->actions, run->process);
+    thread = actions_thread(&run->actions, run->stop.tid);
+    e = thread ? actions_set(&run->actions, acts, n) : ERR_NOMEM;
+    if (e)
+        return e;
+    /* The break at which the debugger was told that the thread stands is not told again. */
+    thread->passes = process_select(run->process, run->stop.tid);
+    thread->pass_pc = cpu_get(run->cpu, CPU_RIP);
+    take_actions(run);
     run->resumed = true;
     atomic_store(&run->interrupted, false);
     return ERR_OK;
@@ -129,6 +151,7 @@ static bool stop_at_import(struct run *run)
         process_where(run->process, ret, &text);
         (void)buf_text(&text, "): run without DLLs");
         run->stop.kind = STOP_IMPORT;
+        run->thread->leaves_import = true;
         say(&run->stop, &text);
     }
     buf_fini(&text);
@@ -166,8 +189,9 @@ static void stop_without_services(struct run *run, const struct cpu_event *event
 /* run->stop describes the exception behind event: keep what resuming will need of it. */
 static void remember_exception(struct run *run, const struct cpu_event *event)
 {
-    run->exception = *event;
-    run->raised = exception_of(&run->stop);
+    run->thread->excepted = true;
+    run->thread->exception = *event;
+    run->thread->raised = exception_of(&run->stop);
     run->stop.first_chance = process_has_dlls(run->process);
 }
 
@@ -210,15 +234,17 @@ static bool stop_at_exception(struct run *run, const struct cpu_event *event)
 /* An exception that the guest raised by a service: as if the CPU had, at the registers' pc. */
 static void stop_at_raised(struct run *run)
 {
-    run->exception = (struct cpu_event){.kind = CPU_EVENT_FAULT, .pc = cpu_get(run->cpu, CPU_RIP)};
-    exception_describe_raised(run->process, &run->raised, &run->stop);
+    run->thread->excepted = true;
+    run->thread->exception =
+        (struct cpu_event){.kind = CPU_EVENT_FAULT, .pc = cpu_get(run->cpu, CPU_RIP)};
+    exception_describe_raised(run->process, &run->thread->raised, &run->stop);
 }
 
 /* Does the guest raise an exception here? */
 static bool stop_at_raise_point(struct run *run, gva_t pc)
 {
     if (!pc || pc != process_raise_point(run->process) ||
-        !process_raise_called(run->process, &run->raised))
+        !process_raise_called(run->process, &run->thread->raised))
         return false;
     stop_at_raised(run);
     return true;
@@ -233,7 +259,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
 {
     uint32_t exit_code = 0;
 
-    switch (process_syscall(run->process, &exit_code, &run->raised)) {
+    switch (process_syscall(run->process, &exit_code, &run->thread->raised)) {
     case PROCESS_SYSCALL_NONE:
         stop_without_services(run, event);
         return true;
@@ -263,12 +289,13 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
     switch (event->kind) {
     case CPU_EVENT_STOP:
         if (!atomic_load(&run->interrupted))
-            return false; /* left over from an interrupt that came as another stop was made */
+            return false; /* the turn is over, or an interrupt came as another stop was made */
         stop_as(run, STOP_INTERRUPT);
         return true;
     case CPU_EVENT_BREAK:
         return stop_at_break(run, event->pc);
     case CPU_EVENT_STEP:
+    case CPU_EVENT_LIMIT:
         return false;
     case CPU_EVENT_TRAP:
         return event->access == VM_EXEC && (stop_at_exit(run) || stop_at_import(run));
@@ -293,31 +320,27 @@ static enum err stop_broken(struct run *run, enum err e)
     return ERR_OK;
 }
 
-/* Was the instruction at pc done? A system call is when it was served, and not when the guest shall ask again. */
-static bool step_is_done(const struct run *run, const struct cpu_event *event, gva_t pc)
-{
-    return event->kind == CPU_EVENT_STEP ||
-           (event->kind == CPU_EVENT_SYSCALL && cpu_get(run->cpu, CPU_RIP) != pc);
-}
-
-/* One instruction with traps open: what it does to watched bytes is looked at before and after. */
+/*
+ * One instruction with traps open: what it does to watched bytes is looked at before and after. thread->stepped says
+ * whether it was executed: not when a stack grew under it, or when a system call will ask again.
+ */
 static enum err step_open(struct run *run, bool *stopped)
 {
-    gva_t pc = cpu_get(run->cpu, CPU_RIP);
     struct vm *vm = process_vm(run->process);
     struct watch_probe probe; /* large: only its count is cleared */
+    gva_t pc = cpu_get(run->cpu, CPU_RIP);
     struct cpu_event event;
     enum err e;
 
     probe.count = 0;
     if (run->watches.count)
         watches_probe(&run->watches, vm, run->cpu, run->dis, &probe);
-    do {
-        e = cpu_step(run->cpu, true, &event);
-        if (e)
-            return e;
-        *stopped = stopped_by(run, &event);
-    } while (!*stopped && !step_is_done(run, &event, pc));
+    e = cpu_step(run->cpu, true, &event);
+    if (e)
+        return e;
+    *stopped = stopped_by(run, &event);
+    run->thread->stepped = event.kind == CPU_EVENT_STEP ||
+                           (event.kind == CPU_EVENT_SYSCALL && cpu_get(run->cpu, CPU_RIP) != pc);
     if (!*stopped && watches_hit(&probe, vm, &run->stop.watch, &run->stop.addr)) {
         stop_as(run, STOP_WATCH);
         *stopped = true;
@@ -335,110 +358,204 @@ static enum err step_one(struct run *run, bool *stopped)
     return e;
 }
 
-static enum err go_step(struct run *run)
+/* Could the thread whose turn it is go on at once? Not when it waits, has ended, or others get their turn. */
+static bool keeps_turn(struct run *run)
 {
-    bool stopped;
-    enum err e = step_one(run, &stopped);
-
-    if (!e && !stopped)
-        stop_as(run, STOP_STEP);
-    return e;
+    return process_is_ready(run->process, run->thread->tid) && !cpu_due(run->cpu);
 }
 
-static enum err go_range(struct run *run)
+static enum err turn_step(struct run *run, bool *stopped)
 {
-    for (;;) {
-        bool stopped;
-        enum err e = step_one(run, &stopped);
-        gva_t pc;
+    enum err e = ERR_OK;
 
-        if (e || stopped)
+    *stopped = false;
+    if (!run->thread->stepped)
+        e = step_one(run, stopped);
+    if (e || *stopped || !run->thread->stepped || !process_is_ready(run->process, run->thread->tid))
+        return e;
+    stop_as(run, STOP_STEP);
+    *stopped = true;
+    return ERR_OK;
+}
+
+/* Where a step of a range has come to: is that a stop? */
+static bool range_stops(struct run *run, const struct target_action *action)
+{
+    gva_t pc = cpu_get(run->cpu, CPU_RIP);
+
+    if (pc < action->lo || pc >= action->hi) {
+        stop_as(run, STOP_STEP);
+        return true;
+    }
+    if (stop_at_break(run, pc))
+        return true;
+    if (atomic_load(&run->interrupted)) {
+        stop_as(run, STOP_INTERRUPT);
+        return true;
+    }
+    return false;
+}
+
+static enum err turn_range(struct run *run, const struct target_action *action, bool *stopped)
+{
+    *stopped = false;
+    do {
+        enum err e = ERR_OK;
+
+        if (!run->thread->stepped)
+            e = step_one(run, stopped);
+        if (e || *stopped || !process_is_ready(run->process, run->thread->tid))
             return e;
-        pc = cpu_get(run->cpu, CPU_RIP);
-        if (pc < run->action.lo || pc >= run->action.hi) {
-            stop_as(run, STOP_STEP);
+        if (run->thread->stepped && range_stops(run, action)) {
+            *stopped = true;
             return ERR_OK;
         }
-        if (points_at(&run->points, pc) && run_hit(run, pc))
-            return ERR_OK;
-        if (atomic_load(&run->interrupted)) {
-            stop_as(run, STOP_INTERRUPT);
-            return ERR_OK;
-        }
+        run->thread->stepped = false;
+    } while (keeps_turn(run));
+    return ERR_OK;
+}
+
+/* What the CPU did since `pc` and `work`: does the thread still stand at the break that it may pass? */
+static void renew_pass(struct run *run, const struct cpu_event *event, gva_t pc, uint64_t work)
+{
+    struct run_thread *thread = run->thread;
+
+    if (event->kind == CPU_EVENT_BREAK) { /* a hit that does not stop is passed */
+        thread->passes = true;
+        thread->pass_pc = event->pc;
+    } else if (cpu_get(run->cpu, CPU_RIP) != pc || cpu_work(run->cpu) != work) {
+        thread->passes = false;
     }
 }
 
 /* A made-up function that was reported runs on (its code returns) instead of being reported again. */
-static enum err go_continue(struct run *run, bool leave_import)
+static enum err turn_continue(struct run *run, bool *stopped)
 {
+    struct run_thread *thread = run->thread;
     struct cpu_event event;
-    bool stopped = false;
-    bool pass_break = true;
-    enum err e;
 
-    if (leave_import) {
-        e = step_one(run, &stopped);
-        if (e || stopped)
-            return e;
-        pass_break = false;
-    }
-    for (;;) {
-        gva_t before = cpu_get(run->cpu, CPU_RIP);
+    *stopped = false;
+    if (thread->leaves_import) {
+        enum err e;
 
-        e = cpu_run(run->cpu, pass_break, &event);
-        if (e || stopped_by(run, &event))
+        thread->leaves_import = thread->passes = false;
+        e = step_one(run, stopped);
+        if (e || *stopped)
             return e;
-        if (event.kind == CPU_EVENT_TRAP) {
-            e = step_open(run, &stopped);
-            if (e || stopped)
-                return e;
-        }
-        /* A hit that does not stop is passed like the break where the run began. */
-        pass_break =
-            event.kind == CPU_EVENT_BREAK || (pass_break && cpu_get(run->cpu, CPU_RIP) == before);
     }
+    do {
+        gva_t pc = cpu_get(run->cpu, CPU_RIP);
+        uint64_t work = cpu_work(run->cpu);
+        enum err e = cpu_run(run->cpu, thread->passes && thread->pass_pc == pc, &event);
+
+        if (e)
+            return e;
+        renew_pass(run, &event, pc, work);
+        *stopped = stopped_by(run, &event);
+        if (!*stopped && event.kind == CPU_EVENT_TRAP)
+            e = step_open(run, stopped);
+        if (e || *stopped)
+            return e;
+    } while (event.kind != CPU_EVENT_SYSCALL && event.kind != CPU_EVENT_STOP && keeps_turn(run));
+    return ERR_OK;
 }
 
-/* Settle the exception that the process is stopped at; true when the process ended by it. */
-static bool settle_exception(struct run *run)
+/* Settle the exception that the thread is stopped at; true when the process ended by it. */
+static bool settle_exception(struct run *run, bool pass)
 {
+    struct run_thread *thread = run->thread;
     gva_t pc = cpu_get(run->cpu, CPU_RIP);
-    uint32_t code = run->stop.code;
 
-    if (run->stop.kind != STOP_EXCEPTION)
+    if (!thread->excepted)
         return false;
-    if (run->action.pass && process_raise(run->process, &run->raised))
+    thread->excepted = false;
+    if (pass && process_raise(run->process, &thread->raised))
         return false;
-    if (run->action.pass) {
-        run_end(run, code);
+    if (pass) {
+        run_end(run, thread->raised.code);
         return true;
     }
-    if (pc == run->exception.pc)
-        cpu_set(run->cpu, CPU_RIP, exception_continue_pc(&run->exception));
+    if (pc == thread->exception.pc)
+        cpu_set(run->cpu, CPU_RIP, exception_continue_pc(&thread->exception));
     return false;
 }
 
-static enum err go(struct run *run)
+/* Nobody can run. */
+static void stop_stuck(struct run *run)
 {
-    bool at_import = run->stop.kind == STOP_IMPORT;
-    uint32_t tid = run->stop.tid;
+    struct buf text;
 
-    if (settle_exception(run))
-        return ERR_OK;
+    buf_init(&text, sizeof run->stop.note - 1);
+    process_stuck(run->process, &text);
+    stop_as(run, STOP_STUCK);
+    say(&run->stop, &text);
+    buf_fini(&text);
+}
+
+/* The thread on the CPU does what it shall until it stops or its turn is over. */
+static enum err take_turn(struct run *run, bool *stopped)
+{
+    uint32_t tid = process_current(run->process);
+    const struct target_action *action = actions_of(&run->actions, tid);
+
     run->stop = (struct target_stop){.kind = STOP_STEP, .tid = tid};
-    if (run->action.kind != ACTION_HALT && stop_at_raise_point(run, cpu_get(run->cpu, CPU_RIP)))
+    run->thread = actions_thread(&run->actions, tid);
+    if (!run->thread)
+        return ERR_NOMEM;
+    *stopped =
+        settle_exception(run, action->pass) || stop_at_raise_point(run, cpu_get(run->cpu, CPU_RIP));
+    if (*stopped)
         return ERR_OK;
-    switch (run->action.kind) {
+    switch (action->kind) {
     case ACTION_STEP:
-        return go_step(run);
+        return turn_step(run, stopped);
     case ACTION_RANGE:
-        return go_range(run);
+        return turn_range(run, action, stopped);
     case ACTION_CONTINUE:
-        return go_continue(run, at_import);
     case ACTION_HALT:
         break;
     }
+    return turn_continue(run, stopped);
+}
+
+/* Turn by turn, until something stops the process. */
+static enum err go(struct run *run)
+{
+    bool stopped = false;
+
+    while (!stopped) {
+        enum err e = ERR_OK;
+
+        switch (process_schedule(run->process)) {
+        case PROCESS_TURN_RUNS:
+            e = take_turn(run, &stopped);
+            break;
+        case PROCESS_TURN_IDLE:
+            stopped = atomic_load(&run->interrupted);
+            if (stopped)
+                stop_as(run, STOP_INTERRUPT);
+            break;
+        case PROCESS_TURN_HELD:
+        case PROCESS_TURN_STUCK:
+            stop_stuck(run);
+            return ERR_OK;
+        }
+        if (e)
+            return e;
+    }
     return ERR_OK;
+}
+
+/* What a resume begins anew. */
+static void begin(struct run *run)
+{
+    uint32_t tid = run->stop.tid;
+
+    for (size_t i = 0; i < run->actions.thread_count; i++)
+        run->actions.threads[i].stepped = false;
+    if (!process_has_thread(run->process, tid))
+        tid = process_current(run->process);
+    run->stop = (struct target_stop){.kind = STOP_STEP, .tid = tid};
 }
 
 enum err run_go(struct run *run, struct target_stop *why)
@@ -448,6 +565,7 @@ enum err run_go(struct run *run, struct target_stop *why)
     if (!run->resumed)
         return ERR_STATE;
     run->resumed = false;
+    begin(run);
     process_clock_start(run->process);
     e = go(run);
     process_clock_stop(run->process);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "run/actions.h"
 #include "run/points.h"
 #include "run/watches.h"
 #include "winstub/cpu.h"
@@ -18,13 +19,13 @@ struct run {
     struct dis *dis;
     struct points points;
     struct watches watches;
-    struct target_action action; /* of the one thread; valid while resumed */
+    struct actions actions; /* of the threads; valid while resumed */
     bool resumed;
-    bool ended;                      /* the process has exited or was killed */
-    struct target_stop stop;         /* why the process stands still now */
-    struct cpu_event exception;      /* behind stop, when that is a STOP_EXCEPTION, */
-    struct process_exception raised; /* and what the guest's handlers would be given */
-    bool starting;                   /* on the way to where the debugger begins */
+    bool ended; /* the process has exited or was killed */
+    /* Why the process stands still now; while it runs, of the thread whose turn it is. */
+    struct target_stop stop;
+    struct run_thread *thread; /* whose turn it is; while it runs */
+    bool starting;             /* on the way to where the debugger begins */
     atomic_bool interrupted;
     void (*console)(void *ctx, const char *text, size_t len); /* NULL: nobody listens */
     void *console_ctx;

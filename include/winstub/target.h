@@ -128,9 +128,10 @@ enum target_stop_kind {
     STOP_EXCEPTION, /* code, addr: an EXCEPTION_RECORD; pc is at the instruction */
     STOP_INTERRUPT, /* target_ops.interrupt */
     STOP_LIBRARY,   /* the library list changed */
-    STOP_IMPORT,    /* bare mode: a function of a DLL that is not there was called */
-    STOP_EXIT,      /* the process ended with exit_code; nothing more can run */
-    STOP_ENGINE,    /* the engine cannot go on; note says why */
+    STOP_STUCK, /* no thread that may run can: all wait, and nothing will end that; note says for what */
+    STOP_IMPORT, /* bare mode: a function of a DLL that is not there was called */
+    STOP_EXIT,   /* the process ended with exit_code; nothing more can run */
+    STOP_ENGINE, /* the engine cannot go on; note says why */
 };
 
 #define TARGET_INFO_MAX 15 /* EXCEPTION_MAXIMUM_PARAMETERS */
