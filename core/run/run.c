@@ -231,23 +231,27 @@ static bool stop_at_exception(struct run *run, const struct cpu_event *event)
     return true;
 }
 
-/* An exception that the guest raised by a service: as if the CPU had, at the registers' pc. */
-static void stop_at_raised(struct run *run)
+/*
+ * An exception that the guest raised by itself: as if the CPU had, at the registers' pc. False when it is the guest's
+ * business, which goes on in its handlers.
+ */
+static bool stop_at_raised(struct run *run)
 {
+    if (exception_is_routine(&run->thread->raised) &&
+        process_raise(run->process, &run->thread->raised))
+        return false;
     run->thread->excepted = true;
     run->thread->exception =
         (struct cpu_event){.kind = CPU_EVENT_FAULT, .pc = cpu_get(run->cpu, CPU_RIP)};
     exception_describe_raised(run->process, &run->thread->raised, &run->stop);
+    return true;
 }
 
-/* Does the guest raise an exception here? */
+/* Does the guest raise an exception here that is a stop? */
 static bool stop_at_raise_point(struct run *run, gva_t pc)
 {
-    if (!pc || pc != process_raise_point(run->process) ||
-        !process_raise_called(run->process, &run->thread->raised))
-        return false;
-    stop_at_raised(run);
-    return true;
+    return pc && pc == process_raise_point(run->process) &&
+           process_raise_called(run->process, &run->thread->raised) && stop_at_raised(run);
 }
 
 static bool stop_at_break(struct run *run, gva_t pc)
@@ -267,8 +271,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
         run_end(run, exit_code);
         return true;
     case PROCESS_SYSCALL_RAISE:
-        stop_at_raised(run);
-        return true;
+        return stop_at_raised(run);
     case PROCESS_SYSCALL_WAITS:
         if (!atomic_load(&run->interrupted))
             return false;
@@ -480,6 +483,16 @@ static bool settle_exception(struct run *run, bool pass)
     return false;
 }
 
+/* The raise point as a thread leaves it that stands there: behind a breakpoint, or by a step, no break stops there. */
+static bool leaves_raise_point(struct run *run, enum target_action_kind kind)
+{
+    const struct run_thread *thread = run->thread;
+    gva_t pc = cpu_get(run->cpu, CPU_RIP);
+    bool steps = kind == ACTION_STEP || kind == ACTION_RANGE;
+
+    return (steps || (thread->passes && thread->pass_pc == pc)) && stop_at_raise_point(run, pc);
+}
+
 /* Nobody can run. */
 static void stop_stuck(struct run *run)
 {
@@ -502,8 +515,7 @@ static enum err take_turn(struct run *run, bool *stopped)
     run->thread = actions_thread(&run->actions, tid);
     if (!run->thread)
         return ERR_NOMEM;
-    *stopped =
-        settle_exception(run, action->pass) || stop_at_raise_point(run, cpu_get(run->cpu, CPU_RIP));
+    *stopped = settle_exception(run, action->pass) || leaves_raise_point(run, action->kind);
     if (*stopped)
         return ERR_OK;
     switch (action->kind) {
