@@ -71,6 +71,8 @@ static enum err load(const struct options *o, struct process **out, struct diag 
         .env = o->env,
         .env_count = o->env_count,
         .cwd = o->cwd,
+        .drives = o->drives,
+        .drive_count = o->drive_count,
         .raw = o->raw,
         .arch = (enum cpu_arch)o->arch,
         .base = o->base,

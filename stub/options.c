@@ -20,6 +20,7 @@ enum {
     OPT_ENTRY,
     OPT_ENV,
     OPT_CWD,
+    OPT_DRIVE,
     OPT_ROOT,
     OPT_BARE,
     OPT_MAP,
@@ -41,6 +42,7 @@ static const struct option long_options[] = {
     {"entry", required_argument, NULL, OPT_ENTRY},
     {"env", required_argument, NULL, OPT_ENV},
     {"cwd", required_argument, NULL, OPT_CWD},
+    {"drive", required_argument, NULL, OPT_DRIVE},
     {"root", required_argument, NULL, OPT_ROOT},
     {"bare", no_argument, NULL, OPT_BARE},
     {"memory-map", required_argument, NULL, OPT_MAP},
@@ -78,6 +80,8 @@ const char *options_help(void)
            "  --base ADDRESS     where to place it (an .exe must be relocatable)\n"
            "  --entry OFFSET     with --raw: where execution starts, from the base (default 0)\n"
            "  --env NAME=VALUE   one more environment variable; repeatable\n"
+           "  --drive X=DIR      give the program folder DIR as drive X:, which it may change; "
+           "repeatable\n"
            "  --cwd DIR          current directory of the program, a Windows path\n"
            "Other\n"
            "  --log=CHANNELS     log to standard error: rsp, vm, cpu, pe, bp, nt, net, all\n"
@@ -171,6 +175,21 @@ static enum err parse_env(const char *text, struct options *out, struct diag *wh
     return ERR_OK;
 }
 
+static enum err parse_drive(const char *text, struct options *out, struct diag *why)
+{
+    bool letter = (*text >= 'A' && *text <= 'Z') || (*text >= 'a' && *text <= 'z');
+
+    if (!letter || text[1] != '=' || !text[2])
+        return diag_set(why, ERR_INVALID, "--drive takes a letter and a folder, X=DIR, not '%s'",
+                        text);
+    for (size_t i = 0; i < out->drive_count; i++) {
+        if ((*out->drives[i] | 0x20) == (*text | 0x20))
+            return diag_set(why, ERR_INVALID, "--drive %c is given twice", *text);
+    }
+    out->drives[out->drive_count++] = text; /* as with env */
+    return ERR_OK;
+}
+
 struct given {
     bool arch, entry, run, stdio, gdb, stop;
 };
@@ -208,6 +227,8 @@ static enum err take_option(int option, struct options *out, struct given *given
         return parse_number("entry", optarg, &out->entry, why);
     case OPT_ENV:
         return parse_env(optarg, out, why);
+    case OPT_DRIVE:
+        return parse_drive(optarg, out, why);
     case OPT_CWD:
         out->cwd = optarg;
         return ERR_OK;
@@ -261,8 +282,9 @@ enum err options_parse(int argc, char **argv, struct options *out, struct diag *
 
     *out = (struct options){.mode = OPTION_SERVE, .listen = "1234"};
     out->env = calloc((size_t)argc + 1, sizeof *out->env);
+    out->drives = calloc((size_t)argc + 1, sizeof *out->drives);
     out->disabled = calloc((size_t)argc + 1, sizeof *out->disabled);
-    if (!out->env || !out->disabled)
+    if (!out->env || !out->drives || !out->disabled)
         return ERR_NOMEM;
     opterr = 0;
     while ((option = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
@@ -290,6 +312,8 @@ void options_fini(struct options *options)
 {
     free(options->env);
     options->env = NULL;
+    free(options->drives);
+    options->drives = NULL;
     free(options->disabled);
     options->disabled = NULL;
 }

@@ -36,6 +36,8 @@ struct options {
     size_t argc;
     const char **env; /* of --env; owned, options_fini */
     size_t env_count;
+    const char **drives; /* of --drive: "X=DIR"; owned, options_fini */
+    size_t drive_count;
     const char *cwd;  /* NULL: default */
     const char *root; /* the folder with the DLLs; NULL: look in the usual places */
     bool bare;        /* no DLLs even if there are any */

@@ -1,11 +1,14 @@
 /* Names of objects; the contract is in directory.h. */
 #include "nt/directory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "nt/text.h"
+
+#define OBJECTS "\\BaseNamedObjects"
 
 static void free_folder(struct object *object)
 {
@@ -22,9 +25,8 @@ const struct object_class folder_class = {
 /* The folders that there are; SESSION's number is any. */
 static bool is_folder(const char *path)
 {
-    static const char *const known[] = {"\\", "\\BaseNamedObjects", "\\Device", "\\??",
-                                        "\\DosDevices"};
-    static const char sessions[] = "\\Sessions\\", objects[] = "\\BaseNamedObjects";
+    static const char *const known[] = {"\\", OBJECTS, "\\Device", "\\??", "\\DosDevices"};
+    static const char sessions[] = "\\Sessions\\";
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (text_same(path, known[i]))
@@ -33,7 +35,7 @@ static bool is_folder(const char *path)
     if (strncasecmp(path, sessions, sizeof sessions - 1) != 0)
         return false;
     path += sizeof sessions - 1;
-    return *path >= '0' && *path <= '9' && text_same(path + strspn(path, "0123456789"), objects);
+    return *path >= '0' && *path <= '9' && text_same(path + strspn(path, "0123456789"), OBJECTS);
 }
 
 nt_status directory_open(const char *path, struct folder **out)
@@ -52,6 +54,20 @@ nt_status directory_open(const char *path, struct folder **out)
     object_init(&folder->object, &folder_class);
     *out = folder;
     return STATUS_SUCCESS;
+}
+
+char *directory_path(const char *folder, const char *name)
+{
+    static const char local[] = "Local\\", global[] = "Global\\";
+    char *path = NULL;
+
+    if (strncasecmp(name, local, sizeof local - 1) == 0) {
+        name += sizeof local - 1;
+    } else if (strncasecmp(name, global, sizeof global - 1) == 0) {
+        name += sizeof global - 1;
+        folder = OBJECTS;
+    }
+    return asprintf(&path, "%s\\%s", folder, name) < 0 ? NULL : path;
 }
 
 struct object *directory_find(const struct directory *directory, const char *path)

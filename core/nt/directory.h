@@ -32,6 +32,11 @@ struct object *directory_find(const struct directory *directory, const char *pat
 /* Name an object that has no name. STATUS_NO_MEMORY */
 MUST_USE nt_status directory_add(struct directory *directory, const char *path,
                                  struct object *object);
+/*
+ * The path of a name below a folder: BaseNamedObjects has "Local" and "Global" in it, which lead to itself and to the
+ * machine's. NULL when memory is short.
+ */
+char *directory_path(const char *folder, const char *name);
 /* Forget the object's name, if it has one. */
 void directory_remove(struct object *object);
 

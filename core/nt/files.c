@@ -1,37 +1,90 @@
-/* Guest paths and opened files; the contract is in files.h. */
+/* Opened files, and the host files behind them; the contract is in files.h. */
 #include "nt/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "nt/root.h"
+#include "nt/listing.h"
+#include "nt/locks.h"
 
-void volumes_add(struct volumes *volumes, const char *name, int folder)
+#define GENERIC_READ_BIT    0x80000000u
+#define GENERIC_WRITE_BIT   0x40000000u
+#define GENERIC_EXECUTE_BIT 0x20000000u
+#define GENERIC_ALL_BIT     0x10000000u
+#define MAXIMUM_BIT         0x02000000u
+
+#define MAPPED_READ    0x120089u
+#define MAPPED_WRITE   0x120116u
+#define MAPPED_EXECUTE 0x1200a0u
+
+/* What changes the file, its name or its folder. */
+#define CHANGES                                                                                    \
+    (ACCESS_WRITE_DATA | ACCESS_APPEND_DATA | ACCESS_WRITE_EA | ACCESS_DELETE_CHILD |              \
+     ACCESS_WRITE_ATTRIBUTES | ACCESS_DELETE | ACCESS_WRITE_DAC | ACCESS_WRITE_OWNER)
+
+#define MODE_FILE   0666
+#define MODE_FOLDER 0777
+#define MODE_WRITE  0222
+
+/* ---- Objects ---------------------------------------------------------------------------------- */
+
+static void take_away(const struct file *file);
+
+/* The next opened file after `at` that is the same file of the host. */
+static struct file *next_same(const struct file *file, struct file *at)
 {
-    volumes->list[volumes->count++] = (struct volume){name, folder};
+    while (at && (at == file || at->inode != file->inode || at->device != file->device))
+        at = at->next;
+    return at;
 }
 
-void volumes_fini(struct volumes *volumes)
+/* Somebody else who has the same file open; NULL when nobody has. */
+static struct file *first_same(const struct file *file)
 {
-    for (size_t i = 0; i < volumes->count; i++) {
-        if (volumes->list[i].folder >= 0)
-            (void)close(volumes->list[i].folder);
+    return next_same(file, file->volumes->open);
+}
+
+/* The last one who has it open by that name takes the name away; others are left to do that. */
+static void let_go(struct file *file)
+{
+    bool last = true;
+
+    for (struct file *at = first_same(file); at; at = next_same(file, at->next)) {
+        if (strcasecmp(at->path, file->path) == 0) {
+            at->doomed = true;
+            last = false;
+        }
     }
-    volumes->count = 0;
+    if (last)
+        take_away(file);
+}
+
+static void leave_list(struct file *file)
+{
+    if (!file->link)
+        return;
+    *file->link = file->next;
+    if (file->next)
+        file->next->link = file->link;
+    file->link = NULL;
 }
 
 static void free_file(struct object *object)
 {
     struct file *file = (struct file *)object;
 
+    if (file->doomed)
+        let_go(file);
+    leave_list(file);
     if (file->fd >= 0 && file->kind != FILE_STREAM)
         (void)close(file->fd);
+    listing_free(file->listing);
+    locks_free(file->locks);
     free(file->path);
     free(file);
 }
@@ -50,15 +103,13 @@ const struct object_class file_class = {
     .signaled = file_signaled,
 };
 
-/* Takes over fd, also when it fails. */
-static struct file *new_file(enum file_kind kind, int fd, const char *path)
+/* Takes over fd and path, also when it fails. */
+static struct file *new_file(enum file_kind kind, int fd, char *path)
 {
-    struct file *file = calloc(1, sizeof *file);
+    struct file *file = path ? calloc(1, sizeof *file) : NULL;
 
-    if (file)
-        file->path = strdup(path);
-    if (!file || !file->path) {
-        free(file);
+    if (!file) {
+        free(path);
         if (fd >= 0 && kind != FILE_STREAM)
             (void)close(fd);
         return NULL;
@@ -66,12 +117,14 @@ static struct file *new_file(enum file_kind kind, int fd, const char *path)
     object_init(&file->object, &file_class);
     file->kind = kind;
     file->fd = fd;
+    file->path = path;
+    file->access = ACCESS_ALL_OF_FILE;
     return file;
 }
 
 struct file *files_stream(int fd)
 {
-    return new_file(FILE_STREAM, fd, "");
+    return new_file(FILE_STREAM, fd, strdup(""));
 }
 
 nt_status files_get(const struct handles *handles, uint64_t handle, struct file **out)
@@ -83,161 +136,502 @@ nt_status files_get(const struct handles *handles, uint64_t handle, struct file 
     return st;
 }
 
-/* ---- Paths ------------------------------------------------------------------------------------ */
-
-/* Cut off the part that names the DOS devices. NULL: the path has none. */
-static const char *strip_devices(const char *path)
+nt_status files_use(const struct handles *handles, uint64_t handle, uint32_t access,
+                    struct file **out)
 {
-    static const char *const prefixes[] = {"\\??\\", "\\DosDevices\\", "\\GLOBAL??\\"};
+    nt_status st = files_get(handles, handle, out);
 
-    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-        size_t len = strlen(prefixes[i]);
-
-        if (strncasecmp(path, prefixes[i], len) == 0)
-            return path + len;
-    }
-    return NULL;
+    if (!st && (*out)->kind != FILE_STREAM && !(handles_entry(handles, handle)->access & access))
+        st = STATUS_ACCESS_DENIED;
+    return st;
 }
 
-/* Is folder, whole components, the beginning of path? Then *rest is what follows, without the separator. */
-static bool begins_with(const char *path, const char *folder, const char **rest)
+nt_status files_stat(const struct file *file, struct stat *out)
 {
-    size_t len = strlen(folder);
+    *out = (struct stat){.st_mode = file->kind == FILE_FOLDER ? S_IFDIR | MODE_FOLDER
+                                                              : S_IFREG | MODE_FILE};
+    if (file->fd < 0 || file->kind == FILE_STREAM)
+        return STATUS_SUCCESS;
+    return fstat(file->fd, out) ? STATUS_ACCESS_DENIED : STATUS_SUCCESS;
+}
 
-    if (strncasecmp(path, folder, len) != 0 || (path[len] && path[len] != '\\'))
-        return false;
-    *rest = path + len + (path[len] == '\\');
+uint32_t files_attributes(const struct stat *host)
+{
+    uint32_t attributes = host->st_mode & MODE_WRITE ? 0 : ATTRIBUTE_READONLY;
+
+    return attributes | (S_ISDIR(host->st_mode) ? ATTRIBUTE_DIRECTORY : ATTRIBUTE_ARCHIVE);
+}
+
+/* ---- Opening ---------------------------------------------------------------------------------- */
+
+/* The rights that were asked for, without generic ones; on a volume that must not change, MAXIMUM_ALLOWED is less. */
+static uint32_t map_access(uint32_t access, bool writable)
+{
+    uint32_t mapped = access & ACCESS_ALL_OF_FILE;
+
+    if (access & GENERIC_READ_BIT)
+        mapped |= MAPPED_READ;
+    if (access & GENERIC_WRITE_BIT)
+        mapped |= MAPPED_WRITE;
+    if (access & GENERIC_EXECUTE_BIT)
+        mapped |= MAPPED_EXECUTE;
+    if (access & GENERIC_ALL_BIT)
+        mapped |= ACCESS_ALL_OF_FILE;
+    if (access & MAXIMUM_BIT)
+        mapped |= writable ? ACCESS_ALL_OF_FILE : ACCESS_ALL_OF_FILE & ~CHANGES;
+    return mapped;
+}
+
+static bool replaces(uint32_t disposition)
+{
+    return disposition == DISPOSE_SUPERSEDE || disposition == DISPOSE_OVERWRITE ||
+           disposition == DISPOSE_OVERWRITE_IF;
+}
+
+static nt_status check_request(const struct file_request *r, uint32_t access)
+{
+    if (r->disposition > DISPOSE_OVERWRITE_IF || r->share & ~7u ||
+        (r->options & OPTION_SYNC && r->options & OPTION_SYNC_ALERT))
+        return STATUS_INVALID_PARAMETER;
+    if (r->options & (OPTION_SYNC | OPTION_SYNC_ALERT) && !(access & ACCESS_SYNCHRONIZE))
+        return STATUS_INVALID_PARAMETER;
+    if (r->options & OPTION_DELETE_ON_CLOSE && !(access & ACCESS_DELETE))
+        return STATUS_INVALID_PARAMETER;
+    if (r->options & OPTION_DIRECTORY &&
+        (r->options & OPTION_NO_DIRECTORY || replaces(r->disposition)))
+        return STATUS_INVALID_PARAMETER;
+    return r->options & OPTION_BY_ID ? STATUS_NOT_IMPLEMENTED : STATUS_SUCCESS;
+}
+
+static bool wants_to_write(uint32_t access)
+{
+    return access & (ACCESS_WRITE_DATA | ACCESS_APPEND_DATA);
+}
+
+/* May a file with these rights and this sharing be open beside the one that is? */
+static bool goes_beside(const struct file *open, uint32_t access, uint32_t share)
+{
+    static const struct {
+        uint32_t access, share;
+    } pairs[] = {
+        {ACCESS_READ_DATA | ACCESS_EXECUTE, SHARE_READ},
+        {ACCESS_WRITE_DATA | ACCESS_APPEND_DATA, SHARE_WRITE},
+        {ACCESS_DELETE, SHARE_DELETE},
+    };
+    uint32_t all =
+        ACCESS_READ_DATA | ACCESS_EXECUTE | ACCESS_WRITE_DATA | ACCESS_APPEND_DATA | ACCESS_DELETE;
+
+    if (!(access & all) || !(open->access & all))
+        return true;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        if ((access & pairs[i].access && !(open->share & pairs[i].share)) ||
+            (open->access & pairs[i].access && !(share & pairs[i].share)))
+            return false;
+    }
     return true;
 }
 
-/* Copy the next component of *rest. STATUS_OBJECT_NAME_INVALID: it is no file name, or too long for the host. */
-static nt_status next_part(const char **rest, char part[NAME_MAX + 1])
+/* Does who has it open already stand in the way? */
+static nt_status check_sharing(const struct file *file)
 {
-    size_t len = strcspn(*rest, "\\");
-
-    if (!len || len > NAME_MAX)
-        return STATUS_OBJECT_NAME_INVALID;
-    memcpy(part, *rest, len);
-    part[len] = 0;
-    *rest += len + ((*rest)[len] == '\\');
-    if (strcmp(part, ".") == 0 || strcmp(part, "..") == 0)
-        return STATUS_OBJECT_NAME_INVALID;
-    for (const char *c = part; *c; c++) {
-        if ((unsigned char)*c < 0x20 || strchr("/:*?\"<>|", *c))
-            return STATUS_OBJECT_NAME_INVALID;
+    for (struct file *at = first_same(file); at; at = next_same(file, at->next)) {
+        if (at->doomed && strcasecmp(at->path, file->path) == 0)
+            return STATUS_DELETE_PENDING;
+        if (!goes_beside(at, file->access, file->share))
+            return STATUS_SHARING_VIOLATION;
     }
     return STATUS_SUCCESS;
 }
 
-/* Why the host did not open a component. */
-static nt_status refusal(bool last)
+/* Open the host's entry; *kind as it is found. */
+static nt_status open_entry(const struct place *place, uint32_t access, int *fd, struct stat *host)
 {
-    switch (errno) {
-    case ENOENT:
-    case ENOTDIR:
-        return last ? STATUS_OBJECT_NAME_NOT_FOUND : STATUS_OBJECT_PATH_NOT_FOUND;
-    case ENAMETOOLONG:
-        return STATUS_OBJECT_NAME_INVALID;
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-        return STATUS_INSUFFICIENT_RESOURCES;
-    default: /* a symbolic link (ELOOP) is not there for the guest to open, nor is what it may not read */
+    int flags = O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
+    const char *name = *place->name ? place->name : ".";
+
+    *fd = -1;
+    if (fstatat(place->folder, name, host, AT_SYMLINK_NOFOLLOW))
+        return volumes_refusal(errno, true);
+    if (!S_ISREG(host->st_mode) && !S_ISDIR(host->st_mode))
         return STATUS_ACCESS_DENIED;
-    }
+    if (S_ISREG(host->st_mode) && wants_to_write(access))
+        *fd = openat(place->folder, name, flags | O_RDWR);
+    else
+        *fd = openat(place->folder, name, flags | O_RDONLY);
+    if (*fd < 0)
+        return volumes_refusal(errno, true);
+    return fstat(*fd, host) ? volumes_refusal(errno, true) : STATUS_SUCCESS;
 }
 
-/* Open rest, component by component, below the folder. */
-static nt_status walk(int folder, const char *rest, int *out)
+/* Do the request and what is there fit together? */
+static nt_status check_existing(const struct place *place, const struct file_request *r,
+                                uint32_t access, const struct stat *host)
 {
-    char part[NAME_MAX + 1];
-    int at = folder < 0 ? -1 : openat(folder, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    nt_status st = at < 0 ? STATUS_OBJECT_PATH_NOT_FOUND : STATUS_SUCCESS;
+    bool folder = S_ISDIR(host->st_mode);
+    bool readonly = !(host->st_mode & MODE_WRITE);
 
-    while (!st && *rest) {
-        int next = -1;
+    if (r->disposition == DISPOSE_CREATE)
+        return STATUS_OBJECT_NAME_COLLISION;
+    if (folder && r->options & OPTION_NO_DIRECTORY)
+        return STATUS_FILE_IS_A_DIRECTORY;
+    if (folder && replaces(r->disposition))
+        return STATUS_OBJECT_NAME_COLLISION;
+    if (!folder && r->options & OPTION_DIRECTORY)
+        return STATUS_NOT_A_DIRECTORY;
+    if (!folder && place->as_folder)
+        return STATUS_OBJECT_NAME_INVALID;
+    if (!place->volume->writable && (access & CHANGES || replaces(r->disposition)))
+        return STATUS_ACCESS_DENIED;
+    if (!folder && readonly && (wants_to_write(access) || replaces(r->disposition)))
+        return STATUS_ACCESS_DENIED;
+    if (readonly && r->options & OPTION_DELETE_ON_CLOSE)
+        return STATUS_CANNOT_DELETE;
+    return STATUS_SUCCESS;
+}
 
-        st = next_part(&rest, part);
-        if (!st) {
-            next = root_open_entry(at, part, *rest ? O_PATH | O_DIRECTORY : O_RDONLY | O_NONBLOCK);
-            st = next < 0 ? refusal(!*rest) : STATUS_SUCCESS;
-        }
-        (void)close(at);
-        at = next;
+/* Make the entry that is not there. */
+static nt_status make_entry(const struct place *place, const struct file_request *r, int *fd)
+{
+    bool folder = r->options & OPTION_DIRECTORY;
+    mode_t mode = r->attributes & ATTRIBUTE_READONLY && !folder ? 0444 : MODE_FILE;
+
+    *fd = -1;
+    if (!volumes_is_name(place->name) || (place->as_folder && !folder))
+        return STATUS_OBJECT_NAME_INVALID;
+    if (!place->volume->writable)
+        return STATUS_ACCESS_DENIED;
+    if (folder && mkdirat(place->folder, place->name, MODE_FOLDER))
+        return volumes_refusal(errno, true);
+    if (folder)
+        *fd = openat(place->folder, place->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    else
+        *fd = openat(place->folder, place->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                     mode);
+    return *fd < 0 ? volumes_refusal(errno, true) : STATUS_SUCCESS;
+}
+
+/* Make the object over fd, which it takes, and enter it in the list. */
+static nt_status adopt(struct volumes *volumes, struct place *place, int fd, uint32_t access,
+                       const struct file_request *r, struct file **out)
+{
+    struct stat host = {.st_mode = S_IFDIR};
+    struct file *file;
+
+    if (fd >= 0 && fstat(fd, &host)) {
+        (void)close(fd);
+        return STATUS_ACCESS_DENIED;
     }
-    *out = at;
+    file = new_file(S_ISDIR(host.st_mode) ? FILE_FOLDER : FILE_REGULAR, fd, place->path);
+    place->path = NULL;
+    if (!file)
+        return STATUS_NO_MEMORY;
+    file->access = access;
+    file->share = r->share;
+    file->options = r->options;
+    file->writable = place->volume && place->volume->writable;
+    file->device = host.st_dev;
+    file->inode = host.st_ino;
+    file->volumes = volumes;
+    *out = file;
+    return STATUS_SUCCESS;
+}
+
+static void enter_list(struct file *file)
+{
+    file->next = file->volumes->open;
+    file->link = &file->volumes->open;
+    if (file->next)
+        file->next->link = &file->next;
+    file->volumes->open = file;
+}
+
+/* A folder that is only part of volumes' names. */
+static nt_status open_virtual(struct volumes *volumes, struct place *place,
+                              const struct file_request *r, uint32_t access, struct file **out)
+{
+    if (r->disposition == DISPOSE_CREATE || replaces(r->disposition))
+        return STATUS_OBJECT_NAME_COLLISION;
+    if (r->options & OPTION_NO_DIRECTORY)
+        return STATUS_FILE_IS_A_DIRECTORY;
+    if (access & CHANGES)
+        return STATUS_ACCESS_DENIED;
+    return adopt(volumes, place, -1, access, r, out);
+}
+
+static nt_status open_existing(struct volumes *volumes, struct place *place,
+                               const struct file_request *r, uint32_t access, struct file **out)
+{
+    struct stat host;
+    int fd;
+    nt_status st =
+        open_entry(place, access | (replaces(r->disposition) ? ACCESS_WRITE_DATA : 0), &fd, &host);
+
+    if (!st)
+        st = check_existing(place, r, access, &host);
+    if (st) {
+        if (fd >= 0)
+            (void)close(fd);
+        return st;
+    }
+    st = adopt(volumes, place, fd, access, r, out);
+    return st ? st : check_sharing(*out);
+}
+
+static nt_status create_new(struct volumes *volumes, struct place *place,
+                            const struct file_request *r, uint32_t access, struct file **out)
+{
+    int fd;
+    nt_status st = make_entry(place, r, &fd);
+
+    return st ? st : adopt(volumes, place, fd, access, r, out);
+}
+
+/* Open or create at the place; the file is not in the list yet. */
+static nt_status open_place(struct volumes *volumes, struct place *place,
+                            const struct file_request *r, uint32_t access, struct file **out,
+                            uint32_t *how)
+{
+    nt_status st;
+
+    *how = FILE_WAS_OPENED;
+    if (!place->volume)
+        return open_virtual(volumes, place, r, access, out);
+    if (!place->exists) {
+        *how = FILE_WAS_CREATED;
+        if (r->disposition == DISPOSE_OPEN || r->disposition == DISPOSE_OVERWRITE)
+            return STATUS_OBJECT_NAME_NOT_FOUND;
+        return create_new(volumes, place, r, access, out);
+    }
+    st = open_existing(volumes, place, r, access, out);
+    if (!st && replaces(r->disposition)) {
+        *how = r->disposition == DISPOSE_SUPERSEDE ? FILE_WAS_SUPERSEDED : FILE_WAS_OVERWRITTEN;
+        if (ftruncate((*out)->fd, 0))
+            st = volumes_refusal(errno, true);
+        else if (r->attributes & ATTRIBUTE_READONLY)
+            (void)fchmod((*out)->fd, 0444);
+    }
     return st;
 }
 
-/* Does a volume's name lie at or below path? Then path is a folder, whatever the host has. */
-static bool leads_to_volume(const struct volumes *volumes, const char *path)
+static nt_status open_null(struct file **out)
 {
-    const char *rest;
-    char folder[64];
-    size_t len = strlen(path);
+    *out = new_file(FILE_NULL, -1, strdup(""));
+    return *out ? STATUS_SUCCESS : STATUS_NO_MEMORY;
+}
 
-    if (!len || len >= sizeof folder)
-        return false;
-    memcpy(folder, path, len + 1);
-    if (folder[len - 1] == '\\')
-        folder[len - 1] = 0;
-    for (size_t i = 0; i < volumes->count; i++) {
-        if (begins_with(volumes->list[i].name, folder, &rest))
+nt_status files_create(struct volumes *volumes, const char *path, const struct file_request *r,
+                       struct file **out, uint32_t *how)
+{
+    struct file *file = NULL;
+    struct place place;
+    uint32_t access;
+    nt_status st;
+
+    *how = FILE_WAS_OPENED;
+    if (volumes_is_null(path))
+        return open_null(out);
+    st = volumes_find(volumes, path, &place);
+    if (st)
+        return st;
+    access = map_access(r->access, place.volume && place.volume->writable);
+    st = check_request(r, access);
+    if (!st)
+        st = open_place(volumes, &place, r, access, &file, how);
+    place_fini(&place);
+    if (st) {
+        object_unref(file ? &file->object : NULL);
+        return st;
+    }
+    enter_list(file);
+    file->doomed = r->options & OPTION_DELETE_ON_CLOSE;
+    *out = file;
+    return STATUS_SUCCESS;
+}
+
+nt_status files_look(struct volumes *volumes, const char *path, struct file **out)
+{
+    const struct file_request look = {.access = ACCESS_READ_ATTRIBUTES,
+                                      .share = SHARE_READ | SHARE_WRITE | SHARE_DELETE,
+                                      .disposition = DISPOSE_OPEN};
+    uint32_t how;
+
+    return files_create(volumes, path, &look, out, &how);
+}
+
+/* ---- Names that go and come ------------------------------------------------------------------- */
+
+/* Find the entry by which the file was opened. STATUS_OBJECT_NAME_NOT_FOUND: another file has its name now. */
+static nt_status find_own(const struct file *file, struct place *out)
+{
+    struct stat host;
+    char *path;
+    nt_status st;
+
+    if (asprintf(&path, "\\??\\%s", file->path) < 0)
+        return STATUS_NO_MEMORY;
+    st = volumes_find(file->volumes, path, out);
+    free(path);
+    if (st)
+        return st;
+    if (out->volume && out->exists && *out->name &&
+        !fstatat(out->folder, out->name, &host, AT_SYMLINK_NOFOLLOW) &&
+        host.st_dev == file->device && host.st_ino == file->inode)
+        return STATUS_SUCCESS;
+    place_fini(out);
+    return STATUS_OBJECT_NAME_NOT_FOUND;
+}
+
+static void take_away(const struct file *file)
+{
+    struct place place;
+
+    if (find_own(file, &place))
+        return;
+    (void)unlinkat(place.folder, place.name, file->kind == FILE_FOLDER ? AT_REMOVEDIR : 0);
+    place_fini(&place);
+}
+
+/* Is there an opened file below that folder? */
+static bool has_open_below(const struct file *folder)
+{
+    size_t len = strlen(folder->path);
+
+    for (const struct file *at = folder->volumes->open; at; at = at->next) {
+        if (strncasecmp(at->path, folder->path, len) == 0 && at->path[len] == '\\')
             return true;
     }
     return false;
 }
 
-/* The volume with the longest name that path begins with. */
-static const struct volume *find_volume(const struct volumes *volumes, const char *path,
-                                        const char **rest)
+/* Take the name away while the file is open: what is not empty stays. */
+static nt_status take_name(struct file *file)
 {
-    const struct volume *found = NULL;
-    const char *after;
+    struct place place;
+    nt_status st = find_own(file, &place);
 
-    for (size_t i = 0; i < volumes->count; i++) {
-        if (begins_with(path, volumes->list[i].name, &after) &&
-            (!found || strlen(found->name) < strlen(volumes->list[i].name))) {
-            found = &volumes->list[i];
-            *rest = after;
-        }
-    }
-    return found;
+    if (st)
+        return st == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_ACCESS_DENIED : st;
+    if (unlinkat(place.folder, place.name, file->kind == FILE_FOLDER ? AT_REMOVEDIR : 0))
+        st = volumes_refusal(errno, true);
+    place_fini(&place);
+    return st;
 }
 
-static nt_status kind_of(int fd, enum file_kind *kind)
+nt_status files_doom(struct file *file, bool doomed, bool at_once)
 {
-    struct stat st;
+    struct stat host;
+    bool empty = true;
+    nt_status st = STATUS_SUCCESS;
 
-    if (fstat(fd, &st))
+    if (!file->writable || (file->kind != FILE_REGULAR && file->kind != FILE_FOLDER))
         return STATUS_ACCESS_DENIED;
-    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+    if (doomed)
+        st = files_stat(file, &host);
+    if (!st && doomed && !(host.st_mode & MODE_WRITE))
+        st = STATUS_CANNOT_DELETE;
+    if (!st && doomed && file->kind == FILE_FOLDER)
+        st = listing_is_empty(file->fd, &empty);
+    if (!st && !empty)
+        st = STATUS_DIRECTORY_NOT_EMPTY;
+    if (!st && doomed && at_once)
+        return take_name(file);
+    if (!st) {
+        file->doomed = doomed;
+        for (struct file *at = first_same(file); at; at = next_same(file, at->next)) {
+            if (strcasecmp(at->path, file->path) == 0)
+                at->doomed = doomed;
+        }
+    }
+    return st;
+}
+
+/* May what is there be replaced by a rename? */
+static nt_status check_target(const struct file *file, const struct place *to, bool replace,
+                              bool *same)
+{
+    struct file target = {.volumes = file->volumes};
+    struct stat host;
+
+    *same = false;
+    if (!to->exists)
+        return STATUS_SUCCESS;
+    if (!to->volume || !*to->name)
         return STATUS_ACCESS_DENIED;
-    *kind = S_ISREG(st.st_mode) ? FILE_REGULAR : FILE_FOLDER;
+    if (fstatat(to->folder, to->name, &host, AT_SYMLINK_NOFOLLOW))
+        return volumes_refusal(errno, true);
+    *same = host.st_dev == file->device && host.st_ino == file->inode;
+    if (*same)
+        return STATUS_SUCCESS;
+    if (!replace)
+        return STATUS_OBJECT_NAME_COLLISION;
+    target.device = host.st_dev;
+    target.inode = host.st_ino;
+    if (!S_ISREG(host.st_mode) || file->kind == FILE_FOLDER || !(host.st_mode & MODE_WRITE) ||
+        first_same(&target))
+        return STATUS_ACCESS_DENIED;
     return STATUS_SUCCESS;
 }
 
-nt_status files_open(const struct volumes *volumes, const char *path, struct file **out)
+/* All who have it open know it by its new name from now on. */
+static nt_status take_path(struct file *file, const struct place *to, const char *last)
 {
-    const char *dos = strip_devices(path), *rest = "";
-    const struct volume *volume;
-    enum file_kind kind = FILE_FOLDER;
-    nt_status st;
-    int fd = -1;
+    size_t stem = strlen(to->path) - strlen(to->name);
 
-    if (!dos)
-        return *path == '\\' ? STATUS_OBJECT_NAME_NOT_FOUND : STATUS_OBJECT_PATH_SYNTAX_BAD;
-    volume = find_volume(volumes, dos, &rest);
-    st = volume ? walk(volume->folder, rest, &fd) : STATUS_OBJECT_PATH_NOT_FOUND;
-    if (st && leads_to_volume(volumes, dos)) {
-        st = STATUS_SUCCESS;
-    } else if (!st) {
-        st = kind_of(fd, &kind);
-        if (st)
-            (void)close(fd);
+    for (struct file *at = file->volumes->open; at; at = at->next) {
+        char *path;
+
+        if (at->inode != file->inode || at->device != file->device)
+            continue;
+        if (asprintf(&path, "%.*s%s", (int)stem, to->path, last) < 0)
+            return STATUS_NO_MEMORY;
+        free(at->path);
+        at->path = path;
     }
+    return STATUS_SUCCESS;
+}
+
+static nt_status move(struct file *file, const struct place *from, const struct place *to,
+                      const char *last, bool replace, bool link)
+{
+    bool same;
+    nt_status st = check_target(file, to, replace, &same);
+
     if (st)
         return st;
-    *out = new_file(kind, fd, dos);
-    return *out ? STATUS_SUCCESS : STATUS_NO_MEMORY;
+    if (link && to->exists && !same && unlinkat(to->folder, to->name, 0))
+        return volumes_refusal(errno, true);
+    if (link)
+        return linkat(from->folder, from->name, to->folder, last, 0) ? volumes_refusal(errno, true)
+                                                                     : STATUS_SUCCESS;
+    if (renameat(from->folder, from->name, to->folder, last))
+        return volumes_refusal(errno, true);
+    if (to->exists && !same && strcmp(to->name, last) != 0) /* it was there in another case */
+        (void)unlinkat(to->folder, to->name, 0);
+    return take_path(file, to, last);
+}
+
+nt_status files_rename(struct file *file, const char *to, bool replace, bool link)
+{
+    const char *slash = strrchr(to, '\\');
+    const char *last = slash ? slash + 1 : to;
+    struct place source, target;
+    nt_status st;
+
+    if (!file->writable || (file->kind == FILE_FOLDER && (link || has_open_below(file))))
+        return STATUS_ACCESS_DENIED;
+    if (!volumes_is_name(last))
+        return STATUS_OBJECT_NAME_INVALID;
+    st = find_own(file, &source);
+    if (st)
+        return st;
+    st = volumes_find(file->volumes, to, &target);
+    if (!st) {
+        if (!target.volume || !target.volume->writable)
+            st = STATUS_ACCESS_DENIED;
+        else
+            st = move(file, &source, &target, last, replace, link);
+        place_fini(&target);
+    }
+    place_fini(&source);
+    return st;
 }

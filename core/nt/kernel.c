@@ -7,22 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "nt/drives.h"
 #include "nt/parts.h"
 #include "winstub/log.h"
 
 #define SYSTEM_VOLUME "C:\\Windows\\System32"
-#define DRIVE_VOLUME  "C:"
-
-/* The guest's drive: the folder that the program lies in. */
-static int open_drive(const char *program)
-{
-    const char *slash = strrchr(program, '/');
-    char *folder = slash ? strndup(program, (size_t)(slash - program) + 1) : strdup(".");
-    int fd = folder ? open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-
-    free(folder);
-    return fd;
-}
+#define TEMP_VOLUME   "C:\\Users\\user\\AppData\\Local\\Temp" /* %TEMP% */
 
 static enum err add_streams(struct kernel *k, const int streams[3], struct diag *why)
 {
@@ -117,9 +107,13 @@ enum err kernel_new(struct process *p, const struct process_options *options, st
     p->kernel = k;
     object_init(&k->process, &process_class);
     object_init(&k->keyed.object, &keyed_event_class);
-    volumes_add(&k->volumes, SYSTEM_VOLUME, fcntl(k->root.system, F_DUPFD_CLOEXEC, 0));
-    volumes_add(&k->volumes, DRIVE_VOLUME, open_drive(options->path));
-    e = add_streams(k, options->streams, why);
+    e = drives_open(options, &k->volumes, why);
+    if (!e && (volumes_add(&k->volumes, SYSTEM_VOLUME, fcntl(k->root.system, F_DUPFD_CLOEXEC, 0),
+                           false) ||
+               volumes_add_temporary(&k->volumes, TEMP_VOLUME)))
+        e = diag_set(why, ERR_NOMEM, "the host is out of memory");
+    if (!e)
+        e = add_streams(k, options->streams, why);
     if (!e && registry_new(&k->registry))
         e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     return e;

@@ -82,7 +82,7 @@ static enum err read_guest(const struct process *p, const char *path, uint64_t o
         return ERR_NOT_FOUND;
     if (asprintf(&name, "\\??\\%s", path) < 0)
         return ERR_NOMEM;
-    if (!files_open(&p->kernel->volumes, name, &file)) {
+    if (!files_look(&p->kernel->volumes, name, &file)) {
         if (file->kind == FILE_REGULAR)
             e = read_fd(file->fd, offset, dst, len, got, size);
         object_unref(&file->object);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "image/pe_format.h"
+#include "nt/drives.h"
 #include "nt/parts.h"
 #include "nt/text.h"
 
@@ -31,41 +32,44 @@ static const struct plan large_plan = {
 
 /* ---- Names ------------------------------------------------------------------------------------ */
 
-/* The guest path: argv[0] when that is one, else the file's name under C:\. Raw code runs in "NAME.exe". */
-static char *image_path(const struct process_options *options)
+/* The guest path: argv[0] when that is one, else where the drives have the file. Raw code runs in "NAME.exe". */
+static enum err image_path(const struct process_options *options, char **out, struct diag *why)
 {
     const char *name = text_base_name(options->path);
     const char *dot = strrchr(name, '.');
-    char *path = NULL;
-    int stem = (int)strlen(name);
+    int stem = dot && dot != name ? (int)(dot - name) : (int)strlen(name);
 
     if (options->argc && text_is_dos_path(options->argv[0]))
-        return strdup(options->argv[0]);
-    if (!options->raw)
-        return asprintf(&path, "C:\\%s", name) < 0 ? NULL : path;
-    if (dot && dot != name)
-        stem = (int)(dot - name);
-    return asprintf(&path, "C:\\%.*s.exe", stem, name) < 0 ? NULL : path;
+        *out = strdup(options->argv[0]);
+    else if (!options->raw)
+        return drives_program(options, out, why);
+    else if (asprintf(out, "C:\\%.*s.exe", stem, name) < 0)
+        *out = NULL;
+    return *out ? ERR_OK : diag_set(why, ERR_NOMEM, "the host is out of memory");
 }
 
 static enum err choose_names(struct process *p, const struct process_options *options,
                              struct diag *why)
 {
     const char *cwd = options->cwd;
+    char root[4];
+    enum err e = image_path(options, &p->image_path, why);
     int len;
 
-    p->image_path = image_path(options);
-    if (!p->image_path)
-        return diag_set(why, ERR_NOMEM, "the host is out of memory");
+    if (e)
+        return e;
     if (!*text_base_name(p->image_path))
         return diag_set(why, ERR_INVALID, "'%s': the program's guest path names a folder",
                         p->image_path);
     if (cwd && !text_is_dos_path(cwd))
         return diag_set(why, ERR_INVALID, "current directory '%s': not of the form C:\\folder",
                         cwd);
-    if (!cwd)
-        cwd = p->image_path;
-    len = options->cwd ? (int)strlen(cwd) : (int)(text_base_name(cwd) - cwd);
+    if (!cwd && options->drive_count) {
+        (void)snprintf(root, sizeof root, "%c:\\", options->drives[0][0]);
+        cwd = root;
+    }
+    len = cwd ? (int)strlen(cwd) : (int)(text_base_name(p->image_path) - p->image_path);
+    cwd = cwd ? cwd : p->image_path;
     if (asprintf(&p->directory, "%.*s%s", len, cwd, cwd[len - 1] == '\\' ? "" : "\\") < 0) {
         p->directory = NULL;
         return diag_set(why, ERR_NOMEM, "the host is out of memory");

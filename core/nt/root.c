@@ -47,6 +47,17 @@ static bool find_entry(int folder, const char *name, char found[NAME_MAX + 1])
     return there;
 }
 
+bool root_find_entry(int folder, const char *name, char found[NAME_MAX + 1])
+{
+    struct stat st;
+
+    if (!fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW)) {
+        memmove(found, name, strlen(name) + 1);
+        return true;
+    }
+    return errno == ENOENT && find_entry(folder, name, found);
+}
+
 int root_open_entry(int folder, const char *name, int flags)
 {
     char found[NAME_MAX + 1];

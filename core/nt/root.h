@@ -4,6 +4,7 @@
 #ifndef CORE_NT_ROOT_H
 #define CORE_NT_ROOT_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "winstub/buf.h"
@@ -24,6 +25,12 @@ struct root {
 MUST_USE enum err root_open(struct root *root, const char *dir, enum cpu_arch arch,
                             struct diag *why);
 void root_close(struct root *root);
+
+/*
+ * Is there an entry of that name, without regard to the case of ASCII letters? found receives the name as it is spelled,
+ * exactly as given if there is one like that; it may be name itself.
+ */
+bool root_find_entry(int folder, const char *name, char found[NAME_MAX + 1]);
 
 /*
  * Open an entry of a folder without regard to the case of ASCII letters; symbolic links are not followed. Returns a

@@ -5,7 +5,7 @@
 
 /* DuplicateHandle's options; OBJECT_INFORMATION_CLASS */
 enum { DUPLICATE_CLOSE_SOURCE = 1, DUPLICATE_SAME_ACCESS = 2 };
-enum { OBJECT_BASIC = 0, OBJECT_TYPE = 2, OBJECT_FLAGS = 4 };
+enum { OBJECT_BASIC = 0, OBJECT_NAME = 1, OBJECT_TYPE = 2, OBJECT_FLAGS = 4 };
 
 /* A handle's flags, as GetHandleInformation and handles.h have them. */
 enum { FLAG_INHERIT = 1, FLAG_PROTECT = 2 };
@@ -69,6 +69,28 @@ static void put_type(struct nt_block *out, gva_t at, const struct handle *entry)
     buf_fini(&text);
 }
 
+/* OBJECT_NAME_INFORMATION: a UNICODE_STRING and its text; of a file the path by which it can be opened. */
+static void put_name(struct nt_block *out, gva_t at, const struct handle *entry)
+{
+    const struct file *file = (const struct file *)entry->object;
+    struct buf text;
+    size_t where;
+
+    buf_init(&text, 2u * NT_STRING_MAX);
+    if (entry->object->class == &file_class && *file->path) {
+        (void)utf16_append(&text, "\\??\\");
+        (void)utf16_append(&text, file->path);
+    }
+    (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_STRING));
+    if (text.len) {
+        where = nt_block_text(out, &text);
+        nt_put(out, 0, NT_STRING_LENGTH, text.len);
+        nt_put(out, 0, NT_STRING_ROOM, text.len + 2);
+        nt_put(out, 0, NT_STRING_BUFFER, at + where);
+    }
+    buf_fini(&text);
+}
+
 /* OBJECT_HANDLE_FLAG_INFORMATION: two BOOLEANs. */
 static void put_flags(struct nt_block *out, const struct handle *entry)
 {
@@ -104,11 +126,13 @@ nt_status serve_NtQueryObject(struct call *call)
 
     if (!entry)
         return STATUS_INVALID_HANDLE;
-    if (call->arg[1] != OBJECT_BASIC && call->arg[1] != OBJECT_TYPE && call->arg[1] != OBJECT_FLAGS)
+    if (call->arg[1] > OBJECT_TYPE && call->arg[1] != OBJECT_FLAGS)
         return STATUS_INVALID_INFO_CLASS;
-    nt_block_init(&out, call->process->arch, 0, 512);
+    nt_block_init(&out, call->process->arch, 0, 3u * NT_STRING_MAX);
     if (call->arg[1] == OBJECT_BASIC)
         put_basic(&out, entry);
+    else if (call->arg[1] == OBJECT_NAME)
+        put_name(&out, call->arg[2], entry);
     else if (call->arg[1] == OBJECT_FLAGS)
         put_flags(&out, entry);
     else

@@ -21,7 +21,6 @@ static nt_status full_name(struct call *call, gva_t at, uint32_t *flags, char **
 {
     struct attributes attributes;
     struct object *root = NULL;
-    struct buf path;
     nt_status st;
 
     *out = NULL;
@@ -32,7 +31,6 @@ static nt_status full_name(struct call *call, gva_t at, uint32_t *flags, char **
     if (st)
         return st;
     *flags = attributes.flags;
-    buf_init(&path, 4 * NT_STRING_MAX);
     if (attributes.root)
         st = service_object(call, attributes.root, &folder_class, 0, &root);
     if (!st && root && *attributes.name == '\\')
@@ -40,12 +38,10 @@ static nt_status full_name(struct call *call, gva_t at, uint32_t *flags, char **
     if (!st && !root && *attributes.name && *attributes.name != '\\')
         st = STATUS_OBJECT_PATH_SYNTAX_BAD;
     if (!st && *attributes.name) {
-        (void)buf_printf(&path, "%s%s%s", root ? ((struct folder *)root)->path : "",
-                         root ? "\\" : "", attributes.name);
-        *out = path.failed ? NULL : strdup(buf_str(&path));
+        *out = root ? directory_path(((struct folder *)root)->path, attributes.name)
+                    : strdup(attributes.name);
         st = *out ? STATUS_SUCCESS : STATUS_NO_MEMORY;
     }
-    buf_fini(&path);
     attributes_fini(&attributes);
     return st;
 }

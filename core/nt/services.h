@@ -118,11 +118,23 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
 #define SERVICES_FILE(S)                                                                           \
     S(NtOpenFile, "P d A I d d")                                                                   \
     S(NtCreateFile, "P d A I ?R d d d d p d")                                                      \
+    S(NtDeleteFile, "A")                                                                           \
     S(NtReadFile, "h h p p I p d ?R ?D")                                                           \
     S(NtWriteFile, "h h p p I p d ?R ?D")                                                          \
     S(NtFlushBuffersFile, "h I")                                                                   \
+    S(NtFlushBuffersFileEx, "h d p d I")                                                           \
+    S(NtLockFile, "h h p p ?I R R d b b")                                                          \
+    S(NtUnlockFile, "h ?I R R d")                                                                  \
+    S(NtCancelIoFile, "h I")                                                                       \
+    S(NtCancelIoFileEx, "h p I")                                                                   \
+    S(NtCancelSynchronousIoFile, "h p I")                                                          \
     S(NtQueryVolumeInformationFile, "h I p d d")                                                   \
+    S(NtSetVolumeInformationFile, "h I p d d")                                                     \
     S(NtQueryInformationFile, "h I p d d")                                                         \
+    S(NtSetInformationFile, "h I p d d")                                                           \
+    S(NtQueryDirectoryFile, "h h p p I p d d b ?S b")                                              \
+    S(NtQueryEaFile, "h I p d b p d p b")                                                          \
+    S(NtSetEaFile, "h I p d")                                                                      \
     S(NtQueryAttributesFile, "A p")                                                                \
     S(NtQueryFullAttributesFile, "A p")                                                            \
     S(NtFsControlFile, "h h p p I d p d p d")                                                      \

@@ -90,7 +90,6 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_PIPE_BROKEN, 0xC000014B, 109)                                                         \
     S(STATUS_HANDLE_NOT_CLOSABLE, 0xC0000235, 6)                                                   \
     S(STATUS_PORT_NOT_SET, 0xC0000353, 1)                                                          \
-    S(STATUS_PARTIAL_COPY, 0x8000000D, 299)                                                        \
     S(STATUS_INVALID_PARAMETER_MIX, 0xC0000030, 87)                                                \
     S(STATUS_ABANDONED_WAIT_0, 0x00000080, 735)                                                    \
     S(STATUS_USER_APC, 0x000000C0, 0)                                                              \
@@ -102,8 +101,25 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_SEMAPHORE_LIMIT_EXCEEDED, 0xC0000047, 298)                                            \
     S(STATUS_SUSPEND_COUNT_EXCEEDED, 0xC000004A, 156)                                              \
     S(STATUS_THREAD_IS_TERMINATING, 0xC000004B, 5)                                                 \
-    S(STATUS_MUTANT_LIMIT_EXCEEDED, 0xC0000191, 587)                                               \
-    S(STATUS_OBJECT_NAME_COLLISION, 0xC0000035, 183)
+    S(STATUS_NOT_FOUND, 0xC0000225, 1168)                                                          \
+    S(STATUS_NO_MORE_FILES, 0x80000006, 18)                                                        \
+    S(STATUS_NO_SUCH_FILE, 0xC000000F, 2)                                                          \
+    S(STATUS_OBJECT_NAME_COLLISION, 0xC0000035, 183)                                               \
+    S(STATUS_SHARING_VIOLATION, 0xC0000043, 32)                                                    \
+    S(STATUS_FILE_LOCK_CONFLICT, 0xC0000054, 33)                                                   \
+    S(STATUS_LOCK_NOT_GRANTED, 0xC0000055, 33)                                                     \
+    S(STATUS_DELETE_PENDING, 0xC0000056, 5)                                                        \
+    S(STATUS_RANGE_NOT_LOCKED, 0xC000007E, 158)                                                    \
+    S(STATUS_DISK_FULL, 0xC000007F, 112)                                                           \
+    S(STATUS_BAD_NETWORK_PATH, 0xC00000BE, 53)                                                     \
+    S(STATUS_NOT_SAME_DEVICE, 0xC00000D4, 17)                                                      \
+    S(STATUS_DIRECTORY_NOT_EMPTY, 0xC0000101, 145)                                                 \
+    S(STATUS_CANNOT_DELETE, 0xC0000121, 5)                                                         \
+    S(STATUS_INVALID_LOCK_RANGE, 0xC00001A1, 307)                                                  \
+    S(STATUS_NOT_A_REPARSE_POINT, 0xC0000275, 4390)                                                \
+    S(STATUS_NO_EAS_ON_FILE, 0xC0000052, 1392)                                                     \
+    S(STATUS_EAS_NOT_SUPPORTED, 0xC000004F, 282)                                                   \
+    S(STATUS_PARTIAL_COPY, 0x8000000D, 299)
 
 enum { /* usable as case labels; the type is unsigned, as nt_status is */
 #define NT_STATUS_DEFINE(name, value, win32) name = value##u,

@@ -20,12 +20,16 @@ struct process;
 struct process_options {
     const char *path; /* host path of the program or code file */
     /* argc entries; argv[0] is the program as the guest sees it: it lies there when that is of the form
-     * C:\folder\file, else at C:\file */
+     * C:\folder\file, else on the drive that holds it, else in the root of C: or of the first drive that is free */
     const char *const *argv;
     size_t argc;
     const char *const *env; /* "NAME=value"; env_count entries, beside the built-in ones */
     size_t env_count;
-    const char *cwd;    /* guest path, C:\folder; NULL: the program's folder */
+    const char *
+        cwd; /* guest path, C:\folder; NULL: the root of the first drive given, else the program's folder */
+    /* "X=FOLDER": host folders that are drives of the guest's, which may change them; with DLLs only. drive_count entries */
+    const char *const *drives;
+    size_t drive_count;
     bool raw;           /* the file is code, not a PE */
     enum cpu_arch arch; /* raw only */
     /* Where to place it; 0: the image's preferred base, or a fixed "random" one when it says DYNAMIC_BASE and

@@ -99,6 +99,17 @@ def memory_and_libraries_answer_as_windows(test):
 
 
 @with_dlls
+def files_and_folders_answer_as_windows(test):
+    drive = os.path.join(test.folder, "drive")
+    os.mkdir(drive)
+    with open(os.path.join(test.folder, "b.txt"), "w", encoding="utf-8") as outside:
+        outside.write("not the guest's")
+    prints_as_expected(test, "files", status=4, options=("--drive", f"D={drive}"))
+    test.expect(sorted(os.listdir(drive)) == ["link.txt", "sub2"], "the drive holds something else")
+    test.expect(sorted(os.listdir(test.folder)) == ["b.txt", "drive"], "something was made outside the drive")
+
+
+@with_dlls
 def a_folder_without_dlls_is_refused(test):
     errors = test.run("--root", test.folder, "--run", program(test, "exit7"), status=2)
     test.expect("no ntdll.dll" in errors, errors)

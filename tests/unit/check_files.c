@@ -47,8 +47,10 @@ static void setup(void)
     (void)snprintf(path, sizeof path, "%s/Drive/fifo", folder);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
     (void)snprintf(path, sizeof path, "%s/Drive", folder);
-    volumes_add(&volumes, "C:", open(path, O_PATH | O_DIRECTORY));
-    volumes_add(&volumes, "C:\\Windows\\System32", -1);
+    ck_assert_int_eq(volumes_add(&volumes, "C:", open(path, O_PATH | O_DIRECTORY), true), ERR_OK);
+    ck_assert_int_eq(volumes_add(&volumes, "C:\\Windows\\System32", -1, false), ERR_OK);
+    ck_assert_int_eq(volumes_add(&volumes, "R:", open(path, O_PATH | O_DIRECTORY), false), ERR_OK);
+    ck_assert_int_eq(volumes_add_temporary(&volumes, "C:\\Temp"), ERR_OK);
 }
 
 static void teardown(void)
@@ -92,7 +94,7 @@ static const struct {
 START_TEST(paths_stay_in_their_folder)
 {
     struct file *file = NULL;
-    nt_status st = files_open(&volumes, cases[_i].path, &file);
+    nt_status st = files_look(&volumes, cases[_i].path, &file);
 
     ck_assert_msg(st == cases[_i].status, "%s: %s, not %s", cases[_i].path, nt_text(st),
                   nt_text(cases[_i].status));
@@ -110,7 +112,7 @@ START_TEST(names_too_long_for_the_host_are_refused)
 
     memset(path + 7, 'a', 300);
     path[307] = 0;
-    ck_assert_uint_eq(files_open(&volumes, path, &file), STATUS_OBJECT_NAME_INVALID);
+    ck_assert_uint_eq(files_look(&volumes, path, &file), STATUS_OBJECT_NAME_INVALID);
 }
 END_TEST
 

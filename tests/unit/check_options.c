@@ -79,6 +79,8 @@ static const struct {
     {{"--run", "--stdio", "a.exe"}, "exclude each other"},
     {{"--run", "--gdb", "1", "a.exe"}, "exclude each other"},
     {{"--stop", "end", "a.exe"}, "'end'"},
+    {{"--drive", "work", "a.exe"}, "X=DIR"},
+    {{"--drive", "C=a", "--drive", "c=b", "a.exe"}, "given twice"},
     {{"--stop", "main", "--run", "a.exe"}, "--run has none"},
     {{"--stop", "none", "--stdio", "a.exe"}, "goes without --stdio"},
 };
