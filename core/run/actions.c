@@ -54,6 +54,16 @@ struct run_thread *actions_thread(struct actions *actions, uint32_t tid)
     return &actions->threads[actions->thread_count++];
 }
 
+void actions_begin(struct actions *actions)
+{
+    for (size_t i = 0; i < actions->thread_count; i++) {
+        struct run_thread *thread = &actions->threads[i];
+
+        thread->stepped = thread->continues = false;
+        thread->out_stack = 0;
+    }
+}
+
 void actions_prune(struct actions *actions, struct process *process)
 {
     size_t kept = 0;

@@ -17,7 +17,10 @@ struct run_thread {
     uint32_t tid;
     bool passes; /* it may execute the instruction at pass_pc although there is a break */
     gva_t pass_pc;
-    bool stepped;               /* its step's instruction is a system call that has not returned */
+    bool stepped; /* its step's instruction was executed; a system call may not have returned yet */
+    bool at_return;             /* that instruction is one that returns */
+    gva_t out_stack;            /* ACTION_OUT: the stack pointer at its beginning; 0: not begun */
+    bool continues;             /* it runs to the end of a call that it steps over */
     bool leaves_import;         /* the made-up function at which it stands was reported */
     bool excepted;              /* it was stopped at an exception: */
     struct cpu_event exception; /* how that came, */
@@ -40,6 +43,8 @@ const struct target_action *actions_of(const struct actions *actions, uint32_t t
 
 /* What is remembered of the thread, nothing to begin with; NULL when memory is short. Valid until the next call. */
 struct run_thread *actions_thread(struct actions *actions, uint32_t tid);
+/* A run begins: nothing of the last one's actions goes on. */
+void actions_begin(struct actions *actions);
 /* Forget the threads that are no more. */
 void actions_prune(struct actions *actions, struct process *process);
 

@@ -7,7 +7,10 @@
 
 #include <string.h>
 
+#include "run/caught.h"
 #include "run/exception.h"
+#include "run/turns.h"
+#include "run/watched.h"
 #include "winstub/buf.h"
 #include "winstub/log.h"
 #include "winstub/nt.h"
@@ -19,14 +22,22 @@ enum err run_init(struct run *run, struct process *process)
     run->stop.kind = STOP_STEP;
     run->stop.tid = process_current(process);
     run->dis = dis_new();
+    cpu_on_served(run->cpu, watched_by_service, run);
     return run->dis ? ERR_OK : ERR_NOMEM;
 }
 
 void run_fini(struct run *run)
 {
+    if (run->coverage)
+        coverage_stop(run->coverage);
+    coverage_free(run->coverage);
+    cpu_on_served(run->cpu, NULL, NULL);
     actions_fini(&run->actions);
     points_fini(&run->points);
     watches_fini(&run->watches);
+    counts_fini(&run->counts);
+    tracing_fini(&run->tracing);
+    caught_fini(run);
     dis_free(run->dis);
 }
 
@@ -36,13 +47,41 @@ void run_interrupt(struct run *run)
     cpu_stop(run->cpu);
 }
 
+/* Save the coverage if that was asked for, and say so where the client still hears it. */
+static void save_coverage(struct run *run)
+{
+    const char *file = NULL;
+    struct diag why;
+    struct buf line;
+    enum err e = run->coverage ? coverage_end(run->coverage, &file, &why) : ERR_OK;
+
+    if (!file)
+        return;
+    buf_init(&line, 1024);
+    if (e)
+        (void)buf_printf(&line, "coverage: %s\n", why.text);
+    else
+        (void)buf_printf(&line, "coverage saved in %s\n", file);
+    run_print(run, buf_str(&line), line.len);
+    buf_fini(&line);
+}
+
 void run_end(struct run *run, uint32_t exit_code)
 {
     uint32_t tid = run->stop.tid;
 
+    if (!run->ended)
+        save_coverage(run);
     run->ended = true;
     run->resumed = false;
     run->stop = (struct target_stop){.kind = STOP_EXIT, .tid = tid, .exit_code = exit_code};
+}
+
+void run_release_break(struct run *run, gva_t addr)
+{
+    if (!run_breaks_at(run, addr) && !(run->ret.set && run->ret.addr == addr) &&
+        addr != process_raise_point(run->process))
+        cpu_break_remove(run->cpu, addr);
 }
 
 static enum err set_break(struct run *run, enum point_kind kind, gva_t addr, bool on)
@@ -51,9 +90,8 @@ static enum err set_break(struct run *run, enum point_kind kind, gva_t addr, boo
     enum err e;
 
     if (!on) {
-        if (points_remove(&run->points, addr, POINT_BIT(kind)) &&
-            addr != process_raise_point(run->process))
-            cpu_break_remove(run->cpu, addr);
+        if (points_remove(&run->points, addr, POINT_BIT(kind)))
+            run_release_break(run, addr);
         return ERR_OK;
     }
     e = points_add(&run->points, addr, POINT_BIT(kind), &fresh);
@@ -77,8 +115,8 @@ enum err run_point(struct run *run, enum point_kind kind, gva_t addr, uint64_t l
 /* Let those run that shall; who steps comes first, as the debugger waits for that one. */
 static void take_actions(struct run *run)
 {
-    const struct process_thread *thread;
     const struct target_action *others = actions_of(&run->actions, 0);
+    const struct process_thread *thread;
 
     for (size_t i = 0; (thread = process_thread(run->process, i)) != NULL; i++)
         process_hold(run->process, thread->tid, !actions_of(&run->actions, thread->tid));
@@ -86,7 +124,7 @@ static void take_actions(struct run *run)
     for (size_t i = run->actions.count; i-- > 0;) {
         const struct target_action *action = &run->actions.list[i];
 
-        if (action->kind == ACTION_STEP || action->kind == ACTION_RANGE)
+        if (action->kind != ACTION_CONTINUE && action->kind != ACTION_HALT)
             process_prefer(run->process, action->tid);
     }
 }
@@ -112,16 +150,19 @@ enum err run_resume(struct run *run, const struct target_action *acts, size_t n)
     /* The break at which the debugger was told that the thread stands is not told again. */
     thread->passes = process_select(run->process, run->stop.tid);
     thread->pass_pc = cpu_get(run->cpu, CPU_RIP);
+    thread->leaves_import = run->stop.kind == STOP_IMPORT;
     take_actions(run);
     run->resumed = true;
     atomic_store(&run->interrupted, false);
     return ERR_OK;
 }
 
-static void say(struct target_stop *stop, const struct buf *text)
+void run_stop(struct run *run, enum target_stop_kind kind, const struct buf *text)
 {
+    struct target_stop *stop = &run->stop;
     size_t len = text->len < sizeof stop->note ? text->len : sizeof stop->note - 1;
 
+    stop->kind = kind;
     memcpy(stop->note, buf_str(text), len);
     stop->note[len] = 0;
 }
@@ -150,9 +191,7 @@ static bool stop_at_import(struct run *run)
         (void)buf_printf(&text, " called from 0x%" PRIx64 " (", ret);
         process_where(run->process, ret, &text);
         (void)buf_text(&text, "): run without DLLs");
-        run->stop.kind = STOP_IMPORT;
-        run->thread->leaves_import = true;
-        say(&run->stop, &text);
+        run_stop(run, STOP_IMPORT, &text);
     }
     buf_fini(&text);
     return is_import;
@@ -181,8 +220,7 @@ static void stop_without_services(struct run *run, const struct cpu_event *event
                      cpu_get(run->cpu, CPU_RAX), event->pc);
     process_where(run->process, event->pc, &text);
     (void)buf_text(&text, "): run without DLLs, so there are no services");
-    stop_as(run, STOP_IMPORT);
-    say(&run->stop, &text);
+    run_stop(run, STOP_IMPORT, &text);
     buf_fini(&text);
 }
 
@@ -247,8 +285,7 @@ static bool stop_at_raised(struct run *run)
     return true;
 }
 
-/* Does the guest raise an exception here that is a stop? */
-static bool stop_at_raise_point(struct run *run, gva_t pc)
+bool run_raises_at(struct run *run, gva_t pc)
 {
     return pc && pc == process_raise_point(run->process) &&
            process_raise_called(run->process, &run->thread->raised) && stop_at_raised(run);
@@ -256,13 +293,30 @@ static bool stop_at_raise_point(struct run *run, gva_t pc)
 
 static bool stop_at_break(struct run *run, gva_t pc)
 {
-    return (points_at(&run->points, pc) && run_hit(run, pc)) || stop_at_raise_point(run, pc);
+    return run_hit(run, pc) || run_raises_at(run, pc);
+}
+
+/* Modules have come or gone, or may have. */
+static bool stop_at_modules(struct run *run)
+{
+    if (!process_modules_changed(run->process))
+        return false;
+    if (run->coverage)
+        coverage_modules(run->coverage);
+    caught_modules(run);
+    if (run->starting)
+        return false;
+    stop_as(run, STOP_LIBRARY);
+    return true;
 }
 
 static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
 {
     uint32_t exit_code = 0;
 
+    if (caught_call(run))
+        return true;
+    run->served_count = 0;
     switch (process_syscall(run->process, &exit_code, &run->thread->raised)) {
     case PROCESS_SYSCALL_NONE:
         stop_without_services(run, event);
@@ -273,6 +327,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
     case PROCESS_SYSCALL_RAISE:
         return stop_at_raised(run);
     case PROCESS_SYSCALL_WAITS:
+        run->told = (struct told_call){.tid = run->stop.tid, .pc = event->pc};
         if (!atomic_load(&run->interrupted))
             return false;
         stop_as(run, STOP_INTERRUPT);
@@ -280,14 +335,11 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
     case PROCESS_SYSCALL_DONE:
         break;
     }
-    if (!process_modules_changed(run->process) || run->starting)
-        return false;
-    stop_as(run, STOP_LIBRARY);
-    return true;
+    return watched_served(run) || stop_at_modules(run);
 }
 
 /* Turn one event into the stop; false when the guest just goes on. */
-static bool stopped_by(struct run *run, const struct cpu_event *event)
+bool run_stopped_by(struct run *run, const struct cpu_event *event)
 {
     switch (event->kind) {
     case CPU_EVENT_STOP:
@@ -304,6 +356,8 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
         return event->access == VM_EXEC && (stop_at_exit(run) || stop_at_import(run));
     case CPU_EVENT_SYSCALL:
         return stop_at_syscall(run, event);
+    case CPU_EVENT_WRITTEN:
+        return caught_written(run, event->pc, event->address);
     case CPU_EVENT_FAULT:
     case CPU_EVENT_EXCEPTION:
         return stop_at_exception(run, event);
@@ -323,15 +377,11 @@ static enum err stop_broken(struct run *run, enum err e)
     return ERR_OK;
 }
 
-/*
- * One instruction with traps open: what it does to watched bytes is looked at before and after. thread->stepped says
- * whether it was executed: not when a stack grew under it, or when a system call will ask again.
- */
-static enum err step_open(struct run *run, bool *stopped)
+enum err run_step_open(struct run *run, bool *stopped)
 {
+    gva_t pc = cpu_get(run->cpu, CPU_RIP);
     struct vm *vm = process_vm(run->process);
     struct watch_probe probe; /* large: only its count is cleared */
-    gva_t pc = cpu_get(run->cpu, CPU_RIP);
     struct cpu_event event;
     enum err e;
 
@@ -341,245 +391,61 @@ static enum err step_open(struct run *run, bool *stopped)
     e = cpu_step(run->cpu, true, &event);
     if (e)
         return e;
-    *stopped = stopped_by(run, &event);
+    *stopped = run_stopped_by(run, &event);
     run->thread->stepped = event.kind == CPU_EVENT_STEP ||
                            (event.kind == CPU_EVENT_SYSCALL && cpu_get(run->cpu, CPU_RIP) != pc);
-    if (!*stopped && watches_hit(&probe, vm, &run->stop.watch, &run->stop.addr)) {
-        stop_as(run, STOP_WATCH);
-        *stopped = true;
+    for (size_t i = 0; i < probe.count && run->stop.kind == STOP_STEP; i++) {
+        if (watches_count(&probe, vm, i))
+            *stopped = watched_hit(run, &probe, &probe.hits[i]) || *stopped;
     }
     return ERR_OK;
 }
 
 /* Execute one instruction on the debugger's behalf; *stopped says whether that made a stop. */
-static enum err step_one(struct run *run, bool *stopped)
+enum err run_step(struct run *run, bool *stopped)
 {
-    enum err e = step_open(run, stopped);
+    enum err e = run_step_open(run, stopped);
 
     if (!e && !*stopped)
         *stopped = stop_at_exit(run) || stop_at_import(run);
     return e;
 }
 
-/* Could the thread whose turn it is go on at once? Not when it waits, has ended, or others get their turn. */
-static bool keeps_turn(struct run *run)
+bool run_interrupted(struct run *run)
 {
-    return process_is_ready(run->process, run->thread->tid) && !cpu_due(run->cpu);
-}
-
-static enum err turn_step(struct run *run, bool *stopped)
-{
-    enum err e = ERR_OK;
-
-    *stopped = false;
-    if (!run->thread->stepped)
-        e = step_one(run, stopped);
-    if (e || *stopped || !run->thread->stepped || !process_is_ready(run->process, run->thread->tid))
-        return e;
-    stop_as(run, STOP_STEP);
-    *stopped = true;
-    return ERR_OK;
-}
-
-/* Where a step of a range has come to: is that a stop? */
-static bool range_stops(struct run *run, const struct target_action *action)
-{
-    gva_t pc = cpu_get(run->cpu, CPU_RIP);
-
-    if (pc < action->lo || pc >= action->hi) {
-        stop_as(run, STOP_STEP);
-        return true;
-    }
-    if (stop_at_break(run, pc))
-        return true;
-    if (atomic_load(&run->interrupted)) {
-        stop_as(run, STOP_INTERRUPT);
-        return true;
-    }
-    return false;
-}
-
-static enum err turn_range(struct run *run, const struct target_action *action, bool *stopped)
-{
-    *stopped = false;
-    do {
-        enum err e = ERR_OK;
-
-        if (!run->thread->stepped)
-            e = step_one(run, stopped);
-        if (e || *stopped || !process_is_ready(run->process, run->thread->tid))
-            return e;
-        if (run->thread->stepped && range_stops(run, action)) {
-            *stopped = true;
-            return ERR_OK;
-        }
-        run->thread->stepped = false;
-    } while (keeps_turn(run));
-    return ERR_OK;
-}
-
-/* What the CPU did since `pc` and `work`: does the thread still stand at the break that it may pass? */
-static void renew_pass(struct run *run, const struct cpu_event *event, gva_t pc, uint64_t work)
-{
-    struct run_thread *thread = run->thread;
-
-    if (event->kind == CPU_EVENT_BREAK) { /* a hit that does not stop is passed */
-        thread->passes = true;
-        thread->pass_pc = event->pc;
-    } else if (cpu_get(run->cpu, CPU_RIP) != pc || cpu_work(run->cpu) != work) {
-        thread->passes = false;
-    }
-}
-
-/* A made-up function that was reported runs on (its code returns) instead of being reported again. */
-static enum err turn_continue(struct run *run, bool *stopped)
-{
-    struct run_thread *thread = run->thread;
-    struct cpu_event event;
-
-    *stopped = false;
-    if (thread->leaves_import) {
-        enum err e;
-
-        thread->leaves_import = thread->passes = false;
-        e = step_one(run, stopped);
-        if (e || *stopped)
-            return e;
-    }
-    do {
-        gva_t pc = cpu_get(run->cpu, CPU_RIP);
-        uint64_t work = cpu_work(run->cpu);
-        enum err e = cpu_run(run->cpu, thread->passes && thread->pass_pc == pc, &event);
-
-        if (e)
-            return e;
-        renew_pass(run, &event, pc, work);
-        *stopped = stopped_by(run, &event);
-        if (!*stopped && event.kind == CPU_EVENT_TRAP)
-            e = step_open(run, stopped);
-        if (e || *stopped)
-            return e;
-    } while (event.kind != CPU_EVENT_SYSCALL && event.kind != CPU_EVENT_STOP && keeps_turn(run));
-    return ERR_OK;
-}
-
-/* Settle the exception that the thread is stopped at; true when the process ended by it. */
-static bool settle_exception(struct run *run, bool pass)
-{
-    struct run_thread *thread = run->thread;
-    gva_t pc = cpu_get(run->cpu, CPU_RIP);
-
-    if (!thread->excepted)
+    if (!atomic_load(&run->interrupted))
         return false;
-    thread->excepted = false;
-    if (pass && process_raise(run->process, &thread->raised))
-        return false;
-    if (pass) {
-        run_end(run, thread->raised.code);
-        return true;
-    }
-    if (pc == thread->exception.pc)
-        cpu_set(run->cpu, CPU_RIP, exception_continue_pc(&thread->exception));
-    return false;
+    stop_as(run, STOP_INTERRUPT);
+    return true;
 }
 
-/* The raise point as a thread leaves it that stands there: behind a breakpoint, or by a step, no break stops there. */
-static bool leaves_raise_point(struct run *run, enum target_action_kind kind)
-{
-    const struct run_thread *thread = run->thread;
-    gva_t pc = cpu_get(run->cpu, CPU_RIP);
-    bool steps = kind == ACTION_STEP || kind == ACTION_RANGE;
-
-    return (steps || (thread->passes && thread->pass_pc == pc)) && stop_at_raise_point(run, pc);
-}
-
-/* Nobody can run. */
-static void stop_stuck(struct run *run)
-{
-    struct buf text;
-
-    buf_init(&text, sizeof run->stop.note - 1);
-    process_stuck(run->process, &text);
-    stop_as(run, STOP_STUCK);
-    say(&run->stop, &text);
-    buf_fini(&text);
-}
-
-/* The thread on the CPU does what it shall until it stops or its turn is over. */
-static enum err take_turn(struct run *run, bool *stopped)
-{
-    uint32_t tid = process_current(run->process);
-    const struct target_action *action = actions_of(&run->actions, tid);
-
-    run->stop = (struct target_stop){.kind = STOP_STEP, .tid = tid};
-    run->thread = actions_thread(&run->actions, tid);
-    if (!run->thread)
-        return ERR_NOMEM;
-    *stopped = settle_exception(run, action->pass) || leaves_raise_point(run, action->kind);
-    if (*stopped)
-        return ERR_OK;
-    switch (action->kind) {
-    case ACTION_STEP:
-        return turn_step(run, stopped);
-    case ACTION_RANGE:
-        return turn_range(run, action, stopped);
-    case ACTION_CONTINUE:
-    case ACTION_HALT:
-        break;
-    }
-    return turn_continue(run, stopped);
-}
-
-/* Turn by turn, until something stops the process. */
-static enum err go(struct run *run)
-{
-    bool stopped = false;
-
-    while (!stopped) {
-        enum err e = ERR_OK;
-
-        switch (process_schedule(run->process)) {
-        case PROCESS_TURN_RUNS:
-            e = take_turn(run, &stopped);
-            break;
-        case PROCESS_TURN_IDLE:
-            stopped = atomic_load(&run->interrupted);
-            if (stopped)
-                stop_as(run, STOP_INTERRUPT);
-            break;
-        case PROCESS_TURN_HELD:
-        case PROCESS_TURN_STUCK:
-            stop_stuck(run);
-            return ERR_OK;
-        }
-        if (e)
-            return e;
-    }
-    return ERR_OK;
-}
-
-/* What a resume begins anew. */
-static void begin(struct run *run)
+/* What a resume begins anew. True: there is a stop already. */
+static bool begin(struct run *run)
 {
     uint32_t tid = run->stop.tid;
 
-    for (size_t i = 0; i < run->actions.thread_count; i++)
-        run->actions.threads[i].stepped = false;
+    actions_begin(&run->actions);
     if (!process_has_thread(run->process, tid))
         tid = process_current(run->process);
     run->stop = (struct target_stop){.kind = STOP_STEP, .tid = tid};
+    if (caught_load(run))
+        return true;
+    if (run->tracing.tables &&
+        tracing_set(&run->tracing, &run->watches, run->process, run->cpu, run->tracing.tables))
+        LOG(bp, "not every table is traced: %s", err_text(ERR_NOMEM));
+    return false;
 }
 
 enum err run_go(struct run *run, struct target_stop *why)
 {
-    enum err e;
+    enum err e = ERR_OK;
 
     if (!run->resumed)
         return ERR_STATE;
     run->resumed = false;
-    begin(run);
     process_clock_start(run->process);
-    e = go(run);
+    if (!begin(run))
+        e = turns_take(run);
     process_clock_stop(run->process);
     if (e)
         e = stop_broken(run, e);

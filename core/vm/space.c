@@ -13,7 +13,12 @@
 
 static void frame_freed(void *ctx, frame_t frame)
 {
-    space_frame_changed(ctx, frame);
+    const struct vm *vm = ctx;
+
+    if (vm->observer.frame_freed)
+        vm->observer.frame_freed(vm->observer.ctx, (uint64_t)frame * FRAME_SIZE);
+    else
+        space_bytes_changed(vm, (uint64_t)frame * FRAME_SIZE);
 }
 
 enum err vm_new(const struct vm_config *config, struct vm **out)
@@ -149,11 +154,6 @@ void space_revoke(const struct vm *vm, struct range r)
 {
     if (vm->observer.revoked)
         vm->observer.revoked(vm->observer.ctx, r.start, r.end);
-}
-
-void space_frame_changed(const struct vm *vm, frame_t frame)
-{
-    space_bytes_changed(vm, (uint64_t)frame * FRAME_SIZE);
 }
 
 void space_bytes_changed(const struct vm *vm, uint64_t offset)

@@ -69,7 +69,6 @@ void space_forget_saved(struct vm *vm);
 
 /* Tell the observer. */
 void space_revoke(const struct vm *vm, struct range r);
-void space_frame_changed(const struct vm *vm, frame_t frame);
 void space_bytes_changed(const struct vm *vm, uint64_t offset); /* as vm_fill counts */
 
 /*
