@@ -103,6 +103,7 @@ struct detour_page {
 
 struct detour {
     bool active;                                    /* an instruction runs on scratch pages */
+    bool storing;                                   /* what it wrote goes to devices and memory */
     size_t count;                                   /* pages in use */
     size_t made;                                    /* pages that have a frame */
     struct detour_page pages[2 * DIS_MAX_ACCESSES]; /* an operand may lie in two pages */

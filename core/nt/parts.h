@@ -46,7 +46,7 @@ struct process {
     struct cpu *cpu;
     struct clock *clock;
     enum cpu_arch arch;
-    const struct plan *plan;
+    struct plan plan;
     gva_t user_limit;       /* where its addresses end */
     struct module *modules; /* in load order */
     size_t module_count;

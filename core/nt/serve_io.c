@@ -9,7 +9,7 @@
 #include "nt/io.h"
 #include "nt/locks.h"
 
-#define IO_CHUNK   0x10000u
+#define IO_CHUNK    0x10000u
 #define WAIT_OUTPUT 10 /* ms after which a reader that is slow is asked again */
 
 /* Offsets that are none. */

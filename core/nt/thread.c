@@ -76,7 +76,7 @@ enum err thread_stack(struct thread *thread, struct stack_sizes sizes, uint64_t 
     enum err e = round_sizes(&sizes, commit_least, why);
 
     if (!e)
-        e = process_find(p, p->plan->stack, sizes.reserve, &req.base, why);
+        e = process_find(p, p->plan.stack, sizes.reserve, &req.base, why);
     if (e)
         return e;
     label(thread, "stack", name);
@@ -221,7 +221,7 @@ static enum err make_tls(struct process *p, const struct program *program, gva_t
                         " or what it names lies outside the image",
                         program->image->dirs[DIR_TLS].rva);
     req.size = array + tls.align + tls.size + tls.zeros;
-    e = process_find(p, p->plan->heap, req.size, &req.base, why);
+    e = process_find(p, p->plan.heap, req.size, &req.base, why);
     if (e)
         return e;
     block = round_up(req.base + array, tls.align);
@@ -277,7 +277,7 @@ enum err thread_teb(struct thread *thread, gva_t tls, struct diag *why)
     char name[LABEL_ROOM];
     struct nt_block block;
     gva_t at;
-    enum err e = process_find(p, p->plan->teb, VM_GRANULARITY, &at, why);
+    enum err e = process_find(p, p->plan.teb, VM_GRANULARITY, &at, why);
 
     if (e)
         return e;
