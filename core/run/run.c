@@ -313,12 +313,15 @@ static bool name_for_guest(struct run *run, const struct process_exception *rais
 }
 
 /*
- * An exception that the guest raised by a service: as if the CPU had, at the registers' pc. False: it was meant for its
- * debugger, who has taken it.
+ * An exception that the guest raised by itself: as if the CPU had, at the registers' pc. False when it was meant for the
+ * debugger, who has taken it, or when it is the guest's business, which goes on in its handlers.
  */
 static bool stop_at_raised(struct run *run)
 {
-    if (print_for_guest(run, &run->thread->raised) || name_for_guest(run, &run->thread->raised))
+    const struct process_exception *raised = &run->thread->raised;
+
+    if (print_for_guest(run, raised) || name_for_guest(run, raised) ||
+        (exception_is_routine(raised) && process_raise(run->process, raised)))
         return false;
     run->thread->excepted = true;
     run->thread->exception =
@@ -329,10 +332,8 @@ static bool stop_at_raised(struct run *run)
 
 bool run_raises_at(struct run *run, gva_t pc)
 {
-    if (!pc || pc != process_raise_point(run->process) ||
-        !process_raise_called(run->process, &run->thread->raised))
-        return false;
-    return stop_at_raised(run);
+    return pc && pc == process_raise_point(run->process) &&
+           process_raise_called(run->process, &run->thread->raised) && stop_at_raised(run);
 }
 
 static bool stop_at_break(struct run *run, gva_t pc)
