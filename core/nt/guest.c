@@ -12,9 +12,9 @@
  */
 static nt_status grow_stack(struct process *p, gva_t addr, uint64_t len)
 {
-    const struct process_thread *thread = &p->threads.on_cpu->info;
+    const struct process_thread *thread = p->threads.on_cpu ? &p->threads.on_cpu->info : NULL;
 
-    if (!len || addr >= thread->stack_limit || addr < thread->stack_limit - VM_PAGE_SIZE)
+    if (!thread || !len || addr >= thread->stack_limit || addr < thread->stack_limit - VM_PAGE_SIZE)
         return STATUS_SUCCESS;
     return process_guard_hit(p, addr) == PROCESS_GUARD_OVERFLOW ? STATUS_STACK_OVERFLOW
                                                                 : STATUS_SUCCESS;
