@@ -1,6 +1,6 @@
 /*
  * The first thread: its stack, TEB, TLS block and registers, standing where BaseThreadInitThunk has just called
- * the program's entry point; and the growth of stacks through their guard page.
+ * the program's entry point. How its stack grows is stack_growth.c's.
  *
  * Follows NT-PROCESS section 2 (items 3, 7, 9) and 6, and for TLS Microsoft's "PE Format".
  */
@@ -11,10 +11,11 @@
 #include "nt/kernel.h"
 #include "nt/layout.h"
 #include "nt/parts.h"
+#include "nt/stack_growth.h"
 #include "winstub/log.h"
 
 #define STACK_RESERVE   0x100000 /* when the image asks for nothing */
-#define STACK_SPARE     6u /* pages: a stack with fewer left is exhausted (NT-PROCESS section 6) */
+#define STACK_COMMIT    0x2000   /* the least (S02) */
 #define TIB_VERSION     0x1e00
 #define LOCALE_US       0x0409
 #define STATIC_ROOM     522 /* bytes of TEB.StaticUnicodeBuffer */
@@ -41,24 +42,18 @@ static enum err stack_sizes(const struct pe_image *image, uint64_t least, uint64
                             uint64_t *commit, struct diag *why)
 {
     *reserve = image && image->stack_reserve ? image->stack_reserve : STACK_RESERVE;
-    *commit = image && image->stack_commit ? image->stack_commit : VM_PAGE_SIZE;
+    *commit = image && image->stack_commit ? image->stack_commit : 0;
     if (*reserve > VM_USER_LIMIT_64 || *commit > VM_USER_LIMIT_64)
         return diag_set(why, ERR_LIMIT,
                         "its header asks for a stack of 0x%" PRIx64 " bytes, 0x%" PRIx64
                         " of them committed: more than there are addresses",
                         *reserve, *commit);
+    least = least > STACK_COMMIT ? least : STACK_COMMIT;
     *commit = round_up(*commit > least ? *commit : least, VM_PAGE_SIZE);
     if (*commit + 2 * VM_PAGE_SIZE > *reserve)
         *reserve = round_up(*commit + 2 * VM_PAGE_SIZE, STACK_RESERVE);
     *reserve = round_up(*reserve, VM_GRANULARITY);
     return ERR_OK;
-}
-
-static nt_status commit_stack(struct process *p, gva_t base, uint64_t size, uint32_t protect)
-{
-    struct vm_request req = {.base = base, .size = size, .type = MEM_COMMIT, .protect = protect};
-
-    return vm_allocate(p->vm, &req, NULL, NULL);
 }
 
 enum err thread_stack(struct process *p, const struct pe_image *image, uint64_t commit_least,
@@ -80,9 +75,9 @@ enum err thread_stack(struct process *p, const struct pe_image *image, uint64_t 
     p->thread.stack_limit = p->thread.stack_base - commit;
     st = vm_allocate(p->vm, &req, NULL, NULL);
     if (NT_SUCCESS(st))
-        st = commit_stack(p, p->thread.stack_limit, commit, PAGE_READWRITE);
+        st = stack_commit(p, p->thread.stack_limit, commit, PAGE_READWRITE);
     if (NT_SUCCESS(st))
-        st = commit_stack(p, p->thread.stack_limit - VM_PAGE_SIZE, VM_PAGE_SIZE,
+        st = stack_commit(p, p->thread.stack_limit - VM_PAGE_SIZE, VM_PAGE_SIZE,
                           PAGE_READWRITE | PAGE_GUARD);
     if (!NT_SUCCESS(st))
         return diag_set(why, ERR_NOMEM,
@@ -91,33 +86,9 @@ enum err thread_stack(struct process *p, const struct pe_image *image, uint64_t 
     return ERR_OK;
 }
 
-static bool set_stack_limit(struct process *p, gva_t limit)
-{
-    p->thread.stack_limit = limit;
-    return nt_write(p->vm, p->arch, p->thread.teb, NT_TEB_STACK_LIMIT, limit);
-}
-
 enum process_guard process_guard_hit(struct process *p, gva_t addr)
 {
-    gva_t guard = p->thread.stack_limit - VM_PAGE_SIZE;
-    gva_t last = p->stack_bottom + VM_PAGE_SIZE; /* the lowest page is never committed */
-    bool exhausted = guard < last + STACK_SPARE * VM_PAGE_SIZE;
-
-    if (addr < guard || addr >= p->thread.stack_limit || !vm_clear_guard(p->vm, addr))
-        return PROCESS_GUARD_OTHER;
-    LOG(nt, "stack guard 0x%" PRIx64 " touched%s", guard, exhausted ? ", stack exhausted" : "");
-    if (exhausted && guard > last &&
-        !NT_SUCCESS(commit_stack(p, last, guard - last, PAGE_READWRITE)))
-        return PROCESS_GUARD_OVERFLOW;
-    if (exhausted) {
-        (void)set_stack_limit(p, last);
-        return PROCESS_GUARD_OVERFLOW;
-    }
-    if (!NT_SUCCESS(
-            commit_stack(p, guard - VM_PAGE_SIZE, VM_PAGE_SIZE, PAGE_READWRITE | PAGE_GUARD)) ||
-        !set_stack_limit(p, guard))
-        return PROCESS_GUARD_OVERFLOW;
-    return PROCESS_GUARD_GROWN;
+    return stack_guard_hit(p, &p->thread, addr);
 }
 
 /* ---- TLS -------------------------------------------------------------------------------------- */
