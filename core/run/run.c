@@ -321,6 +321,9 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
         return true;
     case CPU_EVENT_BREAK:
         return stop_at_break(run, event->pc);
+    case CPU_EVENT_HOOK: /* a harness's */
+        stop_as(run, STOP_INTERRUPT);
+        return true;
     case CPU_EVENT_STEP:
         return false;
     case CPU_EVENT_TRAP:

@@ -6,49 +6,6 @@
 #include <stdlib.h>
 
 #include "vm/save.h"
-#include "vm/section.h"
-
-struct saved_run {
-    gva_t start;
-    gva_t end;
-    uint32_t protect;
-    bool written;
-    struct label *label;
-};
-
-struct saved_allocation {
-    gva_t base;
-    gva_t end;
-    uint32_t type;
-    uint16_t protect;
-    bool placeholder;
-    bool foreign;
-    struct pageset *writes; /* a copy */
-    struct label *label;
-    struct vm_section *section; /* of a view, else NULL */
-    uint64_t first;             /* its page at base */
-    size_t run_count;
-};
-
-/* All allocations, ascending, and their runs one after the other. Never changes. */
-struct layout {
-    unsigned refs;
-    struct vm *vm;
-    size_t allocation_count;
-    size_t run_count;
-    size_t foreign_count;
-    struct saved_allocation *allocations;
-    struct saved_run *runs;
-    struct foreign_row *foreign;
-};
-
-struct vm_saved {
-    struct pagetable pages;
-    struct layout *layout;
-    bool dep;
-    struct section_moment *sections; /* all that had users */
-    size_t section_count;
-};
 
 void layout_unref(struct layout *l)
 {
@@ -138,6 +95,23 @@ fail:
     return NULL;
 }
 
+struct vm_saved *saved_new(struct vm *vm)
+{
+    struct vm_saved *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return NULL;
+    s->layout = calloc(1, sizeof *s->layout);
+    if (!s->layout) {
+        free(s);
+        return NULL;
+    }
+    s->layout->refs = 1;
+    s->layout->vm = vm;
+    pt_init(&s->pages, &vm->pt_space);
+    return s;
+}
+
 static bool save_sections(const struct vm *vm, struct vm_saved *s)
 {
     size_t count = 0;
@@ -169,6 +143,7 @@ struct vm_saved *vm_save(struct vm *vm)
     s->layout = vm->known;
     s->layout->refs++;
     s->dep = vm->dep;
+    s->default_base = vm->default_base;
     pt_share(&vm->pages, &s->pages);
     space_revoke(vm, (struct range){0, vm->allocs.limit});
     return s;
@@ -289,6 +264,7 @@ bool vm_restore(struct vm *vm, const struct vm_saved *saved)
     if (!restore_layout(vm, saved->layout))
         return false;
     vm->dep = saved->dep;
+    vm->default_base = saved->default_base;
     for (size_t i = 0; i < saved->section_count; i++)
         section_restore(&saved->sections[i]);
     space_revoke(vm, (struct range){0, vm->allocs.limit});

@@ -45,6 +45,7 @@ enum err vm_new(const struct vm_config *config, struct vm **out)
                 config->user_limit ? config->user_limit : VM_USER_LIMIT_64);
     vm->commit_limit = config->commit_limit ? config->commit_limit : arena_size;
     vm->dep = true;
+    vm->default_base = VM_LOWEST;
     *out = vm;
     return ERR_OK;
 }

@@ -31,6 +31,7 @@ struct vm {
     uint64_t reserved;
     uint64_t own_frames; /* handed out by vm_frame_new */
     bool dep;
+    gva_t default_base; /* where find-free starts */
     struct vm_observer observer;
     uint64_t layout;
     struct vm_section *sections; /* all of them */
