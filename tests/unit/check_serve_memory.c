@@ -325,7 +325,7 @@ START_TEST(Q13_user_shared_data)
     ck_assert_uint_eq(answer(NT_MEMORY_SIZE), 0x1000);
     ck_assert_uint_eq(answer(NT_MEMORY_STATE), MEM_COMMIT);
     ck_assert_uint_eq(answer(NT_MEMORY_PROTECT), PAGE_READONLY);
-    ck_assert_uint_eq(answer(NT_MEMORY_TYPE), MEM_PRIVATE); /* low: nt_rules_chosen.txt */
+    ck_assert_uint_eq(answer(NT_MEMORY_TYPE), MEM_PRIVATE); /* low: see nt_rules_chosen.txt */
     ck_assert_uint_eq(guest_u32(c.p, SHARED + 0x26c), 10);  /* NtMajorVersion */
     ck_assert_uint_ne(guest_u32(c.p, SHARED + 0x018), 0);   /* SystemTime */
 }
