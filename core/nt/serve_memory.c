@@ -21,7 +21,7 @@ enum { MEMORY_BASIC = 0, MEMORY_MAPPED_NAME = 2, MEMORY_REGION = 3 };
 static void follow_guard(struct call *call, gva_t base, uint64_t size, uint32_t protect)
 {
     if (protect & PAGE_GUARD)
-        stack_guard_set(call->process, &call->process->thread, base, base + size);
+        stack_guard_set(call->process, &call->thread->info, base, base + size);
 }
 
 /* A base and a size as the caller gave them, through pointers that were checked. */

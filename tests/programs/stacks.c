@@ -45,8 +45,9 @@ static void user_stacks(create_fn create, free_fn release)
             printf(", reserve %lx, the top is %s, its limit %s",
                    (unsigned long)((char *)s.base - (char *)s.bottom),
                    m.State == MEM_COMMIT && m.AllocationBase == s.bottom ? "committed" : "not",
-                   (char *)s.limit > (char *)s.bottom && (char *)s.limit < (char *)s.base ? "inside"
-                                                                                       : "outside");
+                   (char *)s.limit > (char *)s.bottom && (char *)s.limit < (char *)s.base
+                       ? "inside"
+                       : "outside");
             release(s.bottom);
         }
         putchar('\n');
