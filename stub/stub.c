@@ -82,7 +82,7 @@ void stub_free(struct stub *s)
     client_points_fini(&s->points);
     session_drop_saved(s);
     rsp_link_fini(&s->link);
-    vfiles_close_all(&s->files);
+    vfiles_close_all(&s->files, &s->target);
     buf_fini(&s->inbox);
     buf_fini(&s->console);
     buf_fini(&s->launch.env);
@@ -134,7 +134,7 @@ void stub_connect(struct stub *s)
     s->next_thread = 0;
     memset(s->passed, 0, sizeof s->passed);
     session_drop_document(s);
-    vfiles_close_all(&s->files);
+    vfiles_close_all(&s->files, &s->target);
     buf_clear(&s->console);
     buf_clear(&s->inbox);
     rsp_frame_init(&s->frame);
@@ -145,6 +145,7 @@ void stub_disconnect(struct stub *s)
 {
     assert(s->guest != GUEST_RUNNING);
     client_points_clear_all(&s->points, &s->target, true);
+    vfiles_close_all(&s->files, &s->target);
     s->guest = GUEST_STOPPED;
 }
 
