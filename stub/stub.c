@@ -43,7 +43,7 @@ static bool registers_fit(const struct target *t)
             return false;
         total += regs[i].bits / 8u;
     }
-    return total <= STUB_PACKET_MAX / 4;
+    return count <= 256 && total <= STUB_PACKET_MAX / 4;
 }
 
 enum err stub_new(const struct target *target, struct stub **out)
@@ -122,6 +122,8 @@ void stub_connect(struct stub *s)
     s->general_tid = 0;
     s->continue_tid = 0;
     session_drop_saved(s);
+    s->wrote_registers = false;
+    s->wants_registers = false;
     s->extended = false;
     s->left_alone = false;
     buf_clear(&s->launch.env);
