@@ -337,7 +337,9 @@ static enum outcome commit(struct work *w, struct cpu_event *out)
         return outcome;
     engine_context_save(engine, d->after);
     engine_context_load(engine, d->before);
+    w->cpu->detour.storing = true;
     stored = store(w, true) && store(w, false);
+    w->cpu->detour.storing = false;
     if (!stored) {
         engine_context_load(engine, d->before);
         return exec_refused(w->cpu, w->pc, out);
@@ -375,7 +377,7 @@ static bool is_hooked(const struct work *w, enum vm_access access)
 /* A hook has said stop. */
 static enum outcome stop_at(const struct cpu_access *x, struct cpu_event *out)
 {
-    *out = (struct cpu_event){.kind = CPU_EVENT_TRAP,
+    *out = (struct cpu_event){.kind = CPU_EVENT_HOOK,
                               .pc = x->pc,
                               .address = x->address,
                               .access = x->access,

@@ -23,6 +23,13 @@ struct vm_extent {
 gva_t vm_user_limit(const struct vm *vm);
 
 /*
+ * Where bottom-up searches for free space begin that name no lowest address; when nothing fits above it they begin at
+ * VM_LOWEST, which it is at first. False: base is no multiple of 64 KiB from VM_LOWEST up to the user limit.
+ */
+gva_t vm_default_base(const struct vm *vm);
+bool vm_set_default_base(struct vm *vm, gva_t base);
+
+/*
  * May all of [addr, addr + size) be allocated: is no byte of it reserved, committed or beyond the user limit?
  * taken  may be NULL; on false, the first byte that is. O(log allocations).
  */
@@ -62,6 +69,23 @@ const char *vm_kind_text(enum vm_kind kind);
  */
 MUST_USE nt_status vm_commit_anywhere(struct vm *vm, uint64_t size, uint32_t protect,
                                       const char *label, gva_t *base);
+
+/*
+ * Take away what is mapped in [addr, addr + size), whole pages: of private memory exactly that, of views, devices and lent
+ * memory all that reaches into it. What was free stays so. STATUS_NO_MEMORY: some of it, from below, may be gone.
+ */
+MUST_USE nt_status vm_unmap_range(struct vm *vm, gva_t addr, uint64_t size);
+
+/* value rounded to a multiple of alignment, a power of two; up wraps to 0 past the last multiple. */
+static inline uint64_t vm_align_down(uint64_t value, uint64_t alignment)
+{
+    return value & ~(alignment - 1);
+}
+
+static inline uint64_t vm_align_up(uint64_t value, uint64_t alignment)
+{
+    return vm_align_down(value + (alignment - 1), alignment);
+}
 
 /*
  * The first allocation at or above `from` with this label, or the first run of pages with a label of its own

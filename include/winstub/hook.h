@@ -39,7 +39,7 @@ struct cpu_access {
 /*
  * Called for each operand that reads (before it is read), each that writes (with its value; add and its kin do both),
  * each instruction in the range (its first byte counts); a rep string instruction is heard of at each iteration.
- * True: go on. False: stop: cpu_run and cpu_step return CPU_EVENT_TRAP with the access, nothing of it done; running on
+ * True: go on. False: stop: cpu_run and cpu_step return CPU_EVENT_HOOK with the access, nothing of it done; running on
  * asks again.
  *
  * A hook on refused accesses: true says that the cause is mended, the instruction is tried again. When the same access
@@ -63,7 +63,8 @@ struct cpu_hook {
  * ERR_INVALID  no access, no function, or first above last; ERR_NOMEM
  */
 MUST_USE enum err cpu_hook_add(struct cpu *cpu, const struct cpu_hook *hook, unsigned *id);
-/* Remove one; nothing happens when there is none of that id. */
+/* Remove one, nothing when there is none of that id; or all. */
 void cpu_hook_remove(struct cpu *cpu, unsigned id);
+void cpu_hook_clear(struct cpu *cpu);
 
 #endif
