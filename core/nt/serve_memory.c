@@ -48,6 +48,74 @@ nt_status serve_NtAllocateVirtualMemory(struct call *call)
     return st ? st : write_pair(call, call->arg[1], base, call->arg[3], size);
 }
 
+/* ---- Extended parameters ---------------------------------------------------------------------- */
+
+/* MEM_EXTENDED_PARAMETER_TYPE */
+enum { PARAMETER_REQUIREMENTS = 1, PARAMETER_NODE = 2, PARAMETER_ATTRIBUTES = 5 };
+
+#define PARAMETER_SIZE      16u
+#define PARAMETER_TYPE_MASK 0xffu
+
+/* MEM_ADDRESS_REQUIREMENTS: three pointer-sized numbers. */
+static nt_status read_requirements(struct process *p, gva_t at, struct vm_request *req)
+{
+    uint32_t width = nt_pointer(p->arch);
+    nt_status st = guest_get_pointer(p, at, &req->lowest);
+
+    if (!st)
+        st = guest_get_pointer(p, at + width, &req->highest);
+    return st ? st : guest_get_pointer(p, at + 2 * width, &req->alignment);
+}
+
+/* One parameter. A node is a preference without a meaning here, and attributes change nothing either. */
+static nt_status read_parameter(struct process *p, gva_t at, uint32_t *seen, struct vm_request *req)
+{
+    uint64_t type = 0;
+    gva_t pointer = 0;
+    nt_status st = guest_get_number(p, at, 8, &type);
+
+    if (!st)
+        st = guest_get_pointer(p, at + 8, &pointer);
+    if (st)
+        return st;
+    type &= PARAMETER_TYPE_MASK;
+    if (type != PARAMETER_REQUIREMENTS && type != PARAMETER_NODE && type != PARAMETER_ATTRIBUTES)
+        return STATUS_INVALID_PARAMETER;
+    if (*seen & 1u << type)
+        return STATUS_INVALID_PARAMETER;
+    *seen |= 1u << type;
+    return type == PARAMETER_REQUIREMENTS ? read_requirements(p, pointer, req) : STATUS_SUCCESS;
+}
+
+/* A51, A52, A54. */
+static nt_status read_parameters(struct process *p, gva_t at, uint32_t count,
+                                 struct vm_request *req)
+{
+    uint32_t seen = 0;
+    nt_status st = count && !at ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
+
+    for (uint32_t i = 0; !st && i < count; i++)
+        st = read_parameter(p, at + (gva_t)i * PARAMETER_SIZE, &seen, req);
+    return st;
+}
+
+nt_status serve_NtAllocateVirtualMemoryEx(struct call *call)
+{
+    struct vm_request req = {
+        .type = (uint32_t)call->arg[3], .protect = (uint32_t)call->arg[4], .extended = true};
+    gva_t base = 0;
+    uint64_t size = 0;
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    if (!st)
+        st = read_parameters(call->process, call->arg[5], (uint32_t)call->arg[6], &req);
+    if (!st)
+        st = read_pair(call, call->arg[1], &req.base, call->arg[2], &req.size);
+    if (!st)
+        st = vm_allocate(call->process->vm, &req, &base, &size);
+    return st ? st : write_pair(call, call->arg[1], base, call->arg[2], size);
+}
+
 nt_status serve_NtFreeVirtualMemory(struct call *call)
 {
     gva_t base = 0;
@@ -142,7 +210,8 @@ static nt_status put_mapped_name(struct nt_block *out, gva_t at, const struct vm
     return STATUS_SUCCESS;
 }
 
-static nt_status query(struct call *call, struct nt_block *out)
+/* *least: how much of the answer must fit: all, or what the class began with. */
+static nt_status query(struct call *call, struct nt_block *out, uint64_t *least)
 {
     struct vm *vm = call->process->vm;
     struct vm_region region;
@@ -157,6 +226,8 @@ static nt_status query(struct call *call, struct nt_block *out)
     case MEMORY_MAPPED_NAME:
         return put_mapped_name(out, call->arg[3], &region);
     case MEMORY_REGION:
+        *least =
+            nt_offset(out->arch, NT_REGION_COMMITTED); /* newer members may be left out (Q08) */
         return put_region(out, vm, &region);
     default:
         return STATUS_INVALID_INFO_CLASS;
@@ -167,6 +238,7 @@ nt_status serve_NtQueryVirtualMemory(struct call *call)
 {
     struct process *p = call->process;
     struct nt_block out;
+    uint64_t least = UINT64_MAX;
     nt_status st;
 
     if (call->kernel->wine && call->arg[2] == WINE_UNIX_FUNCTIONS)
@@ -175,9 +247,11 @@ nt_status serve_NtQueryVirtualMemory(struct call *call)
     if (st)
         return st;
     nt_block_init(&out, p->arch, 0, NT_STRING_MAX + 64);
-    st = query(call, &out);
-    if (!st && call->arg[4] < out.bytes.len)
+    st = query(call, &out, &least);
+    if (!st && call->arg[4] < out.bytes.len && call->arg[4] < least)
         st = STATUS_INFO_LENGTH_MISMATCH;
+    if (!st && call->arg[4] < out.bytes.len)
+        out.bytes.len = (size_t)call->arg[4];
     if (!st)
         st = guest_answer(p, &out, call->arg[3], call->arg[4], 0);
     if (!st && call->arg[5])
