@@ -120,6 +120,10 @@ $O/core/cpu/dis_capstone.o:  private EXTRA := $(CAPSTONE_CFLAGS)
 $O/stub/main.o:              private EXTRA := -DWINSTUB_VERSION='"$(VERSION)"'
 $O/tests/unit/%.o:           private EXTRA := $(CHECK_CFLAGS) $(TEST_CPPFLAGS)
 $O/tests/support/%.o $O/tests/fuzz/%.o: private EXTRA := $(TEST_CPPFLAGS)
+ifeq ($(MODE),fuzz)
+# What the library is compared with is slow enough, and its branches would pass for coverage.
+$(filter $O/tests/support/vm_model%,$(SUPPORT_OBJ)): private EXTRA := $(TEST_CPPFLAGS) -O2 -fno-sanitize=address,undefined,fuzzer-no-link
+endif
 $O/tests/bench/%.o:          private EXTRA := $(UNICORN_CFLAGS) $(TEST_CPPFLAGS)
 $O/%.o: %.c $O/flags
 	$(say) CC $<
