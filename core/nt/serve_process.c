@@ -123,16 +123,6 @@ nt_status serve_NtQueryInformationProcess(struct call *call)
     return st ? st : run_query(call, query_process);
 }
 
-nt_status serve_NtSetInformationProcess(struct call *call)
-{
-    nt_status st = service_own_process(call, call->arg[0]);
-
-    if (st)
-        return st;
-    /* Error mode, execute flags, priorities: taken, and without consequence here. */
-    return guest_probe(call->process, call->arg[2], call->arg[3], VM_READ);
-}
-
 nt_status serve_NtTerminateProcess(struct call *call)
 {
     nt_status st;
