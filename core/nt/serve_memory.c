@@ -5,15 +5,24 @@
 #include "image/pe_format.h"
 #include "winstub/utf.h"
 #include "nt/services.h"
+#include "nt/stack_growth.h"
 #include "nt/text.h"
 
 /* MEMORY_INFORMATION_CLASS */
 enum { MEMORY_BASIC = 0, MEMORY_MAPPED_NAME = 2, MEMORY_REGION = 3 };
 
 #define WINE_UNIX_FUNCTIONS 1000 /* asks for a handle of the Unix part of a DLL */
+#define ZERO_BITS_COUNT     31u  /* above it zero_bits is a mask */
 #define COPY_CHUNK          0x1000u
 #define VOLUME_DEVICE       "\\Device\\HarddiskVolume1"
 #define REGION_PRIVATE      1u
+
+/* After a commit or protect of [base, base + size): what it means for the caller's stack (S06, S07). */
+static void follow_guard(struct call *call, gva_t base, uint64_t size, uint32_t protect)
+{
+    if (protect & PAGE_GUARD)
+        stack_guard_set(call->process, &call->thread->info, base, base + size);
+}
 
 /* A base and a size as the caller gave them, through pointers that were checked. */
 static nt_status read_pair(struct call *call, gva_t base_at, gva_t *base, gva_t size_at,
@@ -41,10 +50,14 @@ nt_status serve_NtAllocateVirtualMemory(struct call *call)
     uint64_t size = 0;
     nt_status st = service_own_process(call, call->arg[0]);
 
+    if (!st && call->process->arch == CPU_I386 && req.zero_bits > ZERO_BITS_COUNT)
+        st = STATUS_INVALID_PARAMETER_3; /* no mask: our 32-bit processes are no WOW64 ones (A26) */
     if (!st)
         st = read_pair(call, call->arg[1], &req.base, call->arg[3], &req.size);
     if (!st)
         st = vm_allocate(call->process->vm, &req, &base, &size);
+    if (!st)
+        follow_guard(call, base, size, req.protect);
     return st ? st : write_pair(call, call->arg[1], base, call->arg[3], size);
 }
 
@@ -113,6 +126,8 @@ nt_status serve_NtAllocateVirtualMemoryEx(struct call *call)
         st = read_pair(call, call->arg[1], &req.base, call->arg[2], &req.size);
     if (!st)
         st = vm_allocate(call->process->vm, &req, &base, &size);
+    if (!st)
+        follow_guard(call, base, size, req.protect);
     return st ? st : write_pair(call, call->arg[1], base, call->arg[2], size);
 }
 
@@ -140,6 +155,8 @@ nt_status serve_NtProtectVirtualMemory(struct call *call)
         st = read_pair(call, call->arg[1], &base, call->arg[2], &size);
     if (!st)
         st = vm_protect(call->process->vm, &base, &size, (uint32_t)call->arg[3], &old);
+    if (!st)
+        follow_guard(call, base, size, (uint32_t)call->arg[3]);
     if (!st)
         st = write_pair(call, call->arg[1], base, call->arg[2], size);
     return st ? st : guest_put_number(call->process, call->arg[4], 4, old);

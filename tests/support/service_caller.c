@@ -20,6 +20,7 @@ void caller_init(struct caller *c, enum cpu_arch arch, const void *code, size_t 
     c->vm = process_vm(c->p);
     c->memory = build_committed(c->vm, 0, sizeof zeros);
     ck_assert(vm_debug_write(c->vm, c->memory, zeros, sizeof zeros));
+    object_init(&c->kernel.process, &process_class);
     c->p->kernel = &c->kernel;
 }
 

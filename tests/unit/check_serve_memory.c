@@ -61,6 +61,27 @@ START_TEST(A29_F22_no_process)
 }
 END_TEST
 
+START_TEST(A25_A26_zero_bits_as_a_mask)
+{
+    setup(_i);
+    (void)caller_set(&c, BASE, 0);
+    (void)caller_set(&c, SIZE, 0x10000);
+    if (wide()) {
+        ck_succeeds(CALL(&c, "NtAllocateVirtualMemory", THIS_PROCESS, caller_slot(&c, BASE),
+                         0x1aaaaaaa, caller_slot(&c, SIZE), RC, PAGE_READWRITE));
+        ck_assert_uint_lt(caller_get(&c, BASE) + 0xffff, 0x20000000);
+        return;
+    }
+    REFUSED(&c, STATUS_INVALID_PARAMETER_3, "NtAllocateVirtualMemory", THIS_PROCESS,
+            caller_slot(&c, BASE), 0x1aaaaaaa, caller_slot(&c, SIZE), RC, PAGE_READWRITE);
+    REFUSED(&c, STATUS_INVALID_PARAMETER_3, "NtAllocateVirtualMemory", THIS_PROCESS,
+            caller_slot(&c, BASE), 32, caller_slot(&c, SIZE), RC, PAGE_READWRITE);
+    ck_succeeds(CALL(&c, "NtAllocateVirtualMemory", THIS_PROCESS, caller_slot(&c, BASE), 8,
+                     caller_slot(&c, SIZE), RC, PAGE_READWRITE));
+    ck_assert_uint_lt(caller_get(&c, BASE), 1u << 24);
+}
+END_TEST
+
 START_TEST(pointers_are_checked_before_anything_happens)
 {
     gva_t a;
@@ -304,7 +325,7 @@ START_TEST(Q13_user_shared_data)
     ck_assert_uint_eq(answer(NT_MEMORY_SIZE), 0x1000);
     ck_assert_uint_eq(answer(NT_MEMORY_STATE), MEM_COMMIT);
     ck_assert_uint_eq(answer(NT_MEMORY_PROTECT), PAGE_READONLY);
-    ck_assert_uint_eq(answer(NT_MEMORY_TYPE), MEM_PRIVATE); /* low: nt_rules_chosen.txt */
+    ck_assert_uint_eq(answer(NT_MEMORY_TYPE), MEM_PRIVATE); /* low: see nt_rules_chosen.txt */
     ck_assert_uint_eq(guest_u32(c.p, SHARED + 0x26c), 10);  /* NtMajorVersion */
     ck_assert_uint_ne(guest_u32(c.p, SHARED + 0x018), 0);   /* SystemTime */
 }
@@ -391,6 +412,7 @@ int main(void)
 {
     const TTest *tests[] = {
         A29_F22_no_process,
+        A25_A26_zero_bits_as_a_mask,
         pointers_are_checked_before_anything_happens,
         extended_without_parameters_is_the_plain_one,
         A51_a_count_without_parameters,
