@@ -172,6 +172,11 @@ static enum err op_file(void *ctx, const char *path, uint64_t offset, void *dst,
     return process_file(run_of(ctx)->process, path, offset, dst, len, got, size);
 }
 
+static enum err op_host_path(void *ctx, const char *path, char *out, size_t size)
+{
+    return process_host_path(run_of(ctx)->process, path, out, size);
+}
+
 static unsigned op_points(void *ctx)
 {
     (void)ctx;
@@ -311,6 +316,7 @@ static const struct target_ops process_ops = {
     .library = op_library,
     .handle = op_handle,
     .file = op_file,
+    .host_path = op_host_path,
     .points = op_points,
     .point = op_point,
     .point_agent = op_point_agent,

@@ -258,12 +258,14 @@ static enum err bind_slots(struct process *p, const struct module *m, const stru
             stub++;
         if (need->slot == NO_SLOT)
             continue;
-        put_u64(raw, m->stubs_at + PE_STUB_SIZE * stub);
-        if (!vm_debug_write(p->vm, base + need->slot, raw, width))
+        if (vm_debug_read(p->vm, base + need->slot, raw, width) != width)
             return diag_set(why, ERR_FORMAT,
                             "the import address of %s at RVA 0x%" PRIx32
                             " lies outside every section",
                             dll->name, need->slot);
+        put_u64(raw, m->stubs_at + PE_STUB_SIZE * stub);
+        if (!vm_debug_write(p->vm, base + need->slot, raw, width))
+            return no_memory(why);
     }
     return ERR_OK;
 }
@@ -316,7 +318,7 @@ static enum err find_dll_base(const struct process *p, uint64_t size, gva_t *bas
     struct vm_request req = {.size = size,
                              .type = MEM_RESERVE | MEM_TOP_DOWN,
                              .protect = PAGE_READWRITE,
-                             .highest = p->plan->dlls};
+                             .highest = p->plan.dlls};
     nt_status st = vm_find_free(p->vm, &req, base);
 
     if (!NT_SUCCESS(st))
@@ -339,7 +341,7 @@ static enum err map_module(struct process *p, struct module *m, struct diag *why
     if (!e && is_dll)
         e = find_dll_base(p, built.image_size, &base, why);
     else if (!e)
-        e = process_find(p, p->plan->program, built.image_size, &base, why);
+        e = process_find(p, p->plan.program, built.image_size, &base, why);
     if (!e)
         e = build_image(p, m, base, &mapped, &built, why);
     if (!e)

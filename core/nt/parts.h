@@ -45,7 +45,7 @@ struct process {
     struct cpu *cpu;
     struct clock *clock;
     enum cpu_arch arch;
-    const struct plan *plan;
+    struct plan plan;
     struct module *modules; /* in load order */
     size_t module_count;
     bool has_image;

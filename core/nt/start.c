@@ -159,7 +159,7 @@ static enum err map_api_sets(struct process *p, gva_t *at, struct diag *why)
     e = ERR_OK;
     if (map.len && map.len <= API_SET_MAX) {
         req.size = map.len;
-        e = process_find(p, p->plan->heap, req.size, &req.base, why);
+        e = process_find(p, p->plan.heap, req.size, &req.base, why);
         if (!e && (!NT_SUCCESS(vm_allocate(p->vm, &req, NULL, NULL)) ||
                    !vm_debug_write(p->vm, req.base, map.data, map.len)))
             e = diag_set(why, ERR_NOMEM, "the guest's memory is full");

@@ -70,7 +70,7 @@ enum err thread_stack(struct process *p, const struct pe_image *image, uint64_t 
     enum err e = stack_sizes(image, commit_least, &req.size, &commit, why);
 
     if (!e)
-        e = process_find(p, p->plan->stack, req.size, &req.base, why);
+        e = process_find(p, p->plan.stack, req.size, &req.base, why);
     if (e)
         return e;
     p->thread.tid = THREAD_ID;
@@ -196,7 +196,7 @@ static enum err make_tls(struct process *p, const struct program *program, gva_t
                         " or what it names lies outside the image",
                         program->image->dirs[DIR_TLS].rva);
     req.size = array + tls.align + tls.size + tls.zeros;
-    e = process_find(p, p->plan->heap, req.size, &req.base, why);
+    e = process_find(p, p->plan.heap, req.size, &req.base, why);
     if (e)
         return e;
     block = round_up(req.base + array, tls.align);
@@ -250,7 +250,7 @@ enum err thread_teb(struct process *p, gva_t tls, struct diag *why)
     struct nt_block block;
     enum err e;
 
-    e = process_find(p, p->plan->teb, VM_GRANULARITY, &p->thread.teb, why);
+    e = process_find(p, p->plan.teb, VM_GRANULARITY, &p->thread.teb, why);
     nt_block_init(&block, p->arch, p->thread.teb, VM_GRANULARITY);
     if (!e) {
         fill_teb(p, &block, tls);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "run/caught.h"
+#include "run/debugregs.h"
 #include "run/exception.h"
 #include "run/over.h"
 #include "run/watched.h"
@@ -236,6 +237,8 @@ static bool stop_at_exception(struct run *run, const struct cpu_event *event)
 {
     bool fault = event->kind == CPU_EVENT_FAULT;
 
+    if (!fault && event->vector == CPU_VEC_DB && !event->length)
+        debugregs_step(run);
     if (fault && event->fault == VM_FAULT_GUARD)
         return stop_at_guard(run, event);
     exception_describe(run->process, run->dis, event, &run->stop);
@@ -262,9 +265,27 @@ static bool stop_at_raise_point(struct run *run, gva_t pc)
     return true;
 }
 
+/* A breakpoint or watchpoint of the guest's own, which is for its handlers. */
+static bool stop_at_debug(struct run *run)
+{
+    const struct cpu_event event = {
+        .kind = CPU_EVENT_EXCEPTION, .pc = cpu_get(run->cpu, CPU_RIP), .vector = CPU_VEC_DB};
+
+    run->guest_watch_hit = false;
+    exception_describe(run->process, run->dis, &event, &run->stop);
+    remember_exception(run, &event);
+    return true;
+}
+
+/* Is the instruction at the pc one that the guest has a breakpoint at? */
+static bool stop_at_debug_break(struct run *run)
+{
+    return debugregs_break(run, cpu_get(run->cpu, CPU_RIP)) && stop_at_debug(run);
+}
+
 static bool stop_at_break(struct run *run, gva_t pc)
 {
-    return run_hit(run, pc) || stop_at_raise_point(run, pc);
+    return run_hit(run, pc) || stop_at_raise_point(run, pc) || stop_at_debug_break(run);
 }
 
 /* Modules have come or gone, or may have. */
@@ -307,6 +328,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
     case PROCESS_SYSCALL_DONE:
         break;
     }
+    debugregs_returned(run, event->pc);
     return watched_served(run) || stop_at_modules(run);
 }
 
@@ -321,6 +343,9 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
         return true;
     case CPU_EVENT_BREAK:
         return stop_at_break(run, event->pc);
+    case CPU_EVENT_HOOK: /* a harness's */
+        stop_as(run, STOP_INTERRUPT);
+        return true;
     case CPU_EVENT_STEP:
         return false;
     case CPU_EVENT_TRAP:
@@ -373,18 +398,24 @@ static enum err step_open(struct run *run, bool *stopped)
             return e;
         *stopped = stopped_by(run, &event);
     } while (!*stopped && !step_is_done(run, &event, pc));
-    for (size_t i = 0; i < probe.count && run->stop.kind == STOP_STEP; i++) {
+    for (size_t i = 0; i < probe.count; i++) {
         if (watches_count(&probe, vm, i))
             *stopped = watched_hit(run, &probe, &probe.hits[i]) || *stopped;
     }
+    if (run->guest_watch_hit && !*stopped) /* else it waits for the next run */
+        *stopped = stop_at_debug(run);
     return ERR_OK;
 }
 
 /* Execute one instruction on the debugger's behalf; *stopped says whether that made a stop. */
 enum err run_step(struct run *run, bool *stopped)
 {
-    enum err e = step_open(run, stopped);
+    enum err e = debugregs_arm(run);
 
+    *stopped = !e && stop_at_debug_break(run);
+    if (e || *stopped)
+        return e;
+    e = step_open(run, stopped);
     if (!e && !*stopped)
         *stopped = stop_at_exit(run) || stop_at_import(run);
     return e;
@@ -446,11 +477,17 @@ enum err run_continue(struct run *run, bool leave_import)
             return e;
         pass_break = false;
     }
+    e = debugregs_arm(run);
+    if (e || stop_at_debug_break(run))
+        return e;
     for (;;) {
         gva_t before = cpu_get(run->cpu, CPU_RIP);
 
         e = cpu_run(run->cpu, pass_break, &event);
         if (e || stopped_by(run, &event))
+            return e;
+        e = debugregs_arm(run); /* a service or another thread may have changed them */
+        if (e)
             return e;
         if (event.kind == CPU_EVENT_TRAP) {
             e = step_open(run, &stopped);
@@ -491,7 +528,7 @@ static enum err go(struct run *run)
         return ERR_OK;
     run->stop = (struct target_stop){.kind = STOP_STEP, .tid = tid};
     cpu_set_who(run->cpu, tid);
-    if (caught_load(run))
+    if (caught_load(run) || (run->guest_watch_hit && stop_at_debug(run)))
         return ERR_OK;
     if (run->tracing.tables &&
         tracing_set(&run->tracing, &run->watches, run->process, run->cpu, run->tracing.tables))

@@ -18,7 +18,13 @@
 
 #define RUN_SERVED_MAX 8 /* watched places that one system service may touch and be noticed */
 
-/* A system call that a catch has reported; pc is behind it. tid 0: none. */
+/* What of the guest's debug registers breaks and watches were set for. */
+struct debugregs {
+    uint64_t control; /* DR7 */
+    gva_t addr[4];
+};
+
+/* A place that was reported to the debugger, or the guest, and is to be passed once. tid 0: none. */
 struct told_call {
     uint32_t tid;
     gva_t pc;
@@ -42,8 +48,11 @@ struct run {
     struct tracing tracing;
     struct coverage *coverage; /* NULL: never begun */
     struct return_point ret;
-    struct told_call told;
-    gva_t *known; /* bases of the modules that catches know */
+    struct told_call told;       /* a system call that a catch has reported; pc is behind it */
+    struct told_call debug_told; /* a breakpoint of the guest's own */
+    struct debugregs debugregs;
+    bool guest_watch_hit; /* by the instruction that is being stepped */
+    gva_t *known;         /* bases of the modules that catches know */
     size_t known_count;
     bool load_caught; /* a module was: load_note is the next stop's */
     char load_note[sizeof((struct target_stop *)0)->note];

@@ -51,7 +51,15 @@ enum cpu_reg {
     CPU_GS_BASE,
     CPU_MXCSR,
     CPU_FCW,
+    /* Debug registers, as a thread's CONTEXT has them. The CPU keeps them; who runs it acts on them. */
+    CPU_DR0,
+    CPU_DR1,
+    CPU_DR2,
+    CPU_DR3,
+    CPU_DR6,
+    CPU_DR7,
 };
+#define CPU_DEBUG_REGS (CPU_DR7 - CPU_DR0 + 1)
 
 /*
  * Make a CPU over vm, which must outlive it: ring 3, flat segments (0x33/0x2b/0x53 or
@@ -109,6 +117,7 @@ enum cpu_event_kind {
     CPU_EVENT_STEP,      /* cpu_step: one instruction was executed (one iteration of a rep) */
     CPU_EVENT_FAULT,     /* an access was refused by vm; the instruction had no effect */
     CPU_EVENT_TRAP,      /* an access fell on a page under cpu_trap_set; no effect yet */
+    CPU_EVENT_HOOK,      /* a hook (hook.h) stopped the run before an access; no effect yet */
     CPU_EVENT_EXCEPTION, /* CPU exception or int n: vector; pc is at the instruction */
     CPU_EVENT_SYSCALL,   /* syscall, int 2eh or sysenter; pc is behind it (sysenter: at it) */
     CPU_EVENT_WRITTEN, /* cpu_writes_begin: the page at address is about to be executed; told once */
@@ -131,9 +140,10 @@ enum {
 struct cpu_event {
     enum cpu_event_kind kind;
     gva_t pc;
-    gva_t address; /* FAULT, TRAP: the first accessed byte that was refused; WRITTEN: the page */
-    enum vm_access access; /* FAULT, TRAP */
-    unsigned size;         /* FAULT, TRAP: bytes of that operand; 0 unknown */
+    /* FAULT, TRAP: the first accessed byte that was refused; HOOK: the operand; WRITTEN: the page */
+    gva_t address;
+    enum vm_access access; /* FAULT, TRAP, HOOK */
+    unsigned size;         /* FAULT, TRAP, HOOK: bytes of that operand; 0 unknown */
     enum vm_fault fault;   /* FAULT */
     uint8_t vector;        /* EXCEPTION: CPU_VEC_*, or n of int n */
     uint8_t length;        /* EXCEPTION by int3, int n, icebp: the instruction's length; else 0 */

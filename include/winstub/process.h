@@ -23,7 +23,8 @@ struct process_options {
      * C:\folder\file, else on the drive that holds it, else in the root of C: or of the first drive that is free */
     const char *const *argv;
     size_t argc;
-    const char *const *env; /* "NAME=value"; env_count entries, beside the built-in ones */
+    /* "NAME=value", the last of a name holds; env_count entries, beside the built-in ones. "NAME" alone takes one away. */
+    const char *const *env;
     size_t env_count;
     const char *
         cwd; /* guest path, C:\folder; NULL: the root of the first drive given, else the program's folder */
@@ -36,6 +37,8 @@ struct process_options {
      * has relocations; for raw code 0x10000000. Images lie at multiples of 64 KiB. */
     gva_t base;
     gva_t entry; /* raw only; offset from base */
+    /* 0: what may be placed anywhere is at the same address in every run; else somewhere else for each number. */
+    uint32_t placement;
     /* The folder with the DLLs: a Windows tree or Wine's layout. NULL: the first of roots (NULL-terminated, or NULL)
      * that holds them, else bare mode. Raw code runs in bare mode. */
     const char *root;
@@ -132,6 +135,10 @@ void process_table_text(const struct process *process, const struct process_tabl
  */
 MUST_USE enum err process_file(const struct process *process, const char *path, uint64_t offset,
                                void *dst, size_t len, size_t *got, uint64_t *size);
+
+/* The host's name of that file. ERR_NOT_FOUND: it has none (a made-up module), or a longer one. ERR_NOMEM. */
+MUST_USE enum err process_host_path(const struct process *process, const char *path, char *out,
+                                    size_t size);
 
 struct process_handle {
     uint64_t value;

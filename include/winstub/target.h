@@ -245,6 +245,9 @@ struct target_ops {
     enum err (*file)(void *ctx, const char *path, uint64_t offset, void *dst, size_t len,
                      size_t *got, uint64_t *size);
 
+    /* Where the host has the file of a library, by its guest path. ERR_NOT_FOUND: nowhere, or the name does not fit. */
+    enum err (*host_path)(void *ctx, const char *path, char *out, size_t size);
+
     /* Bits POINT_BIT(kind) that point() accepts. */
     unsigned (*points)(void *ctx);
     /* Set or clear a point of len bytes. Setting twice is setting once; clearing an absent one succeeds. ERR_NOMEM, ERR_UNSUPPORTED. */
