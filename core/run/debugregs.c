@@ -120,14 +120,14 @@ static void report(struct run *run, uint64_t bits)
 
 bool debugregs_break(struct run *run, gva_t pc)
 {
-    struct told_call told = run->debug_told;
+    struct run_thread *thread = run->thread;
+    bool told = thread->debug_pc == pc;
 
     if (!debugregs_at(run, pc))
         return false;
-    run->debug_told = (struct told_call){0};
-    if (told.tid == run->stop.tid && told.pc == pc)
+    thread->debug_pc = told ? 0 : pc;
+    if (told)
         return false; /* as the resume flag has it, which the kernel sets in the CONTEXT */
-    run->debug_told = (struct told_call){.tid = run->stop.tid, .pc = pc};
     for (unsigned n = 0; n < REGS; n++) {
         if (breaks(&run->debugregs, n) && run->debugregs.addr[n] == pc)
             report(run, UINT64_C(1) << n);
@@ -139,8 +139,8 @@ void debugregs_returned(struct run *run, gva_t pc)
 {
     gva_t now = cpu_get(run->cpu, CPU_RIP);
 
-    if (run->debug_told.tid == run->stop.tid && now != pc && now != run->debug_told.pc)
-        run->debug_told = (struct told_call){0};
+    if (now != pc && now != run->thread->debug_pc)
+        run->thread->debug_pc = 0;
 }
 
 void debugregs_access(struct run *run, unsigned n)

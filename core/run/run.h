@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "run/actions.h"
 #include "run/catches.h"
 #include "run/counts.h"
 #include "run/coverage.h"
@@ -24,7 +25,7 @@ struct debugregs {
     gva_t addr[4];
 };
 
-/* A place that was reported to the debugger, or the guest, and is to be passed once. tid 0: none. */
+/* A system call that a catch has reported, and is to be passed once; pc is behind it. tid 0: none. */
 struct told_call {
     uint32_t tid;
     gva_t pc;
@@ -48,11 +49,9 @@ struct run {
     struct tracing tracing;
     struct coverage *coverage; /* NULL: never begun */
     struct return_point ret;
-    struct told_call told;       /* a system call that a catch has reported; pc is behind it */
-    struct told_call debug_told; /* a breakpoint of the guest's own */
+    struct told_call told;
     struct debugregs debugregs;
-    bool guest_watch_hit; /* by the instruction that is being stepped */
-    gva_t *known;         /* bases of the modules that catches know */
+    gva_t *known; /* bases of the modules that catches know */
     size_t known_count;
     bool load_caught; /* a module was: load_note is the next stop's */
     char load_note[sizeof((struct target_stop *)0)->note];
@@ -62,13 +61,13 @@ struct run {
         enum vm_access access;
     } served[RUN_SERVED_MAX]; /* by the present system service */
     size_t served_count;
-    struct target_action action; /* of the one thread; valid while resumed */
+    struct actions actions; /* of the threads; valid while resumed */
     bool resumed;
-    bool ended;                      /* the process has exited or was killed */
-    struct target_stop stop;         /* why the process stands still now */
-    struct cpu_event exception;      /* behind stop, when that is a STOP_EXCEPTION, */
-    struct process_exception raised; /* and what the guest's handlers would be given */
-    bool starting;                   /* on the way to where the debugger begins */
+    bool ended; /* the process has exited or was killed */
+    /* Why the process stands still now; while it runs, of the thread whose turn it is. */
+    struct target_stop stop;
+    struct run_thread *thread; /* whose turn it is; while it runs */
+    bool starting;             /* on the way to where the debugger begins */
     atomic_bool interrupted;
     void (*console)(void *ctx, const char *text, size_t len); /* NULL: nobody listens */
     void *console_ctx;
@@ -99,8 +98,19 @@ MUST_USE enum err run_point_agent(struct run *run, enum point_kind kind, gva_t a
 
 /* One instruction, breaks ignored; *stopped says whether that made a stop, which run->stop describes. */
 MUST_USE enum err run_step(struct run *run, bool *stopped);
-/* Run until something stops; leave_import: the made-up function at the pc was reported, so that its code runs now. */
-MUST_USE enum err run_continue(struct run *run, bool leave_import);
+/*
+ * The same with traps open for it, and looking at watched bytes only. thread->stepped says whether it was executed: not
+ * when a stack grew under it, or when a system call will ask again.
+ */
+MUST_USE enum err run_step_open(struct run *run, bool *stopped);
+/* Turn an event into the stop; false when the guest just goes on. */
+bool run_stopped_by(struct run *run, const struct cpu_event *event);
+/* Does the guest raise an exception at pc? Then that is the stop. */
+bool run_raises_at(struct run *run, gva_t pc);
+/* Has the guest a breakpoint of its own at the pc, that was not just reported? Then that is the stop. */
+bool run_debug_break(struct run *run);
+/* Was a watchpoint of the guest's own hit, that it was not told of yet? Then that is the stop. */
+bool run_debug_pending(struct run *run);
 /* Was an interrupt asked for? Then it is the stop. */
 bool run_interrupted(struct run *run);
 /* Nobody may want the break at addr any more: take it from the CPU then. */

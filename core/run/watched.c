@@ -56,7 +56,7 @@ bool watched_hit(struct run *run, const struct watch_probe *probe, const struct 
         return run->stop.kind == STOP_STEP && caught_watch(run, probe, hit);
     if (hit->watch.owner >= WATCH_GUEST) {
         debugregs_access(run, hit->watch.owner - WATCH_GUEST);
-        run->guest_watch_hit = true; /* the run loop raises it behind the instruction */
+        run->thread->debug_pending = true; /* the run loop raises it behind the instruction */
         return false;
     }
     buf_init(&line, 1024);
