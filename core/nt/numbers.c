@@ -61,9 +61,15 @@ struct scan {
     enum err failed;
 };
 
+/* Behind mov eax, NUMBER on i386: mov edx, THUNK; or call fs:[0xc0], which some programs expect to find. */
+static bool is_call_32(const uint8_t *code)
+{
+    return code[0] == 0xba || memcmp(code, "\x64\xff\x15\xc0", 4) == 0;
+}
+
 /*
- * x64: mov r10, rcx; mov eax, NUMBER. i386: mov eax, NUMBER; mov edx, THUNK. False when the code at rva does not begin
- * so, or the number is in neither table.
+ * x64: mov r10, rcx; mov eax, NUMBER. i386: mov eax, NUMBER and a call. False when the code at rva does not begin so, or
+ * the number is in neither table.
  */
 static bool read_number(struct scan *scan, uint32_t rva, uint32_t *number)
 {
@@ -74,12 +80,12 @@ static bool read_number(struct scan *scan, uint32_t rva, uint32_t *number)
     if (!code.data)
         return false;
     if (scan->arch == CPU_AMD64 ? memcmp(code.data, begins_64, sizeof begins_64) != 0
-                                : code.data[0] != 0xb8 || code.data[5] != 0xba)
+                                : code.data[0] != 0xb8 || !is_call_32(code.data + 5))
         return false;
     *number = get_u32(code.data + at);
     if (*number >= 2 * NUMBERS_TABLE)
         return false;
-    if (scan->arch == CPU_I386)
+    if (scan->arch == CPU_I386 && code.data[5] == 0xba)
         scan->found->thunk = get_u32(code.data + 6);
     return true;
 }

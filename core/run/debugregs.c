@@ -126,8 +126,11 @@ bool debugregs_break(struct run *run, gva_t pc)
     if (!debugregs_at(run, pc))
         return false;
     thread->debug_pc = told ? 0 : pc;
-    if (told)
-        return false; /* as the resume flag has it, which the kernel sets in the CONTEXT */
+    if (told) { /* as the resume flag has it, which the kernel sets in the CONTEXT */
+        thread->passes = true;
+        thread->pass_pc = pc;
+        return false;
+    }
     for (unsigned n = 0; n < REGS; n++) {
         if (breaks(&run->debugregs, n) && run->debugregs.addr[n] == pc)
             report(run, UINT64_C(1) << n);

@@ -19,23 +19,27 @@ def begin(test):
     """At main, with every exception left to the program."""
     gdb, server = session_on_dlls(test, "antidebug")
     gdb.do("handle all nostop noprint pass")
+    gdb.do("handle SIGTRAP nostop noprint pass")
     gdb.do("break main", r"Breakpoint 1")
     gdb.do("continue", r"Breakpoint 1, main")
     return gdb, server
 
 
-def to_the_end(test, gdb, server, command="continue", limit=400):
-    """Go on until the program has ended; how often it stopped, and its output must be what is written down."""
-    for stops in range(limit):
-        if re.search(r"exited normally", gdb.do(command)):
-            break
-    else:
-        test.expect(False, f"it has not ended after {limit} stops")
+def check_output(test, server):
     server.wait()
     server.output.wait(r"code: \w+\s")
     said = server.output.text.replace("\r\n", "\n")
     test.expect(said == expected("antidebug"), f"it printed something else:\n{said}")
-    return stops
+
+
+def to_the_end(test, gdb, server, *commands):
+    """Type the commands over and over until the program has ended, and look at its output; how many that took."""
+    for stops in range(400):
+        if re.search(r"exited normally", gdb.do(commands[stops % len(commands)])):
+            check_output(test, server)
+            return stops
+    test.expect(False, "it has not ended after 400 commands")
+    return 0
 
 
 @with_dlls
@@ -52,7 +56,7 @@ def it_finds_no_breakpoints(test):
     gdb.do(f"tbreak {line('checksum')}")
     gdb.do("monitor break kernel32!GetTickCount", r"place")
     gdb.do("monitor catch syscall NtQuery* log")
-    test.expect(to_the_end(test, gdb, server) > 100, "hardly anything stopped")
+    test.expect(to_the_end(test, gdb, server, "continue") > 100, "hardly anything stopped")
 
 
 @with_dlls_and_gdb
@@ -64,20 +68,24 @@ def it_finds_no_watchpoints(test):
     gdb.do("monitor coverage start")
     gdb.do("monitor trace reads peb,ldr,exports on")
     gdb.do("monitor break-on exec-after-write log")
-    test.expect(to_the_end(test, gdb, server) > 100, "hardly anything stopped")
+    test.expect(to_the_end(test, gdb, server, "continue") > 100, "hardly anything stopped")
 
 
 @with_dlls_and_gdb
 def it_finds_no_steps(test):
     gdb, server = begin(test)
     gdb.do("delete")
-    gdb.do("break trap_flag")
-    gdb.do("break debug_registers")
-    gdb.do("break timing")
-    for function in ("trap_flag", "debug_registers", "timing"):
-        gdb.do("continue", rf"Breakpoint \d+, {function}")
-        gdb.do("stepi 40")
-        for _ in range(12):
-            gdb.do("next")
+    for function in ("breakpoints", "trap_flag", "debug_registers", "guard_page", "timing"):
+        gdb.do(f"tbreak {function}")
+    steps = to_the_end(test, gdb, server, "continue", "stepi 10", "next", "next", "next", "step")
+    test.expect(steps > 10, "hardly anything was stepped")
+
+
+@with_dlls_and_gdb
+def it_finds_no_single_steps(test):
+    gdb, server = begin(test)
     gdb.do("delete")
-    to_the_end(test, gdb, server)
+    gdb.do("tbreak trap_flag")
+    gdb.do("continue", r"Temporary breakpoint \d+, trap_flag")
+    gdb.do("stepi 1500")
+    to_the_end(test, gdb, server, "continue")
