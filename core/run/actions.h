@@ -22,10 +22,10 @@ struct run_thread {
     gva_t out_stack;    /* ACTION_OUT: the stack pointer at its beginning; 0: not begun */
     bool continues;     /* it runs to the end of a call that it steps over */
     bool leaves_import; /* the made-up function at which it stands was reported */
-    gva_t
-        debug_pc; /* a breakpoint of its own that was reported, and is to be passed once; 0: none */
-    bool debug_pending;              /* a watchpoint of its own was hit, and it was not told yet */
-    bool excepted;                   /* it was stopped at an exception: */
+    gva_t told_pc;      /* behind a system call that a catch reported, to be served now; 0: none */
+    gva_t debug_pc;     /* a breakpoint of its own that was reported, to be passed once; 0: none */
+    bool debug_pending; /* a watchpoint of its own was hit, and it was not told yet */
+    bool excepted;      /* it was stopped at an exception: */
     struct cpu_event exception;      /* how that came, */
     struct process_exception raised; /* and what the guest's handlers would be given */
 };

@@ -351,7 +351,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
         stop_at_raised(run);
         return true;
     case PROCESS_SYSCALL_WAITS:
-        run->told = (struct told_call){.tid = run->stop.tid, .pc = event->pc};
+        run->thread->told_pc = event->pc;
         if (!atomic_load(&run->interrupted))
             return false;
         stop_as(run, STOP_INTERRUPT);

@@ -25,12 +25,6 @@ struct debugregs {
     gva_t addr[4];
 };
 
-/* A system call that a catch has reported, and is to be passed once; pc is behind it. tid 0: none. */
-struct told_call {
-    uint32_t tid;
-    gva_t pc;
-};
-
 /* A call that is being stepped over: it is done when its thread is back at addr with the stack above. */
 struct return_point {
     bool set, reached;
@@ -49,7 +43,6 @@ struct run {
     struct tracing tracing;
     struct coverage *coverage; /* NULL: never begun */
     struct return_point ret;
-    struct told_call told;
     struct debugregs debugregs;
     gva_t *known; /* bases of the modules that catches know */
     size_t known_count;

@@ -11,7 +11,7 @@ void watched_by_service(void *ctx, const struct vm_served *access)
     for (size_t i = 0; i < run->watches.count && run->served_count < RUN_SERVED_MAX; i++) {
         const struct watch_range *w = &run->watches.list[i];
 
-        if (w->owner == WATCH_TRACE || !watches_served(w, process_vm(run->process), access,
+        if (w->owner >= WATCH_TRACE || !watches_served(w, process_vm(run->process), access,
                                                        &run->served[run->served_count].addr))
             continue;
         run->served[run->served_count].watch = *w;
