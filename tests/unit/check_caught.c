@@ -288,8 +288,8 @@ START_TEST(a_break_in_an_image_page_outlives_the_copy_on_write)
     adopt(build_program(&b, NULL));
     page = pc() & ~(gva_t)(VM_PAGE_SIZE - 1);
     at = pc() + (_i == CPU_AMD64 ? sizeof wide : sizeof narrow) - 2;
-    ck_assert_uint_eq(
-        vm_protect(process_vm(process), &page, &size, PAGE_EXECUTE_WRITECOPY, &old), 0);
+    ck_assert_uint_eq(vm_protect(process_vm(process), &page, &size, PAGE_EXECUTE_WRITECOPY, &old),
+                      0);
     ck_assert_int_eq(target.ops->point(target.ctx, POINT_BREAK_SW, at, 1, true), ERR_OK);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_BREAK_SW);

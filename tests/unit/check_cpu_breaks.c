@@ -214,7 +214,6 @@ START_TEST(breaks_in_code_that_rewrites_its_own_block_are_hit)
 }
 END_TEST
 
-
 START_TEST(a_break_at_a_wild_target_comes_before_the_fault)
 {
     GUEST_CODE_AT(&g, GUEST_CODE, 0xff, 0xe3);
