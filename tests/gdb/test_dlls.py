@@ -192,6 +192,7 @@ def a_fault_stops_before_the_handlers_and_is_passed_on_to_them(test):
 def an_exception_of_the_programs_own_can_be_kept_from_it(test):
     gdb, _ = session(test, "exceptions")
     gdb.do("handle SIGSEGV SIGFPE SIGTRAP nostop noprint pass")
+    gdb.do("monitor exception all", r"all")
     gdb.do(f"break *(void *) &{symbol(test, 'RtlRaiseException', 4)}")
     gdb.do("continue", r"Breakpoint 1,.* RtlRaiseException")
     gdb.do("continue", r"exception 0xe0001234 at .*: raised by the program$")
