@@ -189,6 +189,7 @@ def output_goes_where_it_is_wanted(test):
 @with_dlls_and_gdb
 def a_fault_stops_before_the_handlers_and_is_passed_on_to_them(test):
     gdb, server = session(test, "exceptions")
+    gdb.do("monitor exception all", r"all")
     gdb.do("continue", r"SIGSEGV", r"in main")
     gdb.do("continue", r"SIGTRAP")  # the fault went to the handler, which mended it
     test.expect(server.output.wait(re.compile("exception c0000005")), "the handler was not asked")
