@@ -123,9 +123,9 @@ void process_free(struct process *p)
         return;
     clock_free(p->clock);
     cpu_free(p->cpu);
-    vm_free(p->vm);
     modules_free(p);
-    kernel_free(p->kernel);
+    kernel_free(p->kernel); /* sections before the vm */
+    vm_free(p->vm);
     free(p->image_path);
     free(p->host_path);
     free(p->directory);
