@@ -183,9 +183,9 @@ define mingw
 endef
 PROGRAM_FLAGS := -std=gnu17 -g -O0 -Wall -Wextra
 $O/programs/%64.exe: tests/programs/%.c
-	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS))
+	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS) -lsynchronization)
 $O/programs/%32.exe: tests/programs/%.c
-	$(call mingw,$(MINGW32)gcc,$(PROGRAM_FLAGS))
+	$(call mingw,$(MINGW32)gcc,$(PROGRAM_FLAGS) -lsynchronization)
 $O/programs/%64.dll: tests/libraries/%.c
 	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS) -shared)
 $O/programs/%32.dll: tests/libraries/%.c

@@ -59,6 +59,7 @@ unsigned stop_signal(const struct target_stop *stop)
     case STOP_EXCEPTION:
         return exception_signal(stop->code);
     case STOP_INTERRUPT:
+    case STOP_STUCK:
         return GDB_SIGNAL_INT;
     case STOP_ENGINE:
         return GDB_SIGNAL_ABRT;

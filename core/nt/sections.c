@@ -29,7 +29,7 @@ static void free_section(struct object *object)
     free(section);
 }
 
-const struct object_class section_class = {"Section", free_section};
+const struct object_class section_class = {.name = "Section", .free = free_section};
 
 static struct section *make(const char *path, uint32_t attributes)
 {

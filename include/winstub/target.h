@@ -187,6 +187,7 @@ enum target_stop_kind {
     STOP_EXIT,      /* the process ended with exit_code; nothing more can run */
     STOP_CATCH,     /* a target_catch; note says which and what */
     STOP_ENGINE,    /* the engine cannot go on; note says why */
+    STOP_STUCK, /* no thread that may run can: all wait, and nothing will end that; note says for what */
 };
 
 #define TARGET_INFO_MAX 15 /* EXCEPTION_MAXIMUM_PARAMETERS */
