@@ -83,88 +83,58 @@ static void free_runs(struct runs *r)
     buf_fini(&r->text);
 }
 
-/* Make the section of an image laid out as at its first view's base. */
-static nt_status make_section(struct vm *vm, const struct pe_image *image, const uint8_t *bytes,
-                              const struct runs *runs, const char *path, struct vm_section **out)
-{
-    struct vm_image laid_out = {.size = image->image_size,
-                                .bytes = bytes,
-                                .runs = runs->list,
-                                .run_count = runs->count,
-                                .path = path};
-
-    return vm_section_new_image(vm, &laid_out, out);
-}
-
-static enum err no_memory(const struct pe_image *image, struct diag *why)
-{
-    return diag_set(why, ERR_NOMEM, "the host is out of memory for %zu sections",
-                    image->section_count);
-}
-
-/* The first view of an image: the section it shares with those to come. */
-static enum err first_view(struct vm *vm, struct image_views *views, const struct pe_image *image,
-                           gva_t base, const char *name, const char *path, struct diag *why)
+/* Make the section of an image relocated to base. Pages that `like` (NULL: none) has too are shared with it. */
+static enum err make_section(struct vm *vm, const struct pe_image *image, gva_t base,
+                             const char *name, const char *path, const struct vm_section *like,
+                             struct vm_section **out, struct diag *why)
 {
     struct runs runs = {0};
     uint8_t *bytes = NULL;
+    struct vm_image laid_out;
     enum err e;
 
     buf_init(&runs.text, (image->section_count + 1) * (strlen(name) + 32));
     e = pe_layout(image, base, &bytes, why);
     if (!e && !build_runs(&runs, image, name))
-        e = no_memory(image, why);
+        e = diag_set(why, ERR_NOMEM, "the host is out of memory for %zu sections",
+                     image->section_count);
+    laid_out = (struct vm_image){.size = image->image_size,
+                                 .bytes = bytes,
+                                 .runs = runs.list,
+                                 .run_count = runs.count,
+                                 .path = path,
+                                 .like = like};
     if (!e)
-        e = map_result(make_section(vm, image, bytes, &runs, path, &views->section), "an image",
-                       base, image->image_size, why);
-    views->base = base;
+        e = map_result(vm_section_new_image(vm, &laid_out, out), "an image", base,
+                       image->image_size, why);
     free_runs(&runs);
     free(bytes);
     return e;
 }
 
-/* A view that is not where the section is relocated to: what differs becomes its own. False when memory is short. */
-static bool relocate_pages(struct vm *vm, const uint8_t *bytes, uint64_t size, gva_t base)
+static enum err map_at(struct vm_section *section, gva_t base, const char *name, struct diag *why)
 {
-    for (uint64_t at = 0; at < size; at += VM_PAGE_SIZE) {
-        size_t len = size - at < VM_PAGE_SIZE ? (size_t)(size - at) : VM_PAGE_SIZE;
-        uint8_t page[VM_PAGE_SIZE];
+    struct vm_view_request req = {.base = base, .label = name};
+    nt_status st = base ? vm_section_map(section, &req, NULL, NULL) : STATUS_INVALID_PARAMETER;
 
-        if (vm_debug_read(vm, base + at, page, len) != len)
-            return false;
-        if (memcmp(page, bytes + at, len) != 0 && !vm_debug_write(vm, base + at, bytes + at, len))
-            return false;
-    }
-    return true;
-}
-
-static enum err relocate_view(struct vm *vm, const struct pe_image *image, gva_t base,
-                              struct diag *why)
-{
-    uint8_t *bytes = NULL;
-    enum err e = pe_layout(image, base, &bytes, why);
-
-    if (!e && !relocate_pages(vm, bytes, image->image_size, base))
-        e = no_memory(image, why);
-    free(bytes);
-    return e;
+    return map_result(st, "an image", base, vm_section_size(section), why);
 }
 
 enum err image_map_view(struct vm *vm, struct image_views *views, const struct pe_image *image,
                         gva_t base, const char *name, const char *path, struct diag *why)
 {
-    struct vm_view_request req = {.base = base, .label = name};
-    enum err e = views->section ? ERR_OK : first_view(vm, views, image, base, name, path, why);
+    struct vm_section *section = NULL;
+    enum err e = ERR_OK;
 
+    if (views->section && views->base == base)
+        section = vm_section_ref(views->section);
+    else
+        e = make_section(vm, image, base, name, path, views->section, &section, why);
     if (!e)
-        e = map_result(base ? vm_section_map(views->section, &req, NULL, NULL)
-                            : STATUS_INVALID_PARAMETER,
-                       "an image", base, image->image_size, why);
-    if (!e && base != views->base) {
-        e = relocate_view(vm, image, base, why);
-        if (e && vm_unmap_view(vm, base))
-            e = no_memory(image, why);
-    }
+        e = map_at(section, base, name, why);
+    if (!e && !views->section)
+        *views = (struct image_views){vm_section_ref(section), base};
+    vm_section_unref(section);
     LOG(pe, "%s at 0x%" PRIx64 ": %s", name, base, err_text(e));
     return e;
 }

@@ -210,6 +210,16 @@ static nt_status make_image(struct process *p, struct section *section, const st
     return section->image->arch == p->arch ? STATUS_SUCCESS : STATUS_INVALID_IMAGE_FORMAT;
 }
 
+/* What NtQuerySection says: a file is always committed, and an image always cached. */
+static uint32_t shown_attributes(const struct section_request *request)
+{
+    if (request->attributes & SEC_IMAGE)
+        return SEC_FILE | SEC_IMAGE;
+    if (request->file)
+        return SEC_FILE | (request->attributes & (SEC_NOCACHE | SEC_WRITECOMBINE));
+    return request->attributes;
+}
+
 nt_status section_new(struct process *p, const struct section_request *request,
                       struct section **out)
 {
@@ -253,7 +263,7 @@ nt_status section_of_bytes(struct process *p, const char *path, struct bytes byt
     struct vm_backing backing = {.size = bytes.len, .read = bytes_read, .release = bytes_release};
     struct vm_section_config config = {
         .protect = PAGE_READONLY, .attributes = SEC_COMMIT, .file = &backing, .path = path};
-    struct section *section = make(path, SEC_COMMIT | SEC_FILE);
+    struct section *section = make(path, SEC_FILE);
     struct buf *copy = malloc(sizeof *copy);
     nt_status st = STATUS_NO_MEMORY;
 

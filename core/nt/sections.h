@@ -15,16 +15,14 @@
 
 /* Access rights of sections (winnt.h). */
 enum {
-    SECTION_RIGHT_QUERY = 0x1,
     SECTION_RIGHT_MAP_WRITE = 0x2,
     SECTION_RIGHT_MAP_READ = 0x4,
     SECTION_RIGHT_MAP_EXECUTE = 0x8,
-    SECTION_RIGHT_ALL = 0xf001f,
 };
 
 struct section {
     struct object object;
-    uint32_t attributes;       /* SEC_* */
+    uint32_t attributes;       /* SEC_*, as NtQuerySection has them */
     struct vm_section *memory; /* of data; NULL for an image */
     struct pe_image *image;    /* NULL for data */
     struct image_views views;  /* of an image */

@@ -9,7 +9,6 @@
 #include "nt/sections.h"
 #include "nt/services.h"
 
-#define SEC_ALL          0x7dc00000u
 #define MAXIMUM_ALLOWED  0x2000000u
 #define EXECUTE_PROTECTS (PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY)
 #define WRITE_PROTECTS   (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)
@@ -41,9 +40,19 @@ static nt_status get_file(struct call *call, const struct section_request *reque
     return st;
 }
 
-static uint32_t granted(uint32_t wanted)
+/*
+ * SEC_*: one of them says what the section is, others how; SEC_FILE is an answer. Images may be asked for as not cached, and
+ * large pages are for who has the privilege.
+ */
+static nt_status check_attributes(uint64_t attributes)
 {
-    return wanted & (MAXIMUM_ALLOWED | GENERIC_ALL) ? SECTION_RIGHT_ALL : wanted;
+    uint64_t kind = attributes & (SEC_IMAGE | SEC_RESERVE | SEC_COMMIT);
+    uint64_t more = attributes & ~kind;
+
+    if ((kind != SEC_IMAGE && kind != SEC_RESERVE && kind != SEC_COMMIT) ||
+        (more && more != SEC_NOCACHE && (more != SEC_WRITECOMBINE || kind == SEC_IMAGE)))
+        return STATUS_INVALID_PARAMETER_6;
+    return STATUS_SUCCESS;
 }
 
 nt_status serve_NtCreateSection(struct call *call)
@@ -51,39 +60,25 @@ nt_status serve_NtCreateSection(struct call *call)
     struct section_request request = {.protect = (uint32_t)call->arg[4],
                                       .attributes = (uint32_t)call->arg[5]};
     struct section *section = NULL;
-    uint64_t handle;
-    nt_status st = STATUS_SUCCESS;
+    nt_status st =
+        guest_put_pointer(call->process, call->arg[0], 0); /* Wine's callers rely on it */
 
-    if (call->arg[3])
+    if (!st && call->arg[3])
         st = guest_get_number(call->process, call->arg[3], 8, &request.size);
-    if (!st && ((call->arg[5] & ~(uint64_t)SEC_ALL) ||
-                !(request.attributes & (SEC_IMAGE | SEC_RESERVE | SEC_COMMIT))))
-        st = STATUS_INVALID_PARAMETER_6;
+    if (!st)
+        st = check_attributes(call->arg[5]);
     if (!st && request.size > SECTION_SIZE_MAX)
         st = STATUS_SECTION_TOO_BIG;
     if (!st && call->arg[6])
         st = get_file(call, &request, &request.file);
     if (!st)
         st = section_new(call->process, &request, &section);
-    if (!st)
-        st = handles_add(&call->kernel->handles, &section->object, granted((uint32_t)call->arg[1]),
-                         &handle);
-    if (!st)
-        st = guest_put_pointer(call->process, call->arg[0], handle);
-    if (section)
-        object_unref(&section->object);
-    return st;
+    return st ? st : service_create(call, &section->object);
 }
 
 nt_status serve_NtOpenSection(struct call *call)
 {
-    struct attributes attributes;
-    nt_status st = attributes_read(call->process, call->arg[2], &attributes);
-
-    if (st)
-        return st;
-    attributes_fini(&attributes);
-    return STATUS_OBJECT_NAME_NOT_FOUND; /* no section has a name */
+    return service_open(call, &section_class);
 }
 
 /* ---- Asking ----------------------------------------------------------------------------------- */
@@ -148,25 +143,27 @@ nt_status serve_NtQuerySection(struct call *call)
 
 /* ---- Views ------------------------------------------------------------------------------------ */
 
-/* The rights to a section that a view with that protection needs: M22. */
+/* The rights to a section that a view with that protection needs (NT's MmMakeSectionAccess): M22. */
 static uint32_t rights_for(uint32_t protect)
 {
-    if (protect & WRITE_PROTECTS)
-        return SECTION_RIGHT_MAP_WRITE;
-    return protect & (EXECUTE_PROTECTS | PAGE_EXECUTE) ? SECTION_RIGHT_MAP_EXECUTE
-                                                       : SECTION_RIGHT_MAP_READ;
+    uint32_t execute = protect & EXECUTE_PROTECTS ? SECTION_RIGHT_MAP_EXECUTE : 0;
+
+    if (protect & PAGE_EXECUTE)
+        return SECTION_RIGHT_MAP_EXECUTE;
+    return execute | (protect & WRITE_PROTECTS ? SECTION_RIGHT_MAP_WRITE : SECTION_RIGHT_MAP_READ);
 }
 
 /* The section behind the handle, when that may map such a view. */
 static nt_status get_mappable(struct call *call, struct section **out)
 {
     nt_status st = get_section(call, call->arg[0], out);
-    uint32_t needs = rights_for((uint32_t)call->arg[9]);
+    uint32_t needs = rights_for((uint32_t)call->arg[9]), has;
 
-    if (!st && !(*out)->image &&
-        !(handles_entry(&call->kernel->handles, call->arg[0])->access & needs))
-        st = STATUS_ACCESS_DENIED;
-    return st;
+    if (st)
+        return st;
+    has = handles_entry(&call->kernel->handles, call->arg[0])->access;
+    return has & (MAXIMUM_ALLOWED | GENERIC_ALL) || (has & needs) == needs ? STATUS_SUCCESS
+                                                                           : STATUS_ACCESS_DENIED;
 }
 
 nt_status serve_NtMapViewOfSection(struct call *call)

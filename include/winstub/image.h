@@ -132,8 +132,8 @@ struct image_views {
 void image_views_fini(struct image_views *views);
 
 /*
- * image_map for one more view: those at another base than the first have pages of their own where relocation makes
- * them differ. Errors as above.
+ * image_map for one more view: those at another base than the first share frames with it where relocation makes no
+ * difference. Errors as above.
  */
 MUST_USE enum err image_map_view(struct vm *vm, struct image_views *views,
                                  const struct pe_image *image, gva_t base, const char *name,

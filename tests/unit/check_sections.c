@@ -185,6 +185,7 @@ START_TEST(M32_an_image_away_from_its_base)
     ck_assert_uint_eq(at_first.offset, at_second.offset); /* one frame for both */
     ck_assert_uint_eq(byte_at(vm, first + PB_POINTER + 2), (first + PB_TEXT) >> 16 & 0xff);
     ck_assert_uint_eq(byte_at(vm, second + PB_POINTER + 2), (second + PB_TEXT) >> 16 & 0xff);
+    ck_assert_uint_eq(region_at(vm, second + PB_DATA).protect, PAGE_WRITECOPY); /* not written */
     ck_assert_uint_eq(p.module_count, 2);
     ck_succeeds(section_unmap(&p, second + PB_TEXT));
     ck_assert_uint_eq(p.module_count, 1);
