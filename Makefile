@@ -172,7 +172,7 @@ GUESTS := $(foreach g,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c)
 # Whole programs with the C runtime: they need DLLs.
 programs = $(foreach p,$(basename $(notdir $(wildcard tests/programs/*.$1))),$O/programs/$p64.exe $O/programs/$p32.exe)
 libraries = $(foreach p,$(basename $(notdir $(wildcard tests/libraries/*.c))),$O/programs/$p64.dll $O/programs/$p32.dll)
-GUESTS   += $(call programs,c) $(libraries)
+GUESTS   += $(call programs,c) $(call programs,cpp) $(libraries)
 
 comma := ,
 # $(call mingw,COMPILER,ARGUMENTS)
@@ -181,11 +181,17 @@ define mingw
 	@mkdir -p $(@D); command -v $1 >/dev/null || { echo "$1 is missing: run 'make deps-check'"; exit 1; }
 	$Q$1 -o $@ $< $2
 endef
-PROGRAM_FLAGS := -std=gnu17 -g -O0 -Wall -Wextra
+PROGRAM_FLAGS     := -std=gnu17 -g -O0 -Wall -Wextra
+PROGRAM_FLAGS_CXX := -std=gnu++17 -g -O1 -Wall -Wextra -static
 $O/programs/%64.exe: tests/programs/%.c
 	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS) -lsynchronization)
 $O/programs/%32.exe: tests/programs/%.c
 	$(call mingw,$(MINGW32)gcc,$(PROGRAM_FLAGS) -lsynchronization)
+# C++ brings its runtime along: a program is one file. Of the two variants this one has std::thread.
+$O/programs/%64.exe: tests/programs/%.cpp
+	$(call mingw,$(MINGW64)g++-posix,$(PROGRAM_FLAGS_CXX))
+$O/programs/%32.exe: tests/programs/%.cpp
+	$(call mingw,$(MINGW32)g++-posix,$(PROGRAM_FLAGS_CXX))
 $O/programs/%64.dll: tests/libraries/%.c
 	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS) -shared)
 $O/programs/%32.dll: tests/libraries/%.c
@@ -248,6 +254,14 @@ conformance: all ## Wine's own memory tests, fetched and compiled here, on Wine 
 	@.ci/deps wine-source
 	@$(PYTHON) tests/conformance/run.py $O
 
+# Which files of it: SUITE=gdb.base/break.exp, for one.
+SUITE ?= open.list
+gdb-testsuite: all ## GDB's own testsuite, fetched here, with PE programs inside winstub; judged by what gdbserver.exe passed
+	@.ci/deps gdb-source
+	@GDB_SRC=build/gdb-source STUB_CMD='$(abspath $O)/winstub --root $(abspath build)/sysroot --gdb {PORT} {EXE} {ARGS}' \
+	 STUB_LDFLAGS=-static STUB_STDERR=$(abspath $O)/gdb-testsuite.log tests/gdb-testsuite/run-suite -o $O/gdb-testsuite $(SUITE)
+	@tests/gdb-testsuite/compare pe-wine-gdbserver.open $O/gdb-testsuite
+
 demo: all $O/programs/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
 	@.ci/demo $O
 
@@ -278,7 +292,7 @@ lint: $O/libwinstub.a ## include boundaries, headers that stand alone, banned fu
 clean: ## remove what was built for this MODE
 	rm -rf $O
 
-.PHONY: all help sysroot sysroot8 check check-units programs fuzz run-fuzzers bench golden conformance demo install format lint clean FORCE
+.PHONY: all help sysroot sysroot8 check check-units programs fuzz run-fuzzers bench golden conformance gdb-testsuite demo install format lint clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $O -name '*.d' 2>/dev/null)

@@ -332,6 +332,8 @@ static enum outcome step_once(struct cpu *cpu, struct cpu_event *out)
 
     cpu->done = false;
     if (breaks_marked_at(cpu, pc, &insn) && !(insn.traits & SCAN_ALONE)) {
+        if (!cpu->detour.active && hooks_on_page(cpu, PAGE_OF(pc)) & VM_EXEC)
+            return detour_run(cpu, pc, out); /* no fetch will be refused */
         outcome = step_marked(cpu, &insn, flags & CPU_TF, out);
     } else {
         (void)fault_scan(cpu, pc, &insn);
@@ -348,11 +350,14 @@ static enum outcome step_once(struct cpu *cpu, struct cpu_event *out)
 
 enum outcome exec_one(struct cpu *cpu, struct cpu_event *out)
 {
+    gva_t pc = engine_get(cpu->engine, CPU_RIP);
     enum outcome outcome;
     unsigned turns = 0;
 
     do {
         outcome = step_once(cpu, out);
+        if (outcome == OUTCOME_AGAIN && engine_get(cpu->engine, CPU_RIP) != pc)
+            return OUTCOME_STEPPED; /* a hook has left it out */
     } while (outcome == OUTCOME_AGAIN && ++turns < TURNS_LIMIT);
     return outcome;
 }
@@ -409,6 +414,8 @@ static enum outcome turn(struct cpu *cpu, bool pass_break, bool *progress, struc
     if (!pass_break && breaks_user_at(cpu, pc))
         return event_at(cpu, CPU_EVENT_BREAK, out);
     outcome = needs_step(cpu, pc) ? step_once(cpu, out) : run_free(cpu, progress, out);
+    if (outcome == OUTCOME_AGAIN && engine_get(cpu->engine, CPU_RIP) != pc)
+        *progress = true; /* a hook has left the instruction out */
     if (outcome == OUTCOME_STEPPED) {
         *progress = true;
         outcome = OUTCOME_AGAIN;

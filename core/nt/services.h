@@ -98,6 +98,7 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
 /* The services, by family. */
 #define SERVICES_MEMORY(S)                                                                         \
     S(NtAllocateVirtualMemory, "h P p P d d")                                                      \
+    S(NtAllocateVirtualMemoryEx, "h P P d d p d")                                                  \
     S(NtFreeVirtualMemory, "h P P d")                                                              \
     S(NtProtectVirtualMemory, "h P P d D")                                                         \
     S(NtQueryVirtualMemory, "h p d p p ?P")                                                        \
@@ -154,6 +155,7 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtClose, "h")                                                                                \
     S(NtDuplicateObject, "h h h ?P d d d")                                                         \
     S(NtQueryObject, "h d p d ?D")                                                                 \
+    S(NtSetInformationObject, "h d p d")                                                           \
     S(NtOpenDirectoryObject, "P d A")                                                              \
     S(NtCreateDirectoryObject, "P d ?A")
 #define SERVICES_THREAD(S)                                                                         \
