@@ -223,7 +223,8 @@ static uint32_t shown_attributes(const struct section_request *request)
 nt_status section_new(struct process *p, const struct section_request *request,
                       struct section **out)
 {
-    struct section *section = make(request->file ? request->file->path : "", request->attributes);
+    struct section *section =
+        make(request->file ? request->file->path : "", shown_attributes(request));
     nt_status st;
 
     if (!section)
