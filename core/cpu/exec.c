@@ -304,9 +304,24 @@ static void restore_tf(struct cpu *cpu, const struct scan_insn *insn, bool done,
         clean_pushed_flags(cpu);
 }
 
-static enum outcome step_engine(struct cpu *cpu, const struct scan_insn *insn, uint64_t flags,
+/*
+ * No trap comes between a load of ss and the instruction behind it: one step under TF executes both. Give insn, which
+ * was at pc, the second one's dealings with the flags as well when that has happened.
+ */
+static void join_shadow(const struct cpu *cpu, gva_t pc, struct scan_insn *insn)
+{
+    gva_t next = pc + insn->length;
+    struct scan_insn second;
+
+    if ((insn->traits & SCAN_LOADS_SEGMENT) && fault_scan(cpu, next, &second) &&
+        engine_get(cpu->engine, CPU_RIP) == next + second.length)
+        insn->traits |= second.traits & (SCAN_PUSHES_FLAGS | SCAN_LOADS_FLAGS);
+}
+
+static enum outcome step_engine(struct cpu *cpu, struct scan_insn *insn, uint64_t flags,
                                 struct cpu_event *out)
 {
+    gva_t pc = engine_get(cpu->engine, CPU_RIP);
     bool own_tf = flags & CPU_TF;
     enum engine_exit exit;
     bool done;
@@ -318,6 +333,8 @@ static enum outcome step_engine(struct cpu *cpu, const struct scan_insn *insn, u
     cpu->stepping = false;
     done = exit == ENGINE_STOPPED && cpu->note.kind == NOTE_INTERRUPT &&
            cpu->note.vector == CPU_VEC_DB && !(insn->traits & SCAN_INT1);
+    if (done)
+        join_shadow(cpu, pc, insn);
     restore_tf(cpu, insn, done, own_tf);
     cpu->done = done;
     return done ? stepped(cpu, own_tf, out) : after_engine(cpu, exit, true, out);
@@ -379,7 +396,7 @@ static bool needs_step(struct cpu *cpu, gva_t pc)
     if (breaks_marked_at(cpu, pc, &insn))
         return true;
     return fault_scan(cpu, pc, &insn) &&
-           (insn.traits & (SCAN_PUSHES_FLAGS | SCAN_LOADS_FLAGS | SCAN_INT1));
+           (insn.traits & (SCAN_PUSHES_FLAGS | SCAN_LOADS_FLAGS | SCAN_LOADS_SEGMENT | SCAN_INT1));
 }
 
 /* Run freely from rip; *progress tells whether at least one instruction was executed. */
