@@ -189,6 +189,8 @@ $O/programs/%32.dll: tests/libraries/%.c
 # The entry point of a guest is a function named start.
 $O/guests/%64.exe: tests/guests/%.c
 	$(call mingw,$(MINGW64)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)start -lkernel32)
+$O/guests/%64.exe: tests/bench/%.c
+	$(call mingw,$(MINGW64)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)start -lkernel32)
 $O/guests/%32.exe: tests/guests/%.c
 	$(call mingw,$(MINGW32)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)_start -lkernel32)
 
@@ -226,8 +228,9 @@ endif
 fuzz: ## FUZZ_SECONDS (600) of each fuzz target, with clang; findings land in build/fuzz/found
 	@$(MAKE) --no-print-directory MODE=fuzz CC=$(CLANG) run-fuzzers
 
-bench: all $(BENCHES) $(GUESTS) ## measure; one line per case: name value unit
+bench: all $(BENCHES) $(GUESTS) $O/guests/beside64.exe ## measure; one line per case: name value unit
 	@for b in $(BENCHES); do $$b || exit 1; done
+	@$(PYTHON) tests/bench/beside.py $O
 
 golden: $O/tests/check_transcripts ## rewrite the answers in tests/transcripts (look at the diff!)
 	@WINSTUB_GOLDEN=1 $<

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "run/run.h"
+#include "run/caught.h"
 #include "winstub/buf.h"
 
 _Static_assert(TARGET_I386 == (int)CPU_I386 && TARGET_AMD64 == (int)CPU_AMD64,
@@ -197,6 +197,76 @@ static void op_set_console(void *ctx, void (*write)(void *arg, const char *text,
     run_of(ctx)->console_ctx = arg;
 }
 
+static enum err op_catch_add(void *ctx, const struct target_catch *what, unsigned *id,
+                             struct diag *why)
+{
+    return caught_add(run_of(ctx), what, id, why);
+}
+
+static enum err op_catch_remove(void *ctx, unsigned id)
+{
+    return caught_remove(run_of(ctx), id);
+}
+
+static enum err op_catch_at(void *ctx, size_t i, struct target_catch *out)
+{
+    return caught_list(run_of(ctx), i, out);
+}
+
+static enum err op_hits(void *ctx, size_t i, struct target_hits *out)
+{
+    const struct counts *counts = &run_of(ctx)->counts;
+
+    if (i >= counts->count)
+        return ERR_RANGE;
+    *out = counts->list[i];
+    return ERR_OK;
+}
+
+static enum err op_writer(void *ctx, size_t i, struct target_writer *out)
+{
+    return caught_writer(run_of(ctx), i, out);
+}
+
+static enum err op_trace(void *ctx, unsigned tables)
+{
+    struct run *run = run_of(ctx);
+
+    return tracing_set(&run->tracing, &run->watches, run->process, run->cpu, tables);
+}
+
+static enum err op_coverage(void *ctx, bool on, const char *at_end, struct diag *why)
+{
+    struct run *run = run_of(ctx);
+    struct coverage *fresh = NULL;
+
+    if (on) {
+        enum err e = coverage_new(run->process, at_end, &fresh, why);
+
+        if (e)
+            return e;
+        coverage_free(run->coverage);
+        run->coverage = fresh;
+    } else if (run->coverage) {
+        coverage_stop(run->coverage);
+    }
+    return ERR_OK;
+}
+
+static enum err op_coverage_save(void *ctx, const char *file, struct diag *why)
+{
+    const struct run *run = run_of(ctx);
+
+    if (!run->coverage)
+        return diag_set(why, ERR_STATE, "there is no coverage: it was never started");
+    return coverage_save(run->coverage, file, why);
+}
+
+static void op_where(void *ctx, gva_t addr, struct buf *out)
+{
+    process_where(run_of(ctx)->process, addr, out);
+}
+
 static void op_set_output(void *ctx, void (*write)(void *arg, const char *text, size_t len),
                           void *arg)
 {
@@ -245,6 +315,15 @@ static const struct target_ops process_ops = {
     .point = op_point,
     .point_agent = op_point_agent,
     .set_console = op_set_console,
+    .catch_add = op_catch_add,
+    .catch_remove = op_catch_remove,
+    .catch_at = op_catch_at,
+    .hits = op_hits,
+    .writer = op_writer,
+    .trace = op_trace,
+    .coverage = op_coverage,
+    .coverage_save = op_coverage_save,
+    .where = op_where,
     .set_output = op_set_output,
     .resume = op_resume,
     .run = op_run,

@@ -3,14 +3,17 @@
  * command says goes to the client's console, its result is OK. Follows the GDB manual, "General Query
  * Packets", qRcmd.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "handlers.h"
+#include "json.h"
 #include "monitor.h"
 #include "tables.h"
 
 #define COMMAND_MAX 256u        /* bytes of one command line */
+#define ANSWER_MAX  8192u       /* bytes of one sentence as JSON */
 #define TABLE_MAX   (16u << 20) /* bytes of one table */
 
 struct monitor_command {
@@ -46,6 +49,34 @@ static const struct monitor_command commands[] = {
      "where the program's output goes: to gdb, or where winstub was started", monitor_output},
     {"exception", "", 0, 0, "the exception that it is stopped at, with its parameters",
      monitor_exception},
+    {"break", "MODULE!NAME|0xADDRESS [log]", 1, 2,
+     "stop at functions that modules export, also of modules to come (* and ? are wildcards), or "
+     "at an address",
+     monitor_break},
+    {"watch", "ADDRESS LENGTH [read|write|access] [any] [log]", 2, 5,
+     "stop behind accesses (numbers are hexadecimal); any: also writes that change nothing",
+     monitor_watch},
+    {"catch", "syscall|load|api NAME [log]", 2, 3,
+     "stop before a system service (or `unknown` ones), when a module is loaded, at a function of "
+     "any module",
+     monitor_catch},
+    {"break-on", "exec-after-write [first] [image|private|mapped] [log]", 1, 4,
+     "stop where a page that was written runs, and say who wrote it last (first: at full speed, "
+     "who wrote it first)",
+     monitor_break_on},
+    {"delete", "NUMBER|all", 1, 1, "remove what break, watch, catch and break-on have set",
+     monitor_delete},
+    {"breaks", "", 0, 0, "these, and how often each breakpoint was reached", monitor_breaks},
+    {"writers", "", 0, 0, "who wrote which page, since break-on exec-after-write", monitor_writers},
+    {"trace", "reads peb,ldr,exports on|off", 3, 3,
+     "show who reads these tables, DLLs aside; each place once", monitor_trace},
+    {"coverage", "start [FILE]|stop|save FILE", 1, 2,
+     "record which blocks run; save them for drcov's readers as a new file where winstub runs, "
+     "with start FILE when the program ends",
+     monitor_coverage},
+    {"step", "over|out", 1, 1,
+     "the next step that gdb asks for runs calls to their end, or to the function's return",
+     monitor_step},
     {"log", "[CHANNELS|off]", 0, 1, "what winstub logs to its standard error: rsp, vm, ..., all",
      monitor_log},
     {"version", "", 0, 0, "which winstub this is", monitor_version},
@@ -84,6 +115,51 @@ void monitor_word(const struct monitor_line *line, size_t i, char *out, size_t s
     if (len)
         memcpy(out, line->words[i].data, len);
     out[len] = 0;
+}
+
+static void answer(struct stub *s, const struct monitor_line *line, const char *name,
+                   const char *text)
+{
+    struct buf json;
+
+    if (!line->json) {
+        if (text[0])
+            session_sayf(s, "%s\n", text);
+        return;
+    }
+    buf_init(&json, ANSWER_MAX);
+    (void)buf_printf(&json, "{\"%s\": ", name);
+    json_text(&json, text);
+    (void)buf_text(&json, "}\n");
+    session_say(s, buf_str(&json));
+    buf_fini(&json);
+}
+
+void monitor_done(struct stub *s, const struct monitor_line *line, const char *fmt, ...)
+{
+    char text[768];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    answer(s, line, "done", text);
+}
+
+void monitor_refuse(struct stub *s, const struct monitor_line *line, const char *fmt, ...)
+{
+    char text[768];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    answer(s, line, "error", text);
+}
+
+bool monitor_says(const struct monitor_line *line, size_t i, const char *word)
+{
+    return i < line->count && bytes_is_text(line->words[i], word);
 }
 
 bool monitor_address(struct stub *s, const struct monitor_line *line, size_t i, uint64_t *out)

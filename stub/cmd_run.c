@@ -14,11 +14,26 @@ enum verdict cmd_why(struct stub *s, struct rsp_reader *in, struct reply *out)
     return stop_reply(s, out);
 }
 
-static enum verdict resume(struct stub *s, struct reply *out, const struct target_action *acts,
+/* What `monitor step` has asked for makes of the steps in acts; it counts for one resumption. */
+static void bend_steps(struct stub *s, struct target_action *acts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (acts[i].kind != ACTION_STEP && acts[i].kind != ACTION_RANGE)
+            continue;
+        if (s->next_step == NEXT_STEP_OUT)
+            acts[i].kind = ACTION_OUT;
+        acts[i].over = s->next_step == NEXT_STEP_OVER;
+    }
+    s->next_step = NEXT_STEP_IN;
+}
+
+static enum verdict resume(struct stub *s, struct reply *out, struct target_action *acts,
                            size_t count)
 {
-    enum err e = s->target.ops->resume(s->target.ctx, acts, count);
+    enum err e;
 
+    bend_steps(s, acts, count);
+    e = s->target.ops->resume(s->target.ctx, acts, count);
     if (e)
         return reply_result(out, e);
     memcpy(s->actions, acts, count * sizeof *acts);

@@ -19,6 +19,16 @@ struct monitor_line {
 /* cmd_monitor.c */
 /* Word i as text, cut at size; "" when there is none. */
 void monitor_word(const struct monitor_line *line, size_t i, char *out, size_t size);
+/*
+ * Answer with one sentence, without a full stop; with --json as an object whose only member is named done or error.
+ * Nothing at all is said for an empty one.
+ */
+void monitor_done(struct stub *s, const struct monitor_line *line, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+void monitor_refuse(struct stub *s, const struct monitor_line *line, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+/* Is word i this one? */
+bool monitor_says(const struct monitor_line *line, size_t i, const char *word);
 /* Word i as a number in hexadecimal; false after telling the user. */
 bool monitor_address(struct stub *s, const struct monitor_line *line, size_t i, uint64_t *out);
 /* Digits of an address of this target. */
@@ -46,6 +56,20 @@ MONITOR(monitor_exports);
 /* monitor_session.c */
 MONITOR(monitor_log);
 MONITOR(monitor_version);
+
+/* monitor_catch.c */
+MONITOR(monitor_break);
+MONITOR(monitor_watch);
+MONITOR(monitor_catch);
+MONITOR(monitor_break_on);
+MONITOR(monitor_delete);
+MONITOR(monitor_breaks);
+MONITOR(monitor_writers);
+
+/* monitor_trace.c */
+MONITOR(monitor_trace);
+MONITOR(monitor_coverage);
+MONITOR(monitor_step);
 
 /* monitor_stop.c */
 MONITOR(monitor_exception);

@@ -25,6 +25,8 @@ static const char *stop_word(enum target_stop_kind kind)
         return "missing function";
     case STOP_EXIT:
         return "exit";
+    case STOP_CATCH:
+        return "catch";
     case STOP_ENGINE:
         return "engine";
     }

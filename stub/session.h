@@ -40,6 +40,13 @@ enum guest_state {
     GUEST_RUNNING, /* inside stub_run */
 };
 
+/* What the next step means (`monitor step`). */
+enum next_step {
+    NEXT_STEP_IN, /* one instruction, wherever that leads */
+    NEXT_STEP_OVER,
+    NEXT_STEP_OUT
+};
+
 struct stub;
 
 /*
@@ -72,9 +79,11 @@ struct stub {
     struct features features;
     uint32_t general_tid;  /* Hg; 0 any */
     uint32_t continue_tid; /* Hc; 0 all */
-    bool asked_tib;        /* qGetTIBAddr, as only a GDB that knows Windows does */
-    bool asked_svr4;       /* libraries-svr4, as only one does that takes the guest for Linux */
-    size_t next_thread;    /* where qsThreadInfo goes on */
+    enum next_step next_step;
+    unsigned traced;    /* TRACE_ bits */
+    bool asked_tib;     /* qGetTIBAddr, as only a GDB that knows Windows does */
+    bool asked_svr4;    /* libraries-svr4, as only one does that takes the guest for Linux */
+    size_t next_thread; /* where qsThreadInfo goes on */
     bool passed
         [SESSION_SIGNALS]; /* QPassSignals: the guest gets these, the client does not see them */
     struct client_points points;

@@ -68,6 +68,8 @@ unsigned stop_signal(const struct target_stop *stop)
     case STOP_WATCH:
     case STOP_LIBRARY:
         break;
+    case STOP_CATCH: /* GDB has no breakpoint there: a trap would be ignored by its next and finish */
+        return GDB_SIGNAL_0;
     case STOP_IMPORT: /* not a trap, which GDB's next and finish would run through */
         return GDB_SIGNAL_SYS;
     }

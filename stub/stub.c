@@ -116,6 +116,7 @@ void stub_connect(struct stub *s)
     s->general_tid = 0;
     s->continue_tid = 0;
     s->asked_tib = false;
+    s->next_step = NEXT_STEP_IN;
     s->asked_svr4 = false;
     s->next_thread = 0;
     memset(s->passed, 0, sizeof s->passed);

@@ -390,6 +390,8 @@ void breaks_on_translated(void *ctx, gva_t address, uint32_t size)
 
     if (cpu->fill_mode != FILL_GUEST || !size)
         return;
+    if (cpu->on_block)
+        cpu->on_block(cpu->on_block_ctx, address, size);
     mark_block(cpu, address, size);
     if (cpu->break_pages.count && holds(cpu, address, end, true))
         exec_note(cpu, NOTE_ARM, address, end);

@@ -27,6 +27,7 @@ static enum err open_engine(struct cpu *cpu, struct diag *why)
         .translated = breaks_on_translated,
         .code = breaks_on_code,
         .block = breaks_on_block,
+        .store = writes_on_store,
     };
     enum err e = engine_open(cpu->arena, cpu->arena_size, &hooks, &cpu->engine, why);
 
@@ -93,6 +94,7 @@ void cpu_free(struct cpu *cpu)
     dis_free(cpu->dis);
     breaks_fini(cpu);
     segments_fini(cpu);
+    writes_fini(cpu);
     hooks_fini(cpu);
     memory_fini(cpu);
     free(cpu);
@@ -158,6 +160,26 @@ void cpu_set_tsc(struct cpu *cpu, uint64_t (*read)(void *ctx), void *ctx)
 {
     cpu->tsc = read;
     cpu->tsc_ctx = ctx;
+}
+
+void cpu_set_who(struct cpu *cpu, uint32_t who)
+{
+    cpu->who = who;
+}
+
+void cpu_on_served(struct cpu *cpu, void (*fn)(void *ctx, const struct vm_served *access),
+                   void *ctx)
+{
+    cpu->on_served = fn;
+    cpu->on_served_ctx = ctx;
+}
+
+void cpu_on_block(struct cpu *cpu, void (*fn)(void *ctx, gva_t address, uint32_t size), void *ctx)
+{
+    cpu->on_block = fn;
+    cpu->on_block_ctx = ctx;
+    if (fn)
+        memory_flush_code(cpu);
 }
 
 /* ---- Contexts -------------------------------------------------------------------------------- */

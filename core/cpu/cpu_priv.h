@@ -8,6 +8,7 @@
  *   detour.c    how an instruction reaches devices, and hooks hear of it
  *   hooks.c     which hooks there are
  *   cpuid.c     what cpuid answers
+ *   writes.c    which pages the guest has written, and who did
  *   reg.c       the register table
  *   probe.c     whether the engine behaves as all this relies on
  */
@@ -47,14 +48,15 @@ enum fill_mode {
 
 /* Why a fill was refused. */
 enum refusal {
-    REFUSED_FAULT,  /* the vm says no */
-    REFUSED_TRAP,   /* cpu_trap_set */
-    REFUSED_FLIP,   /* the frame is in the other state, writable or code */
-    REFUSED_AGAIN,  /* flush and try again */
-    REFUSED_LENT,   /* the engine does not know this lent memory yet */
-    REFUSED_DETOUR, /* a device or a hook: detour.c is to execute the instruction */
-    REFUSED_GDT,    /* the descriptor table, closed */
-    REFUSED_PRIVATE /* our own code touched something else; its way to stop */
+    REFUSED_FAULT,   /* the vm says no */
+    REFUSED_TRAP,    /* cpu_trap_set */
+    REFUSED_FLIP,    /* the frame is in the other state, writable or code */
+    REFUSED_AGAIN,   /* flush and try again */
+    REFUSED_LENT,    /* the engine does not know this lent memory yet */
+    REFUSED_DETOUR,  /* a device or a hook: detour.c is to execute the instruction */
+    REFUSED_WRITTEN, /* execution of a page that the guest has written */
+    REFUSED_GDT,     /* the descriptor table, closed */
+    REFUSED_PRIVATE  /* our own code touched something else; its way to stop */
 };
 
 /* What stopped the engine, left by the callbacks for the code behind engine_run. */
@@ -118,7 +120,8 @@ struct hooks {
     unsigned kinds; /* vm_access bits of those on allowed accesses */
 };
 
-struct break_page; /* breaks.c */
+struct break_page;  /* breaks.c */
+struct page_writer; /* writes.c */
 
 struct cpu {
     struct vm *vm;
@@ -155,6 +158,19 @@ struct cpu {
     size_t block_hook;                    /* 0 while breaks are hooked one by one */
     uint64_t armed_bits[CPU_ARMED_WORDS]; /* by page number, wrapped around */
     gva_t filter_first, filter_last;
+
+    /* writes.c */
+    enum cpu_writes writes;
+    struct page_writer *writers; /* one for each frame; NULL while off */
+    struct pagemap written;      /* page -> frame that was writable there */
+    size_t store_hook;           /* 0: none */
+    uint32_t who;
+
+    /* what others want to hear */
+    void (*on_block)(void *ctx, gva_t address, uint32_t size);
+    void *on_block_ctx;
+    void (*on_served)(void *ctx, const struct vm_served *access);
+    void *on_served_ctx;
 
     /* segments.c */
     uint64_t private_offset; /* of the private frame in the arena; valid when has_private */
@@ -233,6 +249,20 @@ MUST_USE enum err breaks_arm(struct cpu *cpu, const struct note *note);
  * ERR_NOMEM
  */
 MUST_USE enum err breaks_poll(struct cpu *cpu);
+
+/* ---- writes.c -------------------------------------------------------------------------------- */
+
+void writes_fini(struct cpu *cpu);
+/*
+ * The guest gets this answer for page. Notes a write; takes the right to write out of the answer to anything
+ * else. False: the page was written and is about to be executed for the first time since.
+ */
+bool writes_admit(struct cpu *cpu, gva_t page, enum vm_access want, struct vm_fill *out);
+/* A REFUSED_WRITTEN was told to the run loop: execution of the page is ordinary from here. */
+void writes_told(struct cpu *cpu);
+void writes_on_store(void *ctx, uint64_t offset, uint32_t size);
+void writes_on_served(void *ctx, const struct vm_served *access);
+void writes_on_freed(struct cpu *cpu, uint64_t offset);
 
 /* ---- segments.c ------------------------------------------------------------------------------ */
 

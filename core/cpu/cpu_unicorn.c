@@ -1,7 +1,7 @@
 /*
  * The engine of engine.h on Unicorn: the only file that includes unicorn.h. It decides how Unicorn
  * is configured and called, and nothing about what a stop means. Follows facts/UNICORN.md: virtual
- * TLB, one region over the whole arena, no memory hooks, no count, no timeout, and an empty exit
+ * TLB, one region over the whole arena, memory hooks only on demand, no count, no timeout, and an empty exit
  * set instead of an `until` address (a block that is an exit is translated again on every start,
  * and address 0 is a place where guests jump to by mistake).
  */
@@ -194,6 +194,17 @@ static void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
     e->hooks.block(e->hooks.ctx, address, size);
 }
 
+static void on_store(uc_engine *uc, uc_mem_type type, uint64_t address, int size, int64_t value,
+                     void *user)
+{
+    struct engine *e = user;
+
+    (void)uc;
+    (void)type;
+    (void)value;
+    e->hooks.store(e->hooks.ctx, address, (uint32_t)size);
+}
+
 /* uc_hook_add takes callbacks as void pointers, which ISO C cannot convert function pointers to. */
 union callback {
     uc_cb_tlbevent_t fill;
@@ -202,6 +213,7 @@ union callback {
     int (*replace)(uc_engine *, void *);
     uc_hook_edge_gen_t translated;
     uc_cb_hookcode_t code;
+    uc_cb_hookmem_t store;
     void *pointer;
 };
 
@@ -454,6 +466,14 @@ size_t engine_hook_blocks(struct engine *e, gva_t first, gva_t last)
     uc_hook hook = 0;
 
     return uc_hook_add(e->uc, &hook, UC_HOOK_BLOCK, callback.pointer, e, first, last) ? 0 : hook;
+}
+
+size_t engine_hook_stores(struct engine *e)
+{
+    union callback callback = {.store = on_store};
+    uc_hook hook = 0;
+
+    return uc_hook_add(e->uc, &hook, UC_HOOK_MEM_WRITE, callback.pointer, e, 1, 0) ? 0 : hook;
 }
 
 void engine_unhook(struct engine *e, size_t hook)

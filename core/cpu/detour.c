@@ -375,7 +375,7 @@ static bool is_hooked(const struct work *w, enum vm_access access)
 /* A hook has said stop. */
 static enum outcome stop_at(const struct cpu_access *x, struct cpu_event *out)
 {
-    *out = (struct cpu_event){.kind = CPU_EVENT_TRAP,
+    *out = (struct cpu_event){.kind = CPU_EVENT_HOOK,
                               .pc = x->pc,
                               .address = x->address,
                               .access = x->access,

@@ -179,6 +179,12 @@ static enum outcome after_refusal(struct cpu *cpu, bool single, struct cpu_event
     }
     if (cpu->refused.want == VM_EXEC && !single && breaks_user_at(cpu, pc))
         return OUTCOME_AGAIN; /* a break in a page that cannot be executed is still a break */
+    if (cpu->refused.why == REFUSED_WRITTEN) {
+        writes_told(cpu);
+        *out =
+            (struct cpu_event){.kind = CPU_EVENT_WRITTEN, .pc = pc, .address = cpu->refused.page};
+        return OUTCOME_EVENT;
+    }
     if (cpu->refused.why == REFUSED_DETOUR)
         return detour_run(cpu, pc, out);
     return exec_refused(cpu, pc, out);

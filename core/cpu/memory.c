@@ -53,6 +53,12 @@ static void on_frame_changed(void *ctx, uint64_t offset)
     *state = FRAME_NEITHER;
 }
 
+static void on_frame_freed(void *ctx, uint64_t offset)
+{
+    on_frame_changed(ctx, offset);
+    writes_on_freed(ctx, offset);
+}
+
 /* Frames that there can be: of the arena, and of lent memory behind it. */
 static uint64_t frame_count(const struct cpu *cpu)
 {
@@ -76,7 +82,12 @@ static void on_lent_gone(void *ctx, uint64_t offset, uint64_t size)
 
 enum err memory_init(struct cpu *cpu)
 {
-    struct vm_observer observer = {cpu, on_revoked, on_frame_changed, on_lent_gone};
+    struct vm_observer observer = {.ctx = cpu,
+                                   .revoked = on_revoked,
+                                   .frame_changed = on_frame_changed,
+                                   .frame_freed = on_frame_freed,
+                                   .lent_gone = on_lent_gone,
+                                   .served = writes_on_served};
     void *states;
 
     cpu->arena = vm_arena(cpu->vm, &cpu->arena_size);
@@ -255,6 +266,8 @@ static bool fill_guest(struct cpu *cpu, gva_t page, enum vm_access want, struct 
     out->access &= ~hooked;
     if (cpu->detour.active && detour_bytes(cpu, page))
         out->access = VM_EXEC; /* data comes from the scratch page */
+    if (cpu->writes && !writes_admit(cpu, page, want, out))
+        return refuse(cpu, REFUSED_WRITTEN, page, want);
     if (trapped && cpu->open)
         cpu->flush = true; /* this answer must not outlive the step */
     else

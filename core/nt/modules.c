@@ -258,12 +258,14 @@ static enum err bind_slots(struct process *p, const struct module *m, const stru
             stub++;
         if (need->slot == NO_SLOT)
             continue;
-        put_u64(raw, m->stubs_at + PE_STUB_SIZE * stub);
-        if (!vm_debug_write(p->vm, base + need->slot, raw, width))
+        if (vm_debug_read(p->vm, base + need->slot, raw, width) != width)
             return diag_set(why, ERR_FORMAT,
                             "the import address of %s at RVA 0x%" PRIx32
                             " lies outside every section",
                             dll->name, need->slot);
+        put_u64(raw, m->stubs_at + PE_STUB_SIZE * stub);
+        if (!vm_debug_write(p->vm, base + need->slot, raw, width))
+            return no_memory(why);
     }
     return ERR_OK;
 }

@@ -97,6 +97,12 @@ void modules_free(struct process *p);
 /* Address of the named stub of module `dll`; 0 when there is none. */
 gva_t modules_find(const struct process *p, const char *dll, const char *name);
 
+/* ---- exports.c -------------------------------------------------------------------------------- */
+
+/* The export directory as the module's headers in memory say, inside the module; false when there is none. */
+bool exports_directory(const struct process *p, const struct process_module *m, uint32_t *rva,
+                       uint32_t *size);
+
 /* ---- tables.c, loader.c: what user code reads ------------------------------------------------- */
 
 /*

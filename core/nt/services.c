@@ -19,8 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "winstub/utf.h"
+#include "winstub/bytes.h"
 #include "winstub/log.h"
+#include "winstub/utf.h"
 
 #define REGISTER_ARGS 4    /* of 64-bit callers */
 #define FIRST_STACK   0x28 /* the fifth argument, from the stack pointer at the syscall */
@@ -219,6 +220,49 @@ enum process_syscall process_syscall(struct process *p, uint32_t *exit_code,
         break;
     }
     return PROCESS_SYSCALL_RAISE;
+}
+
+/* Slot i of the caller's arguments as a debugger sees it, without a trace in the guest; 0 where nothing is. */
+static uint64_t peek_argument(const struct process *p, size_t i)
+{
+    static const enum cpu_reg regs[] = {CPU_R10, CPU_RDX, CPU_R8, CPU_R9};
+    const size_t in_regs = p->arch == CPU_AMD64 ? sizeof regs / sizeof *regs : 0;
+    gva_t at = p->arch == CPU_AMD64 ? cpu_get(p->cpu, CPU_RSP) + FIRST_STACK + 8 * (i - in_regs)
+                                    : cpu_get(p->cpu, CPU_RDX) + 4 * i;
+    uint8_t raw[8] = {0};
+
+    if (i < in_regs)
+        return cpu_get(p->cpu, regs[i]);
+    (void)vm_debug_read(p->vm, at, raw, nt_pointer(p->arch));
+    return get_u64(raw);
+}
+
+/* The arguments that a debugger is shown: the first ones of a service that winstub lacks. */
+static void show_arguments(const struct process *p, const struct service *service,
+                           struct process_call *out)
+{
+    const char *args = service ? service->args : "p p p p";
+    struct parameter parameter;
+
+    while (out->arg_count < SERVICE_ARGS_MAX && next_parameter(&args, &parameter)) {
+        uint64_t slot = peek_argument(p, out->arg_count);
+
+        out->arg[out->arg_count++] = mask(p->arch, parameter.letter, slot);
+    }
+}
+
+bool process_call(const struct process *p, struct process_call *out)
+{
+    const struct number *number;
+
+    if (!p->kernel)
+        return false;
+    *out = (struct process_call){.number = (uint32_t)cpu_get(p->cpu, CPU_RAX)};
+    number = numbers_get(&p->kernel->numbers, out->number);
+    out->name = number ? number->name : NULL;
+    out->known = number && number->service;
+    show_arguments(p, number ? number->service : NULL, out);
+    return true;
 }
 
 /* ---- What many services need ------------------------------------------------------------------ */

@@ -4,12 +4,11 @@
  */
 #include "run/hits.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/run.h"
+#include "run/caught.h"
 
 static enum err compile(const struct bytes *codes, size_t count, enum agent_use use,
                         const struct target_reg *regs, size_t reg_count, struct agent **list,
@@ -94,7 +93,7 @@ enum hit_result hit_agent_run(const struct hit_agent *agent, const struct agent_
     if (!agent)
         return HIT_STOPS;
     if (!counts(agent, env, why))
-        return HIT_GOES_ON;
+        return HIT_IGNORED;
     if (!agent->command_count)
         return HIT_STOPS;
     for (size_t i = 0; i < agent->command_count; i++) {
@@ -132,12 +131,15 @@ static bool env_read(void *ctx, gva_t addr, void *dst, size_t len)
     return vm_debug_read(process_vm(run->process), addr, dst, len) == len;
 }
 
-static void env_print(void *ctx, const char *text, size_t len)
+void run_print(struct run *run, const char *text, size_t len)
 {
-    const struct run *run = ctx;
-
     if (run->console)
         run->console(run->console_ctx, text, len);
+}
+
+static void env_print(void *ctx, const char *text, size_t len)
+{
+    run_print(ctx, text, len);
 }
 
 struct agent_env run_agent_env(struct run *run)
@@ -169,24 +171,26 @@ static void complain(struct run *run, gva_t pc, const struct diag *why)
     int len =
         snprintf(text, sizeof text, "[winstub: breakpoint at 0x%" PRIx64 ": %s]\n", pc, why->text);
 
-    env_print(run, text, (size_t)len);
+    run_print(run, text, (size_t)len);
 }
 
 /* Of both kinds at one address each does its work; the stop is the first one's that stops. */
-bool run_hit(struct run *run, gva_t pc)
+static bool hit_point(struct run *run, const struct point *point, gva_t pc)
 {
     static const enum target_stop_kind stops[POINT_BREAK_KINDS] = {STOP_BREAK_SW, STOP_BREAK_HW};
     const struct agent_env env = run_agent_env(run);
-    const struct point *point = points_find(&run->points, pc);
     bool stopped = false;
+    bool counted = false;
 
-    assert(point);
     for (unsigned kind = 0; kind < POINT_BREAK_KINDS; kind++) {
         struct diag why;
+        enum hit_result result;
 
         if (!(point->kinds & POINT_BIT(kind)))
             continue;
-        if (hit_agent_run(point->agents[kind], &env, &why) == HIT_GOES_ON) {
+        result = hit_agent_run(point->agents[kind], &env, &why);
+        counted = counted || result != HIT_IGNORED;
+        if (result != HIT_STOPS) {
             if (why.text[0])
                 complain(run, pc, &why);
         } else if (!stopped) {
@@ -195,5 +199,31 @@ bool run_hit(struct run *run, gva_t pc)
             memcpy(run->stop.note, why.text, sizeof why.text);
         }
     }
+    counts_hit(&run->counts, pc, counted);
     return stopped;
+}
+
+/* The call that is stepped over has returned. Recursion comes by with a deeper stack. */
+static bool hit_return(struct run *run, gva_t pc)
+{
+    if (!run->ret.set || pc != run->ret.addr || run->stop.tid != run->ret.tid ||
+        cpu_get(run->cpu, CPU_RSP) < run->ret.stack)
+        return false;
+    run->ret.reached = true;
+    return true;
+}
+
+bool run_breaks_at(const struct run *run, gva_t pc)
+{
+    return points_at(&run->points, pc) || catches_at(&run->catches, pc);
+}
+
+bool run_hit(struct run *run, gva_t pc)
+{
+    const struct point *point = points_find(&run->points, pc);
+    bool stopped = point && hit_point(run, point, pc);
+
+    if (catches_at(&run->catches, pc))
+        stopped = caught_at(run, pc) || stopped;
+    return hit_return(run, pc) || stopped;
 }

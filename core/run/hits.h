@@ -26,6 +26,7 @@ void hit_agent_free(struct hit_agent *agent); /* takes NULL */
 enum hit_result {
     HIT_STOPS,   /* why is set when it is because a condition could not be evaluated, else empty */
     HIT_GOES_ON, /* why is set when a condition or a command failed, else empty */
+    HIT_IGNORED, /* no condition holds */
 };
 
 /* Evaluate the conditions and, when one holds, the commands. agent NULL: a plain breakpoint, which stops. */

@@ -7,7 +7,10 @@
 
 #include <string.h>
 
+#include "run/caught.h"
 #include "run/exception.h"
+#include "run/over.h"
+#include "run/watched.h"
 #include "winstub/buf.h"
 #include "winstub/log.h"
 #include "winstub/nt.h"
@@ -21,13 +24,21 @@ enum err run_init(struct run *run, struct process *process)
     run->stop.kind = STOP_STEP;
     run->stop.tid = process_thread(process, MAIN_THREAD)->tid;
     run->dis = dis_new();
+    cpu_on_served(run->cpu, watched_by_service, run);
     return run->dis ? ERR_OK : ERR_NOMEM;
 }
 
 void run_fini(struct run *run)
 {
+    if (run->coverage)
+        coverage_stop(run->coverage);
+    coverage_free(run->coverage);
+    cpu_on_served(run->cpu, NULL, NULL);
     points_fini(&run->points);
     watches_fini(&run->watches);
+    counts_fini(&run->counts);
+    tracing_fini(&run->tracing);
+    caught_fini(run);
     dis_free(run->dis);
 }
 
@@ -37,13 +48,41 @@ void run_interrupt(struct run *run)
     cpu_stop(run->cpu);
 }
 
+/* Save the coverage if that was asked for, and say so where the client still hears it. */
+static void save_coverage(struct run *run)
+{
+    const char *file = NULL;
+    struct diag why;
+    struct buf line;
+    enum err e = run->coverage ? coverage_end(run->coverage, &file, &why) : ERR_OK;
+
+    if (!file)
+        return;
+    buf_init(&line, 1024);
+    if (e)
+        (void)buf_printf(&line, "coverage: %s\n", why.text);
+    else
+        (void)buf_printf(&line, "coverage saved in %s\n", file);
+    run_print(run, buf_str(&line), line.len);
+    buf_fini(&line);
+}
+
 void run_end(struct run *run, uint32_t exit_code)
 {
     uint32_t tid = run->stop.tid;
 
+    if (!run->ended)
+        save_coverage(run);
     run->ended = true;
     run->resumed = false;
     run->stop = (struct target_stop){.kind = STOP_EXIT, .tid = tid, .exit_code = exit_code};
+}
+
+void run_release_break(struct run *run, gva_t addr)
+{
+    if (!run_breaks_at(run, addr) && !(run->ret.set && run->ret.addr == addr) &&
+        addr != process_raise_point(run->process))
+        cpu_break_remove(run->cpu, addr);
 }
 
 static enum err set_break(struct run *run, enum point_kind kind, gva_t addr, bool on)
@@ -52,9 +91,8 @@ static enum err set_break(struct run *run, enum point_kind kind, gva_t addr, boo
     enum err e;
 
     if (!on) {
-        if (points_remove(&run->points, addr, POINT_BIT(kind)) &&
-            addr != process_raise_point(run->process))
-            cpu_break_remove(run->cpu, addr);
+        if (points_remove(&run->points, addr, POINT_BIT(kind)))
+            run_release_break(run, addr);
         return ERR_OK;
     }
     e = points_add(&run->points, addr, POINT_BIT(kind), &fresh);
@@ -96,10 +134,12 @@ enum err run_resume(struct run *run, const struct target_action *acts, size_t n)
     return ERR_OK;
 }
 
-static void say(struct target_stop *stop, const struct buf *text)
+void run_stop(struct run *run, enum target_stop_kind kind, const struct buf *text)
 {
+    struct target_stop *stop = &run->stop;
     size_t len = text->len < sizeof stop->note ? text->len : sizeof stop->note - 1;
 
+    stop->kind = kind;
     memcpy(stop->note, buf_str(text), len);
     stop->note[len] = 0;
 }
@@ -128,8 +168,7 @@ static bool stop_at_import(struct run *run)
         (void)buf_printf(&text, " called from 0x%" PRIx64 " (", ret);
         process_where(run->process, ret, &text);
         (void)buf_text(&text, "): run without DLLs");
-        run->stop.kind = STOP_IMPORT;
-        say(&run->stop, &text);
+        run_stop(run, STOP_IMPORT, &text);
     }
     buf_fini(&text);
     return is_import;
@@ -158,8 +197,7 @@ static void stop_without_services(struct run *run, const struct cpu_event *event
                      cpu_get(run->cpu, CPU_RAX), event->pc);
     process_where(run->process, event->pc, &text);
     (void)buf_text(&text, "): run without DLLs, so there are no services");
-    stop_as(run, STOP_IMPORT);
-    say(&run->stop, &text);
+    run_stop(run, STOP_IMPORT, &text);
     buf_fini(&text);
 }
 
@@ -226,13 +264,30 @@ static bool stop_at_raise_point(struct run *run, gva_t pc)
 
 static bool stop_at_break(struct run *run, gva_t pc)
 {
-    return (points_at(&run->points, pc) && run_hit(run, pc)) || stop_at_raise_point(run, pc);
+    return run_hit(run, pc) || stop_at_raise_point(run, pc);
+}
+
+/* Modules have come or gone, or may have. */
+static bool stop_at_modules(struct run *run)
+{
+    if (!process_modules_changed(run->process))
+        return false;
+    if (run->coverage)
+        coverage_modules(run->coverage);
+    caught_modules(run);
+    if (run->starting)
+        return false;
+    stop_as(run, STOP_LIBRARY);
+    return true;
 }
 
 static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
 {
     uint32_t exit_code = 0;
 
+    if (caught_call(run))
+        return true;
+    run->served_count = 0;
     switch (process_syscall(run->process, &exit_code, &run->raised)) {
     case PROCESS_SYSCALL_NONE:
         stop_without_services(run, event);
@@ -244,6 +299,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
         stop_at_raised(run);
         return true;
     case PROCESS_SYSCALL_WAITS:
+        run->told = (struct told_call){.tid = run->stop.tid, .pc = event->pc};
         if (!atomic_load(&run->interrupted))
             return false;
         stop_as(run, STOP_INTERRUPT);
@@ -251,10 +307,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
     case PROCESS_SYSCALL_DONE:
         break;
     }
-    if (!process_modules_changed(run->process) || run->starting)
-        return false;
-    stop_as(run, STOP_LIBRARY);
-    return true;
+    return watched_served(run) || stop_at_modules(run);
 }
 
 /* Turn one event into the stop; false when the guest just goes on. */
@@ -268,12 +321,17 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
         return true;
     case CPU_EVENT_BREAK:
         return stop_at_break(run, event->pc);
+    case CPU_EVENT_HOOK: /* a harness's */
+        stop_as(run, STOP_INTERRUPT);
+        return true;
     case CPU_EVENT_STEP:
         return false;
     case CPU_EVENT_TRAP:
         return event->access == VM_EXEC && (stop_at_exit(run) || stop_at_import(run));
     case CPU_EVENT_SYSCALL:
         return stop_at_syscall(run, event);
+    case CPU_EVENT_WRITTEN:
+        return caught_written(run, event->pc, event->address);
     case CPU_EVENT_FAULT:
     case CPU_EVENT_EXCEPTION:
         return stop_at_exception(run, event);
@@ -318,15 +376,15 @@ static enum err step_open(struct run *run, bool *stopped)
             return e;
         *stopped = stopped_by(run, &event);
     } while (!*stopped && !step_is_done(run, &event, pc));
-    if (!*stopped && watches_hit(&probe, vm, &run->stop.watch, &run->stop.addr)) {
-        stop_as(run, STOP_WATCH);
-        *stopped = true;
+    for (size_t i = 0; i < probe.count && run->stop.kind == STOP_STEP; i++) {
+        if (watches_count(&probe, vm, i))
+            *stopped = watched_hit(run, &probe, &probe.hits[i]) || *stopped;
     }
     return ERR_OK;
 }
 
 /* Execute one instruction on the debugger's behalf; *stopped says whether that made a stop. */
-static enum err step_one(struct run *run, bool *stopped)
+enum err run_step(struct run *run, bool *stopped)
 {
     enum err e = step_open(run, stopped);
 
@@ -335,21 +393,34 @@ static enum err step_one(struct run *run, bool *stopped)
     return e;
 }
 
+static enum err step_action(struct run *run, bool *stopped)
+{
+    return run->action.over ? over_step(run, stopped) : run_step(run, stopped);
+}
+
 static enum err go_step(struct run *run)
 {
     bool stopped;
-    enum err e = step_one(run, &stopped);
+    enum err e = step_action(run, &stopped);
 
     if (!e && !stopped)
         stop_as(run, STOP_STEP);
     return e;
 }
 
+bool run_interrupted(struct run *run)
+{
+    if (!atomic_load(&run->interrupted))
+        return false;
+    stop_as(run, STOP_INTERRUPT);
+    return true;
+}
+
 static enum err go_range(struct run *run)
 {
     for (;;) {
         bool stopped;
-        enum err e = step_one(run, &stopped);
+        enum err e = step_action(run, &stopped);
         gva_t pc;
 
         if (e || stopped)
@@ -359,17 +430,13 @@ static enum err go_range(struct run *run)
             stop_as(run, STOP_STEP);
             return ERR_OK;
         }
-        if (points_at(&run->points, pc) && run_hit(run, pc))
+        if ((run_breaks_at(run, pc) && run_hit(run, pc)) || run_interrupted(run))
             return ERR_OK;
-        if (atomic_load(&run->interrupted)) {
-            stop_as(run, STOP_INTERRUPT);
-            return ERR_OK;
-        }
     }
 }
 
 /* A made-up function that was reported runs on (its code returns) instead of being reported again. */
-static enum err go_continue(struct run *run, bool leave_import)
+enum err run_continue(struct run *run, bool leave_import)
 {
     struct cpu_event event;
     bool stopped = false;
@@ -377,7 +444,7 @@ static enum err go_continue(struct run *run, bool leave_import)
     enum err e;
 
     if (leave_import) {
-        e = step_one(run, &stopped);
+        e = run_step(run, &stopped);
         if (e || stopped)
             return e;
         pass_break = false;
@@ -426,6 +493,12 @@ static enum err go(struct run *run)
     if (settle_exception(run))
         return ERR_OK;
     run->stop = (struct target_stop){.kind = STOP_STEP, .tid = tid};
+    cpu_set_who(run->cpu, tid);
+    if (caught_load(run))
+        return ERR_OK;
+    if (run->tracing.tables &&
+        tracing_set(&run->tracing, &run->watches, run->process, run->cpu, run->tracing.tables))
+        LOG(bp, "not every table is traced: %s", err_text(ERR_NOMEM));
     if (run->action.kind != ACTION_HALT && stop_at_raise_point(run, cpu_get(run->cpu, CPU_RIP)))
         return ERR_OK;
     switch (run->action.kind) {
@@ -433,8 +506,10 @@ static enum err go(struct run *run)
         return go_step(run);
     case ACTION_RANGE:
         return go_range(run);
+    case ACTION_OUT:
+        return over_out(run);
     case ACTION_CONTINUE:
-        return go_continue(run, at_import);
+        return run_continue(run, at_import);
     case ACTION_HALT:
         break;
     }

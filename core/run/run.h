@@ -5,12 +5,31 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "run/catches.h"
+#include "run/counts.h"
+#include "run/coverage.h"
 #include "run/points.h"
+#include "run/tracing.h"
 #include "run/watches.h"
 #include "winstub/cpu.h"
 #include "winstub/dis.h"
 #include "winstub/process.h"
 #include "winstub/target.h"
+
+#define RUN_SERVED_MAX 8 /* watched places that one system service may touch and be noticed */
+
+/* A system call that a catch has reported; pc is behind it. tid 0: none. */
+struct told_call {
+    uint32_t tid;
+    gva_t pc;
+};
+
+/* A call that is being stepped over: it is done when its thread is back at addr with the stack above. */
+struct return_point {
+    bool set, reached;
+    uint32_t tid;
+    gva_t addr, stack;
+};
 
 struct run {
     struct process *process; /* the caller's */
@@ -18,6 +37,22 @@ struct run {
     struct dis *dis;
     struct points points;
     struct watches watches;
+    struct counts counts;
+    struct catches catches;
+    struct tracing tracing;
+    struct coverage *coverage; /* NULL: never begun */
+    struct return_point ret;
+    struct told_call told;
+    gva_t *known; /* bases of the modules that catches know */
+    size_t known_count;
+    bool load_caught; /* a module was: load_note is the next stop's */
+    char load_note[sizeof((struct target_stop *)0)->note];
+    struct {
+        struct watch_range watch;
+        gva_t addr;
+        enum vm_access access;
+    } served[RUN_SERVED_MAX]; /* by the present system service */
+    size_t served_count;
     struct target_action action; /* of the one thread; valid while resumed */
     bool resumed;
     bool ended;                      /* the process has exited or was killed */
@@ -51,8 +86,25 @@ MUST_USE enum err run_point(struct run *run, enum point_kind kind, gva_t addr, u
 MUST_USE enum err run_point_agent(struct run *run, enum point_kind kind, gva_t addr,
                                   const struct target_agent *agent, struct diag *why);
 
+/* ---- For the other files of core/run ------------------------------------------------------------- */
+
+/* One instruction, breaks ignored; *stopped says whether that made a stop, which run->stop describes. */
+MUST_USE enum err run_step(struct run *run, bool *stopped);
+/* Run until something stops; leave_import: the made-up function at the pc was reported, so that its code runs now. */
+MUST_USE enum err run_continue(struct run *run, bool leave_import);
+/* Was an interrupt asked for? Then it is the stop. */
+bool run_interrupted(struct run *run);
+/* Nobody may want the break at addr any more: take it from the CPU then. */
+void run_release_break(struct run *run, gva_t addr);
+/* Make this the stop, with text as its note, cut at its size. */
+void run_stop(struct run *run, enum target_stop_kind kind, const struct buf *text);
+/* To whoever listens to commands of breakpoints. */
+void run_print(struct run *run, const char *text, size_t len);
+
 /* The machine as conditions and commands see it. */
 struct agent_env run_agent_env(struct run *run);
+/* Does anything stop at pc, conditions aside? */
+bool run_breaks_at(const struct run *run, gva_t pc);
 /* The break at pc is hit. True: that is a stop, and run->stop says which; false: the guest goes on. */
 bool run_hit(struct run *run, gva_t pc);
 

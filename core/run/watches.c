@@ -56,7 +56,7 @@ static size_t find(const struct watches *watches, const struct watch_range *rang
 
     while (i < watches->count &&
            (watches->list[i].addr != range->addr || watches->list[i].len != range->len ||
-            watches->list[i].kind != range->kind))
+            watches->list[i].kind != range->kind || watches->list[i].owner != range->owner))
         i++;
     return i;
 }
@@ -116,16 +116,12 @@ static void probe_one(const struct vm *vm, const struct watch_range *w,
                                                                  : w->addr + w->len;
     size_t len = (size_t)(to - from);
 
-    if (!(access->access & kind_access(w->kind)) || out->count == DIS_MAX_ACCESSES ||
+    if (!(access->access & kind_access(w->kind)) || out->count == WATCH_HITS_MAX ||
         !overlap(access->address, access->size, w->addr, w->len) ||
         out->old_len + len > sizeof out->old)
         return;
-    out->hits[out->count].watch = *w;
-    out->hits[out->count].addr = from;
-    out->hits[out->count].len = len;
-    out->hits[out->count].write = w->kind == POINT_WRITE;
-    out->hits[out->count].old_at = out->old_len;
-    out->count++;
+    out->hits[out->count++] = (struct watch_hit){
+        .watch = *w, .addr = from, .len = len, .access = access->access, .old_at = out->old_len};
     if (vm_debug_read(vm, from, out->old + out->old_len, len) != len)
         memset(out->old + out->old_len, 0, len);
     out->old_len += len;
@@ -139,6 +135,7 @@ void watches_probe(const struct watches *watches, const struct vm *vm, const str
     size_t len = vm_debug_read(vm, pc, bytes, sizeof bytes);
     struct dis_insn insn;
 
+    out->pc = pc;
     out->count = 0;
     out->old_len = 0;
     if (!dis_decode(dis, cpu, pc, bytes, len, &insn))
@@ -149,20 +146,32 @@ void watches_probe(const struct watches *watches, const struct vm *vm, const str
     }
 }
 
-bool watches_hit(const struct watch_probe *probe, const struct vm *vm, enum point_kind *kind,
-                 gva_t *addr)
+bool watches_count(const struct watch_probe *probe, const struct vm *vm, size_t i)
 {
+    const struct watch_hit *hit = &probe->hits[i];
     uint8_t now[WATCH_BYTES_MAX];
+    size_t len = hit->len < sizeof now ? hit->len : sizeof now;
 
-    for (size_t i = 0; i < probe->count; i++) {
-        size_t len = probe->hits[i].len < sizeof now ? probe->hits[i].len : sizeof now;
-
-        if (probe->hits[i].write && vm_debug_read(vm, probe->hits[i].addr, now, len) == len &&
-            memcmp(now, probe->old + probe->hits[i].old_at, len) == 0)
-            continue;
-        *kind = probe->hits[i].watch.kind;
-        *addr = probe->hits[i].addr;
+    if (hit->watch.kind != POINT_WRITE || hit->watch.unchanged)
         return true;
-    }
-    return false;
+    return vm_debug_read(vm, hit->addr, now, len) != len ||
+           memcmp(now, probe->old + hit->old_at, len) != 0;
+}
+
+bool watches_served(const struct watch_range *w, const struct vm *vm,
+                    const struct vm_served *access, gva_t *addr)
+{
+    gva_t end = w->addr + w->len < access->addr + access->len ? w->addr + w->len
+                                                              : access->addr + access->len;
+    uint8_t old[VM_PAGE_SIZE];
+    size_t len;
+
+    if (!(access->access & kind_access(w->kind)) ||
+        !overlap(access->addr, access->len, w->addr, w->len))
+        return false;
+    *addr = access->addr > w->addr ? access->addr : w->addr;
+    len = (size_t)(end - *addr);
+    if (w->kind != POINT_WRITE || w->unchanged || vm_debug_read(vm, *addr, old, len) != len)
+        return true;
+    return memcmp(old, access->bytes + (*addr - access->addr), len) != 0;
 }

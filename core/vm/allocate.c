@@ -150,6 +150,12 @@ nt_status vm_find_free(const struct vm *vm, const struct vm_request *req, gva_t 
     if (st != STATUS_SUCCESS)
         return st;
     room.end = (req->highest && req->highest < highest ? req->highest : highest) + 1;
+    if (!req->lowest && !room.top_down) {
+        room.lowest = vm->default_base;
+        if (allocs_find_room(&vm->allocs, &room, base))
+            return STATUS_SUCCESS;
+        room.lowest = VM_LOWEST;
+    }
     return allocs_find_room(&vm->allocs, &room, base) ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 

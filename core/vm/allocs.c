@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "vm/brief.h"
 #include "winstub/vm.h"
 
 void allocs_init(struct allocs *as, struct pool *nodes, gva_t limit)
@@ -32,6 +33,21 @@ struct allocation *allocs_above(const struct allocs *as, gva_t addr)
     return ranges_above(&as->tree, addr);
 }
 
+void allocs_update(struct allocs *as, struct allocation *a)
+{
+    uint64_t brief = brief_of(a);
+
+    if (brief == a->brief)
+        return;
+    a->brief = brief;
+    ranges_set_note(&as->tree, a->base, brief);
+}
+
+bool allocs_look(const struct allocs *as, gva_t addr, struct ranges_found *out)
+{
+    return ranges_look(&as->tree, addr, out) && addr < out->end;
+}
+
 bool allocs_is_free(const struct allocs *as, gva_t start, gva_t end)
 {
     return ranges_is_free(&as->tree, start, end);
@@ -52,6 +68,8 @@ void allocs_insert(struct allocs *as, struct allocation *a)
     assert(VM_LOWEST <= a->base && a->base < a->end && a->end <= as->limit);
     assert(allocs_is_free(as, a->base, a->end));
     ranges_insert(&as->tree, a->base, a->end, a);
+    a->brief = 0;
+    allocs_update(as, a);
 }
 
 void allocs_remove(struct allocs *as, struct allocation *a)
@@ -65,6 +83,7 @@ void allocs_shrink(struct allocs *as, struct allocation *a, gva_t base, gva_t en
     ranges_shrink(&as->tree, a->base, base, end);
     a->base = base;
     a->end = end;
+    allocs_update(as, a);
 }
 
 /* The place for room in the free range [start, end). */
@@ -97,7 +116,7 @@ static bool lowest_in(const struct ranges_node *n, const struct room *room, gva_
             return true;
         if (n->start[i] >= room->end)
             return false;
-        if (n->gap[i] >= room->size && n->end[i] > room->lowest &&
+        if (n->level && n->gap[i] >= room->size && n->end[i] > room->lowest &&
             lowest_in(n->slot[i], room, base))
             return true;
     }
@@ -108,7 +127,7 @@ static bool lowest_in(const struct ranges_node *n, const struct room *room, gva_
 static bool highest_in(const struct ranges_node *n, const struct room *room, gva_t *base)
 {
     for (unsigned i = n->count; i-- > 0;) {
-        if (n->gap[i] >= room->size && n->start[i] < room->end &&
+        if (n->level && n->gap[i] >= room->size && n->start[i] < room->end &&
             highest_in(n->slot[i], room, base))
             return true;
         if (n->end[i] <= room->lowest)
@@ -132,10 +151,15 @@ bool allocs_find_room(const struct allocs *as, const struct room *room, gva_t *b
            place(room, last, as->limit, base);
 }
 
-/* Do a and the tree agree on where a ends, and does the next one start behind it? */
+/* Do a and the tree agree on what a is and where it ends, and does the next one start behind it? */
 static bool end_valid(const struct allocs *as, const struct allocation *a,
                       const struct allocation *next)
 {
+    struct ranges_found found;
+
+    if (!ranges_look(&as->tree, a->base, &found) || found.note != a->brief ||
+        a->brief != brief_of(a))
+        return false;
     if (allocs_is_free(as, a->base, a->base + 1) || allocs_is_free(as, a->end - 1, a->end))
         return false;
     if (next && next->base <= a->end)

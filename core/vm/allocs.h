@@ -27,9 +27,9 @@ struct allocation {
     struct label *label;
     struct view *view; /* NULL: private memory */
     struct runs runs;
+    uint64_t brief; /* as the tree has it */
 };
-_Static_assert(sizeof(struct allocation) == 128,
-               "what a search ends at is one pair of cache lines");
+_Static_assert(sizeof(struct allocation) <= 192, "three cache lines");
 
 struct allocs {
     struct ranges tree;
@@ -53,6 +53,13 @@ struct allocation *allocs_find(const struct allocs *as, gva_t addr);
 struct allocation *allocs_floor(const struct allocs *as, gva_t addr);
 /* The first allocation that starts above addr, NULL when none does. */
 struct allocation *allocs_above(const struct allocs *as, gva_t addr);
+/*
+ * The allocation that holds addr: its range, its brief (0: it has none) and itself, which has not been looked at.
+ * False when addr is free.
+ */
+bool allocs_look(const struct allocs *as, gva_t addr, struct ranges_found *out);
+/* The runs or the names of a, which is entered, have changed. O(log n) when its brief has, too. */
+void allocs_update(struct allocs *as, struct allocation *a);
 /* Is all of [start, end) free? */
 bool allocs_is_free(const struct allocs *as, gva_t start, gva_t end);
 

@@ -157,8 +157,14 @@ static uint8_t *ready_page(struct vm *vm, gva_t page, uint64_t *offset)
     return frames_bytes(&vm->frames, pte_frame(e));
 }
 
+static void tell_served(const struct vm *vm, const struct vm_served *access)
+{
+    if (vm->observer.served)
+        vm->observer.served(vm->observer.ctx, access);
+}
+
 /* Write into a page that is ready for it. */
-static void write_page(struct vm *vm, gva_t addr, const uint8_t *src, size_t len)
+static void write_page(struct vm *vm, gva_t addr, const uint8_t *src, size_t len, bool service)
 {
     uint64_t offset = 0;
     uint8_t *bytes = ready_page(vm, page_down(addr), &offset);
@@ -166,16 +172,22 @@ static void write_page(struct vm *vm, gva_t addr, const uint8_t *src, size_t len
     assert(bytes);
     if (!bytes)
         return;
+    if (service)
+        tell_served(vm, &(struct vm_served){.addr = addr,
+                                            .len = len,
+                                            .access = VM_WRITE,
+                                            .bytes = src,
+                                            .offset = page_down(offset)});
     memcpy(bytes + addr % VM_PAGE_SIZE, src, len);
     space_bytes_changed(vm, page_down(offset));
 }
 
-static void write_pages(struct vm *vm, gva_t addr, const uint8_t *src, size_t len)
+static void write_pages(struct vm *vm, gva_t addr, const uint8_t *src, size_t len, bool service)
 {
     for (size_t done = 0; done < len;) {
         size_t part = pages_within(addr + done, len - done);
 
-        write_page(vm, addr + done, src + done, part);
+        write_page(vm, addr + done, src + done, part, service);
         done += part;
     }
 }
@@ -194,7 +206,7 @@ bool vm_debug_write(struct vm *vm, gva_t addr, const void *src, size_t len)
     }
     if (parts > frames_room(&vm->frames))
         return false;
-    write_pages(vm, addr, src, len);
+    write_pages(vm, addr, src, len, false);
     if (parts)
         space_changed(vm);
     return true;
@@ -247,7 +259,15 @@ nt_status vm_read(struct vm *vm, gva_t addr, void *dst, size_t len)
 
     if (st != STATUS_SUCCESS)
         return st;
-    return vm_debug_read(vm, addr, dst, len) == len ? STATUS_SUCCESS : STATUS_IN_PAGE_ERROR;
+    if (vm_debug_read(vm, addr, dst, len) != len)
+        return STATUS_IN_PAGE_ERROR;
+    for (size_t done = 0; done < len;) {
+        size_t part = pages_within(addr + done, len - done);
+
+        tell_served(vm, &(struct vm_served){.addr = addr + done, .len = part, .access = VM_READ});
+        done += part;
+    }
+    return STATUS_SUCCESS;
 }
 
 nt_status vm_write(struct vm *vm, gva_t addr, const void *src, size_t len)
@@ -255,6 +275,6 @@ nt_status vm_write(struct vm *vm, gva_t addr, const void *src, size_t len)
     nt_status st = vm_probe(vm, addr, len, VM_WRITE);
 
     if (st == STATUS_SUCCESS)
-        write_pages(vm, addr, src, len);
+        write_pages(vm, addr, src, len, true);
     return st;
 }

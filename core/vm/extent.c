@@ -28,6 +28,19 @@ gva_t vm_user_limit(const struct vm *vm)
     return vm->allocs.limit;
 }
 
+gva_t vm_default_base(const struct vm *vm)
+{
+    return vm->default_base;
+}
+
+bool vm_set_default_base(struct vm *vm, gva_t base)
+{
+    if (base < VM_LOWEST || base >= vm->allocs.limit || base % VM_GRANULARITY)
+        return false;
+    vm->default_base = base;
+    return true;
+}
+
 bool vm_overlaps(const struct vm *vm, gva_t addr, uint64_t size, gva_t *taken)
 {
     struct vm_region r;

@@ -53,6 +53,16 @@ static void advise_huge(unsigned char *slab, size_t size)
     (void)madvise(start, (size_t)(slab + size - start), MADV_HUGEPAGE);
 }
 
+/* Objects that were never taken join the others. */
+static void give_fresh(struct pool *p)
+{
+    while (p->fresh_count) {
+        p->fresh_count--;
+        p->spare--;
+        pool_give(p, p->fresh + p->fresh_count * p->object_size);
+    }
+}
+
 static bool add_slab(struct pool *p)
 {
     size_t size = sizeof(struct link) + POOL_LINES + p->growth * p->object_size;
@@ -67,8 +77,10 @@ static bool add_slab(struct pool *p)
     slab->next = p->slabs;
     p->slabs = slab;
     first = align_up(bytes + sizeof *slab, POOL_LINES);
-    for (size_t i = p->growth; i-- > 0;)
-        pool_give(p, first + i * p->object_size);
+    give_fresh(p);
+    p->fresh = first;
+    p->fresh_count = p->growth;
+    p->spare += p->growth;
     if (size < POOL_MOST)
         p->growth *= 2;
     return true;
@@ -86,11 +98,17 @@ bool pool_reserve(struct pool *p, size_t n)
 void *pool_take(struct pool *p)
 {
     struct link *object = p->free;
+    void *fresh = p->fresh;
 
     assert(p->spare > 0);
-    p->free = object->next;
     p->spare--;
-    return object;
+    if (object) {
+        p->free = object->next;
+        return object;
+    }
+    p->fresh += p->object_size;
+    p->fresh_count--;
+    return fresh;
 }
 
 void *pool_new(struct pool *p)

@@ -10,10 +10,12 @@
 
 struct pool {
     size_t object_size;
-    void *free;    /* spare objects, each holding the next one */
-    size_t spare;  /* how many */
-    void *slabs;   /* what malloc gave, each holding the next one */
-    size_t growth; /* objects in the next slab */
+    void *free;           /* spare objects, each holding the next one */
+    unsigned char *fresh; /* those of the last slab that were never taken, in a row */
+    size_t fresh_count;   /* how many: their memory is the host's until they are taken */
+    size_t spare;         /* all of both kinds */
+    void *slabs;          /* what malloc gave, each holding the next one */
+    size_t growth;        /* objects in the next slab */
 };
 
 /* An empty pool; objects are aligned to 64 bytes, those of 128 bytes to 128. Allocates nothing. */

@@ -56,7 +56,7 @@ static struct allocation *split_tail(struct vm *vm, struct allocation *a, struct
     tail->base = run_start(first);
     label_ref(tail->label);
     pageset_ref(tail->writes);
-    runs_move_tail(&a->runs, first, &tail->runs);
+    runs_move_tail(&a->runs, &vm->run_pool, first, &tail->runs);
     return tail;
 }
 

@@ -6,49 +6,6 @@
 #include <stdlib.h>
 
 #include "vm/save.h"
-#include "vm/section.h"
-
-struct saved_run {
-    gva_t start;
-    gva_t end;
-    uint32_t protect;
-    bool written;
-    struct label *label;
-};
-
-struct saved_allocation {
-    gva_t base;
-    gva_t end;
-    uint32_t type;
-    uint16_t protect;
-    bool placeholder;
-    bool foreign;
-    struct pageset *writes; /* a copy */
-    struct label *label;
-    struct vm_section *section; /* of a view, else NULL */
-    uint64_t first;             /* its page at base */
-    size_t run_count;
-};
-
-/* All allocations, ascending, and their runs one after the other. Never changes. */
-struct layout {
-    unsigned refs;
-    struct vm *vm;
-    size_t allocation_count;
-    size_t run_count;
-    size_t foreign_count;
-    struct saved_allocation *allocations;
-    struct saved_run *runs;
-    struct foreign_row *foreign;
-};
-
-struct vm_saved {
-    struct pagetable pages;
-    struct layout *layout;
-    bool dep;
-    struct section_moment *sections; /* all that had users */
-    size_t section_count;
-};
 
 void layout_unref(struct layout *l)
 {
@@ -75,7 +32,7 @@ static size_t count_runs(const struct vm *vm)
 
     for (const struct allocation *a = allocs_above(&vm->allocs, 0); a;
          a = allocs_above(&vm->allocs, a->base))
-        count += a->runs.tree.count;
+        count += a->runs.count;
     return count;
 }
 
@@ -97,7 +54,7 @@ static bool add_allocation(struct layout *l, const struct allocation *a)
                                     .label = label_ref(a->label),
                                     .section = a->view ? section_keep(a->view->section) : NULL,
                                     .first = a->view ? a->view->first : 0,
-                                    .run_count = a->runs.tree.count};
+                                    .run_count = a->runs.count};
     l->allocation_count++;
     for (const struct run *r = runs_first(&a->runs); r; r = run_next(r))
         l->runs[l->run_count++] =
@@ -138,6 +95,23 @@ fail:
     return NULL;
 }
 
+struct vm_saved *saved_new(struct vm *vm)
+{
+    struct vm_saved *s = calloc(1, sizeof *s);
+
+    if (!s)
+        return NULL;
+    s->layout = calloc(1, sizeof *s->layout);
+    if (!s->layout) {
+        free(s);
+        return NULL;
+    }
+    s->layout->refs = 1;
+    s->layout->vm = vm;
+    pt_init(&s->pages, &vm->pt_space);
+    return s;
+}
+
 static bool save_sections(const struct vm *vm, struct vm_saved *s)
 {
     size_t count = 0;
@@ -169,6 +143,7 @@ struct vm_saved *vm_save(struct vm *vm)
     s->layout = vm->known;
     s->layout->refs++;
     s->dep = vm->dep;
+    s->default_base = vm->default_base;
     pt_share(&vm->pages, &s->pages);
     space_revoke(vm, (struct range){0, vm->allocs.limit});
     return s;
@@ -186,23 +161,18 @@ void vm_saved_free(struct vm_saved *saved)
     free(saved);
 }
 
-/* The runs that follow the first one, which is made already. */
+/* The runs of a new allocation. */
 static void make_runs(struct vm *vm, struct allocation *a, const struct saved_run *from, size_t n)
 {
-    struct run *last = NULL;
-
+    runs_fini(&a->runs, &vm->run_pool);
     for (size_t i = 0; i < n; i++) {
-        struct run *r = i ? pool_take(&vm->run_pool) : runs_first(&a->runs);
+        struct run r = {.start = from[i].start,
+                        .end = from[i].end,
+                        .label = from[i].label,
+                        .protect = from[i].protect,
+                        .written = from[i].written};
 
-        if (i)
-            *r = (struct run){.node.key = from[i].start};
-        r->end = from[i].end;
-        r->protect = from[i].protect;
-        r->written = from[i].written;
-        r->label = label_ref(from[i].label);
-        if (i)
-            tree_insert(&a->runs.tree, &last->node, &r->node);
-        last = r;
+        runs_append(&a->runs, &vm->run_pool, &r);
     }
 }
 
@@ -257,6 +227,16 @@ static void exchange(struct vm *vm, struct allocation **made, const struct layou
     }
 }
 
+/* How many objects of the run pool the runs of l take. */
+static size_t chunks_of(const struct layout *l)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < l->allocation_count; i++)
+        count += runs_append_cost(l->allocations[i].run_count);
+    return count;
+}
+
 static bool restore_layout(struct vm *vm, struct layout *l)
 {
     struct allocation **made;
@@ -265,7 +245,7 @@ static bool restore_layout(struct vm *vm, struct layout *l)
     if (vm->known == l)
         return true;
     made = calloc(l->allocation_count + 1, sizeof *made);
-    ok = made && pool_reserve(&vm->run_pool, l->run_count) &&
+    ok = made && pool_reserve(&vm->run_pool, chunks_of(l)) &&
          allocs_reserve_ascending(&vm->allocs, l->allocation_count) &&
          foreigns_reserve(&vm->foreign, l->foreign_count) && make_all(vm, l, made);
     if (ok) {
@@ -284,6 +264,7 @@ bool vm_restore(struct vm *vm, const struct vm_saved *saved)
     if (!restore_layout(vm, saved->layout))
         return false;
     vm->dep = saved->dep;
+    vm->default_base = saved->default_base;
     for (size_t i = 0; i < saved->section_count; i++)
         section_restore(&saved->sections[i]);
     space_revoke(vm, (struct range){0, vm->allocs.limit});

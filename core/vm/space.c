@@ -13,7 +13,12 @@
 
 static void frame_freed(void *ctx, frame_t frame)
 {
-    space_frame_changed(ctx, frame);
+    const struct vm *vm = ctx;
+
+    if (vm->observer.frame_freed)
+        vm->observer.frame_freed(vm->observer.ctx, (uint64_t)frame * FRAME_SIZE);
+    else
+        space_bytes_changed(vm, (uint64_t)frame * FRAME_SIZE);
 }
 
 enum err vm_new(const struct vm_config *config, struct vm **out)
@@ -34,12 +39,13 @@ enum err vm_new(const struct vm_config *config, struct vm **out)
     pt_space_init(&vm->pt_space, &vm->frames);
     pt_init(&vm->pages, &vm->pt_space);
     pool_init(&vm->allocation_pool, sizeof(struct allocation));
-    pool_init(&vm->run_pool, sizeof(struct run));
+    pool_init(&vm->run_pool, sizeof(struct runs_chunk));
     pool_init(&vm->index_pool, sizeof(struct ranges_node));
     allocs_init(&vm->allocs, &vm->index_pool,
                 config->user_limit ? config->user_limit : VM_USER_LIMIT_64);
     vm->commit_limit = config->commit_limit ? config->commit_limit : arena_size;
     vm->dep = true;
+    vm->default_base = VM_LOWEST;
     *out = vm;
     return ERR_OK;
 }
@@ -151,11 +157,6 @@ void space_revoke(const struct vm *vm, struct range r)
         vm->observer.revoked(vm->observer.ctx, r.start, r.end);
 }
 
-void space_frame_changed(const struct vm *vm, frame_t frame)
-{
-    space_bytes_changed(vm, (uint64_t)frame * FRAME_SIZE);
-}
-
 void space_bytes_changed(const struct vm *vm, uint64_t offset)
 {
     if (vm->observer.frame_changed)
@@ -176,19 +177,20 @@ uint64_t space_committed(const struct run *at, struct range r)
 {
     uint64_t bytes = 0;
 
-    for (; at && run_start(at) < r.end; at = run_next(at)) {
+    for (;; at = run_next(at)) {
         gva_t start = run_start(at) > r.start ? run_start(at) : r.start;
         gva_t end = at->end < r.end ? at->end : r.end;
 
         if (at->protect)
             bytes += end - start;
+        if (at->end >= r.end)
+            return bytes;
     }
-    return bytes;
 }
 
 nt_status space_prepare(struct vm *vm, struct range r, bool clear)
 {
-    if (!pool_reserve(&vm->run_pool, 2) ||
+    if (!pool_reserve(&vm->run_pool, RUNS_CUT_MOST + 1) ||
         !pt_own(&vm->pages, page_number(r.start), page_number(r.end), clear))
         return STATUS_NO_MEMORY;
     return STATUS_SUCCESS;
@@ -202,6 +204,7 @@ struct run *space_cut(struct vm *vm, struct allocation *a, struct run *at, struc
 void space_join(struct vm *vm, struct allocation *a, struct run *first, struct range r)
 {
     runs_join(&a->runs, &vm->run_pool, first, r.end);
+    allocs_update(&vm->allocs, a);
 }
 
 void space_set_protect(struct vm *vm, struct run *run, uint32_t protect)

@@ -31,6 +31,7 @@ struct vm {
     uint64_t reserved;
     uint64_t own_frames; /* handed out by vm_frame_new */
     bool dep;
+    gva_t default_base; /* where find-free starts */
     struct vm_observer observer;
     uint64_t layout;
     struct vm_section *sections; /* all of them */
@@ -69,7 +70,6 @@ void space_forget_saved(struct vm *vm);
 
 /* Tell the observer. */
 void space_revoke(const struct vm *vm, struct range r);
-void space_frame_changed(const struct vm *vm, frame_t frame);
 void space_bytes_changed(const struct vm *vm, uint64_t offset); /* as vm_fill counts */
 
 /*
@@ -86,7 +86,7 @@ bool space_is_charged(const struct allocation *a);
 /* Bytes of r that are committed; at is the run that holds r.start. */
 uint64_t space_committed(const struct run *at, struct range r);
 
-/* Prepare changes of the runs and entries in r: two cuts, own nodes. STATUS_NO_MEMORY, nothing changed. */
+/* Prepare changes of the runs and entries in r: a cut, the move of a tail, own nodes. STATUS_NO_MEMORY, nothing changed. */
 MUST_USE nt_status space_prepare(struct vm *vm, struct range r, bool clear);
 
 /* Cut a's runs at both ends of r, where `at` holds r.start; returns the first run in r. After space_prepare. */

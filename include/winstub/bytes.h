@@ -27,6 +27,9 @@ bool bytes_u64(struct bytes b, uint64_t off, uint64_t *out);
 /* [off, off + len) of b; empty with data NULL when it does not lie inside. */
 struct bytes bytes_slice(struct bytes b, uint64_t off, uint64_t len);
 
+/* CRC-32 (IEEE 802.3, as zlib's) of all of b. */
+uint32_t crc32_of(struct bytes b);
+
 /* Store a number, little-endian, at p, which has room for it. */
 void put_u16(uint8_t *p, uint16_t v);
 void put_u32(uint8_t *p, uint32_t v);

@@ -109,8 +109,10 @@ enum cpu_event_kind {
     CPU_EVENT_STEP,      /* cpu_step: one instruction was executed (one iteration of a rep) */
     CPU_EVENT_FAULT,     /* an access was refused by vm; the instruction had no effect */
     CPU_EVENT_TRAP,      /* an access fell on a page under cpu_trap_set; no effect yet */
+    CPU_EVENT_HOOK,      /* a hook (hook.h) stopped the run before an access; no effect yet */
     CPU_EVENT_EXCEPTION, /* CPU exception or int n: vector; pc is at the instruction */
     CPU_EVENT_SYSCALL,   /* syscall, int 2eh or sysenter; pc is behind it (sysenter: at it) */
+    CPU_EVENT_WRITTEN, /* cpu_writes_begin: the page at address is about to be executed; told once */
 };
 
 /* x86 exception vectors used in cpu_event. */
@@ -130,9 +132,10 @@ enum {
 struct cpu_event {
     enum cpu_event_kind kind;
     gva_t pc;
-    gva_t address;         /* FAULT, TRAP: the first accessed byte that was refused */
-    enum vm_access access; /* FAULT, TRAP */
-    unsigned size;         /* FAULT, TRAP: bytes of that operand; 0 unknown */
+    /* FAULT, TRAP: the first accessed byte that was refused; HOOK: the operand; WRITTEN: the page */
+    gva_t address;
+    enum vm_access access; /* FAULT, TRAP, HOOK */
+    unsigned size;         /* FAULT, TRAP, HOOK: bytes of that operand; 0 unknown */
     enum vm_fault fault;   /* FAULT */
     uint8_t vector;        /* EXCEPTION: CPU_VEC_*, or n of int n */
     uint8_t length;        /* EXCEPTION by int3, int n, icebp: the instruction's length; else 0 */
@@ -175,5 +178,44 @@ void cpu_break_remove(struct cpu *cpu, gva_t addr);
 MUST_USE enum err cpu_trap_set(struct cpu *cpu, gva_t page, unsigned access);
 /* The accesses that are trapped on a page; 0 for none. */
 unsigned cpu_trap_get(const struct cpu *cpu, gva_t page);
+
+/* ---- Looking on ------------------------------------------------------------------------------ */
+
+/*
+ * Tell fn of each block of code right before it runs for the first time, or for the first time since its bytes
+ * changed or since this call; NULL ends it. fn is called from inside a run and may only read the vm. What runs
+ * in blocks that are known already pays nothing.
+ */
+void cpu_on_block(struct cpu *cpu, void (*fn)(void *ctx, gva_t address, uint32_t size), void *ctx);
+
+/* Tell fn of each access by a system service, before it happens; NULL ends it. fn may only read the vm. */
+void cpu_on_served(struct cpu *cpu, void (*fn)(void *ctx, const struct vm_served *access),
+                   void *ctx);
+
+/*
+ * Keep record of which pages the guest writes, itself or through system services, and report the first execution
+ * of each afterwards as CPU_EVENT_WRITTEN.
+ */
+enum cpu_writes {
+    CPU_WRITES_OFF,
+    CPU_WRITES_FIRST, /* who wrote each page first; costs nothing but TLB misses */
+    CPU_WRITES_LAST   /* who wrote it last: every store is looked at, about 25 ns each */
+};
+struct cpu_writer {
+    gva_t page;
+    gva_t pc;     /* of the store, or behind the system call; before Unicorn 2.1.4 in its block */
+    uint32_t who; /* cpu_set_who's */
+    bool service; /* a system service wrote it */
+};
+/* Begin anew. ERR_NOMEM: no record is kept. */
+MUST_USE enum err cpu_writes_begin(struct cpu *cpu, enum cpu_writes how);
+/* Keep no record any more, and forget what there is. */
+void cpu_writes_end(struct cpu *cpu);
+/* Whom records name from here on: the thread that runs. */
+void cpu_set_who(struct cpu *cpu, uint32_t who);
+/* Who wrote the page that holds addr. False: nobody since cpu_writes_begin. */
+bool cpu_writer_at(const struct cpu *cpu, gva_t addr, struct cpu_writer *out);
+/* Record i, in no order; false behind the last one. *at is 0 at first. */
+bool cpu_writer_next(const struct cpu *cpu, size_t *at, struct cpu_writer *out);
 
 #endif

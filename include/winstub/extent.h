@@ -23,6 +23,13 @@ struct vm_extent {
 gva_t vm_user_limit(const struct vm *vm);
 
 /*
+ * Where bottom-up searches for free space begin that name no lowest address; when nothing fits above it they begin at
+ * VM_LOWEST, which it is at first. False: base is no multiple of 64 KiB from VM_LOWEST up to the user limit.
+ */
+gva_t vm_default_base(const struct vm *vm);
+bool vm_set_default_base(struct vm *vm, gva_t base);
+
+/*
  * May all of [addr, addr + size) be allocated: is no byte of it reserved, committed or beyond the user limit?
  * taken  may be NULL; on false, the first byte that is. O(log allocations).
  */

@@ -39,7 +39,7 @@ struct cpu_access {
 /*
  * Called for each operand that reads (before it is read), each that writes (with its value; add and its kin do both),
  * each instruction in the range (its first byte counts); a rep string instruction is heard of at each iteration.
- * True: go on. False: stop: cpu_run and cpu_step return CPU_EVENT_TRAP with the access, nothing of it done; running on
+ * True: go on. False: stop: cpu_run and cpu_step return CPU_EVENT_HOOK with the access, nothing of it done; running on
  * asks again.
  *
  * A hook on refused accesses: true says that the cause is mended, the instruction is tried again. When the same access

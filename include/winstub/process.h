@@ -84,6 +84,48 @@ const struct process_module *process_module(const struct process *process, size_
 /* Is module 0 the program itself? Not for raw code. */
 bool process_has_image(const struct process *process);
 
+/* A function that a module exports; texts are valid during the callback. */
+struct process_export {
+    const char *name; /* NULL: ordinal only */
+    uint32_t ordinal;
+    gva_t addr;            /* 0 for a forwarder */
+    const char *forwarder; /* "NTDLL.RtlAllocateHeap"; NULL */
+};
+/* false ends the walk */
+typedef bool process_export_fn(void *ctx, const struct process_export *export);
+/*
+ * Walk the exports of module i as they are in the guest's memory now; those of a damaged directory as far as it goes.
+ * ERR_RANGE: there is no module i; ERR_NOMEM. O(size of the image).
+ */
+MUST_USE enum err process_exports(const struct process *process, size_t i, process_export_fn *fn,
+                                  void *ctx);
+/* Where a forwarder leads to; 0 when that is not loaded, or no such function. O(size of the images). */
+gva_t process_forwarded(const struct process *process, const char *forwarder);
+
+/* Tables by which code finds modules and functions without asking anybody. */
+enum process_table_kind {
+    PROCESS_TABLE_PEB,
+    PROCESS_TABLE_LDR,        /* PEB_LDR_DATA */
+    PROCESS_TABLE_ENTRY,      /* LDR_DATA_TABLE_ENTRY of a module */
+    PROCESS_TABLE_ENTRY_NAME, /* the text of its name */
+    PROCESS_TABLE_EXPORTS,    /* IMAGE_EXPORT_DIRECTORY of a module */
+    PROCESS_TABLE_EXPORT_FUNCTIONS,
+    PROCESS_TABLE_EXPORT_NAMES,    /* pointers to the names, */
+    PROCESS_TABLE_EXPORT_ORDINALS, /* and what belongs to them */
+};
+struct process_table {
+    enum process_table_kind kind;
+    gva_t addr;
+    uint64_t len;    /* bytes, not 0 */
+    char module[64]; /* whose it is, cut at 63 bytes; "" for the process's own */
+};
+/* Call fn for each table as it lies in the guest's memory now, which is not trusted. */
+void process_tables(const struct process *process,
+                    void (*fn)(void *ctx, const struct process_table *table), void *ctx);
+/* Append what is at addr, which lies in table: "PEB.Ldr", "kernel32.dll export names, 1031 entries". */
+void process_table_text(const struct process *process, const struct process_table *table,
+                        gva_t addr, struct buf *out);
+
 /*
  * Read the file of the module with that guest path (either separator, any case): up to len bytes from offset, *got says how
  * many; *size is the file's. ERR_NOT_FOUND: no module has it, or its file is gone; ERR_IO.
@@ -148,6 +190,17 @@ enum process_syscall process_syscall(struct process *process, uint32_t *exit_cod
  * ntdll. False when it cannot be: bare mode, a last chance, or no room on the stack.
  */
 bool process_raise(struct process *process, const struct process_exception *exception);
+
+/* A system call that the CPU has stopped behind, not served yet. */
+struct process_call {
+    const char *name; /* "NtCreateFile"; NULL: no service has this number */
+    uint32_t number;
+    bool known; /* winstub has that service */
+    size_t arg_count;
+    uint64_t arg[17];
+};
+/* False in bare mode, which has no services. */
+bool process_call(const struct process *process, struct process_call *out);
 
 /*
  * Where 64-bit user code raises exceptions of its own (ntdll's RtlRaiseException); 0: nowhere. Without a debugger in

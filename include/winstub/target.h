@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "winstub/buf.h"
 #include "winstub/bytes.h"
 #include "winstub/err.h"
 #include "winstub/gva.h"
@@ -105,10 +106,63 @@ struct target_agent {
     size_t command_count;
 };
 
+/*
+ * A stop that the user asks for by name; it stays until it is removed, whoever connects. Patterns ignore case, * and
+ * ? are wildcards.
+ */
+enum target_catch_kind {
+    CATCH_ADDRESS, /* the instruction at addr */
+    CATCH_EXPORT, /* functions that modules export: pattern MODULE!NAME, or NAME in any; also of modules to come */
+    CATCH_SYSCALL, /* before system services: pattern of the name, or "unknown" for those that winstub lacks */
+    CATCH_LOAD,    /* a module was mapped: pattern of its file name */
+    CATCH_WATCH,   /* behind accesses of [addr, addr + len) as access says */
+    CATCH_WRITTEN, /* before the first execution of a page that the guest has written; at most one */
+};
+
+struct target_catch {
+    enum target_catch_kind kind;
+    const char *pattern; /* "" where the kind has none */
+    gva_t addr;
+    uint64_t len;
+    enum point_kind access;
+    bool unchanged; /* WATCH: also writes that leave the bytes as they were */
+    bool
+        last; /* WRITTEN: know who wrote a page last, not first; each store costs about 25 ns then */
+    uint32_t types; /* WRITTEN: MEM_IMAGE, MEM_PRIVATE, MEM_MAPPED bits of the pages meant; 0 all */
+    bool log;       /* say so on the console and go on */
+    /* What the target says, not asks: */
+    unsigned id;
+    uint64_t hits;
+    size_t places; /* ADDRESS, EXPORT: how many addresses it stands at now */
+};
+
+/* How often a breakpoint's address was reached; outlives the breakpoint, which GDB takes out at every stop. */
+struct target_hits {
+    gva_t addr;
+    uint64_t reached;
+    uint64_t counted; /* with a condition that was true, or none */
+};
+
+/* Who wrote a page, while there is a CATCH_WRITTEN. */
+struct target_writer {
+    gva_t page;
+    gva_t pc; /* of the store; behind the system call when a service wrote */
+    uint32_t tid;
+    bool service;
+};
+
+/* Tables whose reads by the program's own code can be traced: bits of target_ops.trace. */
+enum {
+    TRACE_PEB = 1,
+    TRACE_LDR = 2,    /* PEB_LDR_DATA and the entries of its lists */
+    TRACE_EXPORTS = 4 /* the export directories of the modules */
+};
+
 enum target_action_kind {
     ACTION_CONTINUE,
     ACTION_STEP,
     ACTION_RANGE, /* step until the pc is outside [lo, hi); at least once */
+    ACTION_OUT,   /* step over until the function has returned to its caller */
     ACTION_HALT,  /* the thread stays where it is */
 };
 
@@ -117,6 +171,7 @@ struct target_action {
     enum target_action_kind kind;
     uint32_t tid; /* 0: every thread that no earlier action names */
     bool pass;    /* the pending exception is the guest's: dispatch it to its handlers */
+    bool over;    /* STEP, RANGE: a call runs to its return and is one instruction */
     gva_t lo, hi; /* ACTION_RANGE; hi exclusive */
 };
 
@@ -130,6 +185,7 @@ enum target_stop_kind {
     STOP_LIBRARY,   /* the library list changed */
     STOP_IMPORT,    /* bare mode: a function of a DLL that is not there was called */
     STOP_EXIT,      /* the process ended with exit_code; nothing more can run */
+    STOP_CATCH,     /* a target_catch; note says which and what */
     STOP_ENGINE,    /* the engine cannot go on; note says why */
 };
 
@@ -213,6 +269,34 @@ struct target_ops {
     /* The same for what the guest itself prints, byte for byte; NULL: where it went when it was started. */
     void (*set_output)(void *ctx, void (*write)(void *arg, const char *text, size_t len),
                        void *arg);
+
+    /*
+     * Add a catch; *id is its number, from 1 on. ERR_INVALID, ERR_RANGE: why says what is wrong with it;
+     * ERR_EXISTS: there is a CATCH_WRITTEN; ERR_UNSUPPORTED: this process has no such thing; ERR_NOMEM.
+     */
+    enum err (*catch_add)(void *ctx, const struct target_catch *what, unsigned *id,
+                          struct diag *why);
+    /* Remove a catch, or all of them for id 0. ERR_NOT_FOUND. Comes together with catch_add. */
+    enum err (*catch_remove)(void *ctx, unsigned id);
+    /* Catch number i, counting from 0; ERR_RANGE past the last one. Comes together with catch_add. */
+    enum err (*catch_at)(void *ctx, size_t i, struct target_catch *out);
+    /* Hit counter i in order of address; ERR_RANGE past the last one. */
+    enum err (*hits)(void *ctx, size_t i, struct target_hits *out);
+    /* Written page i in no order; ERR_RANGE past the last one. */
+    enum err (*writer)(void *ctx, size_t i, struct target_writer *out);
+    /* Trace reads of these tables from here on, on the console, each place once; 0 ends it. ERR_NOMEM */
+    enum err (*trace)(void *ctx, unsigned tables);
+    /*
+     * Record which blocks of code run; `on` begins anew, and saves at the process's end when at_end is a name, not NULL.
+     * What was recorded stays after the end, and can be saved in drcov's format, version 2, as a new file of this name
+     * in the host's current directory: any client may ask, so a name with a folder in it, a hidden one, or one that is
+     * taken is refused. ERR_STATE: there was no coverage; ERR_INVALID, ERR_EXISTS, ERR_IO, ERR_NOMEM; why says what and
+     * where.
+     */
+    enum err (*coverage)(void *ctx, bool on, const char *at_end, struct diag *why);
+    enum err (*coverage_save)(void *ctx, const char *file, struct diag *why);
+    /* Append what is at addr: "hello.exe+0x1234", "KERNEL32!CreateFileA", an allocation's label; nothing if unknown. */
+    void (*where)(void *ctx, gva_t addr, struct buf *out);
 
     /*
      * Note what the next run shall do; nothing moves yet. An interrupt from before is forgotten: it was meant

@@ -231,6 +231,15 @@ uint8_t *vm_arena(const struct vm *vm, uint64_t *size);
 MUST_USE nt_status vm_frame_new(struct vm *vm, uint64_t *offset);
 void vm_frame_free(struct vm *vm, uint64_t offset);
 
+/* An access by a system service. */
+struct vm_served {
+    gva_t addr;
+    size_t len; /* bytes, not past the page */
+    enum vm_access access;
+    const uint8_t *bytes; /* VM_WRITE: what will be there */
+    uint64_t offset;      /* VM_WRITE: of the page's frame in the arena */
+};
+
 /*
  * What a CPU that caches answers of vm_fill must be told. Called while the change is made, never from
  * inside vm_fill except frame_changed never; callbacks must not call the vm.
@@ -239,10 +248,14 @@ struct vm_observer {
     void *ctx;
     /* Answers given for pages in [start, end) may now promise too much or name the wrong frame. */
     void (*revoked)(void *ctx, gva_t start, gva_t end);
-    /* The bytes of the frame at this offset (vm_fill's) were changed by the host, or the frame was freed. */
+    /* The bytes of the frame at this offset (vm_fill's) were changed by the host. */
     void (*frame_changed)(void *ctx, uint64_t offset);
+    /* The frame at this offset was freed; NULL: as frame_changed. */
+    void (*frame_freed)(void *ctx, uint64_t offset);
     /* Memory that was lent at these offsets is not there any more; what was translated from it must go. */
     void (*lent_gone)(void *ctx, uint64_t offset, uint64_t size);
+    /* A system service (vm_read, vm_write) accesses bytes of one page; a write has not happened yet. */
+    void (*served)(void *ctx, const struct vm_served *access);
 };
 
 /* At most one observer; NULL removes it. The struct is copied. */

@@ -1,7 +1,8 @@
 /*
  * How fast guest code runs under our CPU, as ratios within one run: against the bare engine in the
  * same virtual-TLB mode with no hooks, against one uc_mem_map per region, and with thousands of
- * breaks elsewhere. And single steps per second. Rounds are interleaved timed in CPU time, and
+ * breaks elsewhere, or hooks and devices elsewhere. And single steps per second, and what an access costs that a
+ * device or a hook serves. Rounds are interleaved timed in CPU time, and
  * medians taken, since the machine is noisy. Argument: rounds (default 7).
  */
 #include <stdio.h>
@@ -13,6 +14,8 @@
 #include <unicorn/unicorn.h>
 
 #include "winstub/cpu.h"
+#include "winstub/foreign.h"
+#include "winstub/hook.h"
 #include "winstub/vm.h"
 
 #define CODE        UINT64_C(0x140000000) /* the loops */
@@ -23,6 +26,8 @@
 #define DATA_SIZE   (64u << 20)
 #define STACK       UINT64_C(0x300000000)
 #define STACK_SIZE  0x10000u
+#define DEVICE      UINT64_C(0x400000000)
+#define HOOKED_DATA UINT64_C(0x500000000)
 #define REGION_SIZE (256u << 10) /* of the one-map-per-region engine's data */
 #define ROUNDS_MAX  99
 
@@ -250,13 +255,57 @@ static void set_breaks(struct ours *o, unsigned count)
     }
 }
 
+/* A device, a hook on writes to it, and one on refused accesses: nothing that the loops touch. */
+static bool serve_read(void *ctx, uint64_t offset, void *bytes, size_t len)
+{
+    (void)ctx;
+    memset(bytes, (int)offset, len);
+    return true;
+}
+
+static bool serve_write(void *ctx, uint64_t offset, const void *bytes, size_t len)
+{
+    (void)ctx;
+    (void)offset;
+    (void)bytes;
+    (void)len;
+    return true;
+}
+
+static bool serve_hook(void *ctx, struct cpu *cpu, const struct cpu_access *access)
+{
+    (void)ctx;
+    (void)cpu;
+    (void)access;
+    return true;
+}
+
+static void set_hooks(struct ours *o)
+{
+    struct vm_device device = {.read = serve_read, .write = serve_write};
+    struct cpu_hook hook = {.access = VM_READ | VM_WRITE | VM_EXEC,
+                            .first = HOOKED_DATA,
+                            .last = HOOKED_DATA + 0xffff,
+                            .fn = serve_hook};
+    unsigned id;
+
+    map(o, HOOKED_DATA, 0x10000, PAGE_READWRITE);
+    if (vm_map_device(o->vm, DEVICE, 0x10000, &device, NULL, NULL) ||
+        cpu_hook_add(o->cpu, &hook, &id))
+        die("hooks");
+    hook.refused = true;
+    if (cpu_hook_add(o->cpu, &hook, &id))
+        die("hooks");
+}
+
 /* ---- Measuring ------------------------------------------------------------------------------- */
 
-enum variant { VIRTUAL, REGIONS, OURS, BREAKS_1000, BREAKS_10000, VARIANTS };
+enum variant { VIRTUAL, REGIONS, OURS, BREAKS_1000, BREAKS_10000, HOOKED, VARIANTS };
+#define OURS_N (VARIANTS - OURS)
 
 struct bench {
     struct bare virtual, regions;
-    struct ours ours[3]; /* no breaks, 1,000, 10,000 */
+    struct ours ours[OURS_N]; /* no breaks, 1,000, 10,000; hooks and devices */
     int rounds;
 };
 
@@ -288,14 +337,14 @@ static double median(double *values, int n)
 
 static void measure_loop(struct bench *b, const struct loop *loop)
 {
-    static const char *const against[VARIANTS] = {"bare", "region_maps", "", "breaks_1000",
-                                                  "breaks_10000"};
+    static const char *const against[VARIANTS] = {"bare",        "region_maps",  "",
+                                                  "breaks_1000", "breaks_10000", "hooks_elsewhere"};
     double times[VARIANTS][ROUNDS_MAX];
     double best[VARIANTS];
 
     bare_load(&b->virtual, loop);
     bare_load(&b->regions, loop);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < OURS_N; i++)
         ours_load(&b->ours[i], loop);
     for (int round = -1; round < b->rounds; round++) { /* the first warms up */
         for (int v = 0; v < VARIANTS; v++) {
@@ -335,6 +384,31 @@ static void measure_steps(struct bench *b)
     printf("cpu_steps %.0f steps/s\n", median(rates, b->rounds));
 }
 
+/* Loads and stores in turn at one address, each served outside. */
+static void measure_served(struct bench *b, const char *name, gva_t at)
+{
+    /* next: mov eax, [rsi]; mov [rsi], eax; dec rcx; jnz next; hlt */
+    static const struct loop loop = {
+        "served", {0x8b, 0x06, 0x89, 0x06, 0x48, 0xff, 0xc9, 0x75, 0xf7, 0xf4}, 20000};
+    struct ours *o = &b->ours[HOOKED - OURS];
+    double times[ROUNDS_MAX];
+
+    ours_load(o, &loop);
+    for (int round = 0; round < b->rounds; round++) {
+        struct cpu_event event;
+        double start;
+
+        ours_start(o, &loop);
+        cpu_set(o->cpu, CPU_RSI, at);
+        start = now();
+        if (cpu_run(o->cpu, false, &event) || event.kind != CPU_EVENT_EXCEPTION)
+            die("cpu_run");
+        times[round] = now() - start;
+    }
+    printf("cpu_%s_access %.2f us\n", name,
+           median(times, b->rounds) * 1e6 / (2 * (double)loop.iterations));
+}
+
 static void measure_breaks(struct bench *b)
 {
     double start = now();
@@ -354,15 +428,18 @@ int main(int argc, char **argv)
         die("the number of rounds (1 to 99)");
     open_virtual(&b.virtual);
     open_regions(&b.regions);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < OURS_N; i++) {
         ours_open(&b.ours[i]);
         make_others(&b.ours[i]);
     }
     measure_breaks(&b);
+    set_hooks(&b.ours[HOOKED - OURS]);
     for (size_t i = 0; i < LOOPS; i++)
         measure_loop(&b, &loops[i]);
     measure_steps(&b);
-    for (int i = 0; i < 3; i++) {
+    measure_served(&b, "device", DEVICE);
+    measure_served(&b, "hooked", HOOKED_DATA);
+    for (int i = 0; i < OURS_N; i++) {
         cpu_free(b.ours[i].cpu);
         vm_free(b.ours[i].vm);
     }

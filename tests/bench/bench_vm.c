@@ -37,6 +37,17 @@ static void report(const char *name, double value, const char *unit)
     printf("%s %.3g %s\n", name, value, unit);
 }
 
+/* A ratio with its goal. */
+static void at_least(const char *name, double value, double goal)
+{
+    printf("%s %.3g ratio, goal >= %g: %s\n", name, value, goal, value >= goal ? "met" : "MISSED");
+}
+
+static void at_most(const char *name, double value, double goal)
+{
+    printf("%s %.3g times, goal <= %g: %s\n", name, value, goal, value <= goal ? "met" : "MISSED");
+}
+
 static void need(bool ok, const char *what)
 {
     if (ok)
@@ -45,10 +56,68 @@ static void need(bool ok, const char *what)
     exit(EXIT_FAILURE);
 }
 
+/*
+ * Seconds of each round of something. Its figure is the median: a round in which the machine did something else
+ * does not count.
+ */
+struct rounds {
+    double *seconds;
+    unsigned count;
+};
+
+static void rounds_init(struct rounds *r, unsigned most)
+{
+    *r = (struct rounds){.seconds = calloc(most, sizeof *r->seconds)};
+    need(r->seconds != NULL, "calloc");
+}
+
+static void add_round(struct rounds *r, double seconds)
+{
+    r->seconds[r->count++] = seconds;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The median in nanoseconds per call; frees r. */
+static double rounds_fini(struct rounds *r, unsigned calls)
+{
+    double median = 0;
+
+    if (r->count) {
+        qsort(r->seconds, r->count, sizeof *r->seconds, compare);
+        median = r->seconds[r->count / 2];
+    }
+    free(r->seconds);
+    return median * 1e9 / calls;
+}
+
+enum op { RESERVE, TOP_DOWN, COMMIT, PROTECT, RELEASE, QUERY, QUERY_FAR, FIND, OPS };
+
 /* Nanoseconds per call of each operation. */
 struct rates {
-    double reserve, top_down, commit, protect, release, query, query_far, find;
+    double ns[OPS];
 };
+
+static void start_rounds(struct rounds *r, unsigned batches)
+{
+    for (unsigned op = 0; op < OPS; op++)
+        rounds_init(&r[op], batches);
+}
+
+static struct rates end_rounds(struct rounds *r)
+{
+    struct rates rates;
+
+    for (unsigned op = 0; op < OPS; op++)
+        rates.ns[op] = rounds_fini(&r[op], op == RESERVE || op == TOP_DOWN ? BATCH / 2 : BATCH);
+    return rates;
+}
 
 /* ---- The host kernel ------------------------------------------------------------------------- */
 
@@ -65,9 +134,10 @@ static void *host_map(unsigned i)
 static struct rates host_rates(unsigned batches)
 {
     static void *maps[HOST_MAPS];
-    struct rates r = {0};
+    struct rounds r[OPS];
     uint64_t seed = 1;
 
+    start_rounds(r, batches);
     for (unsigned i = 0; i < HOST_MAPS; i++)
         maps[i] = host_map(i);
     for (unsigned b = 0; b < batches; b++) {
@@ -84,16 +154,13 @@ static struct rates host_rates(unsigned batches)
         for (unsigned i = first; i < first + BATCH; i++)
             (void)mprotect(maps[i], VM_PAGE_SIZE, PROT_NONE);
         t[3] = now();
-        r.release += t[1] - t[0];
-        r.reserve += t[2] - t[1];
-        r.protect += t[3] - t[2];
+        add_round(&r[RELEASE], t[1] - t[0]);
+        add_round(&r[RESERVE], (t[2] - t[1]) / 2); /* as if it were half a batch, as below */
+        add_round(&r[PROTECT], t[3] - t[2]);
     }
     for (unsigned i = 0; i < HOST_MAPS; i++)
         (void)munmap(maps[i], VM_GRANULARITY);
-    r.release *= 1e9 / (BATCH * batches);
-    r.reserve *= 1e9 / (BATCH * batches);
-    r.protect *= 1e9 / (BATCH * batches);
-    return r;
+    return end_rounds(r);
 }
 
 /* ---- The memory manager ---------------------------------------------------------------------- */
@@ -152,7 +219,7 @@ static double query_batch(struct vm *vm, const gva_t *live, const unsigned *plac
 }
 
 /* One batch of every operation at neighbours among the live allocations. */
-static void one_batch(struct vm *vm, gva_t *live, const unsigned *places, struct rates *r)
+static void one_batch(struct vm *vm, gva_t *live, const unsigned *places, struct rounds *r)
 {
     struct vm_request any = {.size = VM_GRANULARITY};
     double t[8];
@@ -174,17 +241,17 @@ static void one_batch(struct vm *vm, gva_t *live, const unsigned *places, struct
     for (unsigned i = 0; i < BATCH; i++)
         protect(vm, live[places[i]], PAGE_READONLY);
     t[5] = now();
-    r->query += query_batch(vm, live, places);
+    add_round(&r[QUERY], query_batch(vm, live, places));
     t[6] = now();
     for (unsigned i = 0; i < BATCH; i++)
         need(vm_find_free(vm, &any, &base) == STATUS_SUCCESS, "find");
     t[7] = now();
-    r->release += t[1] - t[0];
-    r->reserve += (t[2] - t[1]) * 2;
-    r->top_down += (t[3] - t[2]) * 2;
-    r->commit += t[4] - t[3];
-    r->protect += t[5] - t[4];
-    r->find += t[7] - t[6];
+    add_round(&r[RELEASE], t[1] - t[0]);
+    add_round(&r[RESERVE], t[2] - t[1]);
+    add_round(&r[TOP_DOWN], t[3] - t[2]);
+    add_round(&r[COMMIT], t[4] - t[3]);
+    add_round(&r[PROTECT], t[5] - t[4]);
+    add_round(&r[FIND], t[7] - t[6]);
 }
 
 static void shuffle(unsigned *places, uint64_t *seed)
@@ -215,41 +282,29 @@ static void pick_far(unsigned *places, unsigned count, uint64_t *seed)
         places[i] = next_random(seed) % count;
 }
 
-static void scale(struct rates *r, double by)
-{
-    r->reserve *= by;
-    r->top_down *= by;
-    r->commit *= by;
-    r->protect *= by;
-    r->release *= by;
-    r->query *= by;
-    r->query_far *= by;
-    r->find *= by;
-}
-
 static struct rates vm_rates(unsigned count, unsigned batches)
 {
     gva_t *live = calloc(count, sizeof *live);
     struct vm *vm = new_vm();
-    struct rates r = {0};
+    struct rounds r[OPS];
     unsigned places[BATCH];
     uint64_t seed = 1;
 
     need(live != NULL, "calloc");
+    start_rounds(r, batches);
     for (unsigned i = 0; i < count; i++)
         live[i] = reserve(vm, 0);
     for (unsigned b = 0; b < batches; b++) {
         pick_near(places, count, &seed);
-        one_batch(vm, live, places, &r);
+        one_batch(vm, live, places, r);
     }
     for (unsigned b = 0; b < batches; b++) {
         pick_far(places, count, &seed);
-        r.query_far += query_batch(vm, live, places);
+        add_round(&r[QUERY_FAR], query_batch(vm, live, places));
     }
-    scale(&r, 1e9 / (BATCH * batches));
     vm_free(vm);
     free(live);
-    return r;
+    return end_rounds(r);
 }
 
 /* Nanoseconds per search of a sorted array of MANY keys. */
@@ -258,9 +313,10 @@ static double binary_search(unsigned batches)
     uint64_t *keys = calloc(MANY, sizeof *keys);
     uint64_t seed = 1;
     uint64_t sum = 0;
-    double spent = 0;
+    struct rounds r;
 
     need(keys != NULL, "calloc");
+    rounds_init(&r, batches);
     for (unsigned i = 0; i < MANY; i++)
         keys[i] = (uint64_t)i << 16;
     for (unsigned b = 0; b < batches; b++) {
@@ -283,47 +339,50 @@ static double binary_search(unsigned batches)
             }
             sum += lo;
         }
-        spent += now() - start;
+        add_round(&r, now() - start);
     }
     need(sum > 0, "binary search");
     free(keys);
-    return spent * 1e9 / (BATCH * batches);
+    return rounds_fini(&r, BATCH);
 }
 
 static void report_rates(const struct rates *few, const struct rates *many,
                          const struct rates *host, double search)
 {
-    report("vm.reserve_at_100000", many->reserve, "ns");
-    report("vm.reserve_top_down_at_100000", many->top_down, "ns");
-    report("vm.commit_at_100000", many->commit, "ns");
-    report("vm.protect_at_100000", many->protect, "ns");
-    report("vm.release_at_100000", many->release, "ns");
-    report("vm.query_at_100000", many->query, "ns");
-    report("vm.find_free_at_100000", many->find, "ns");
-    report("vm.reserve_vs_host_mmap", host->reserve / many->reserve, "ratio");
-    report("vm.reserve_top_down_vs_host_mmap", host->reserve / many->top_down, "ratio");
-    report("vm.find_free_vs_host_mmap", host->reserve / many->find, "ratio");
-    report("vm.commit_vs_host_mprotect", host->protect / many->commit, "ratio");
-    report("vm.protect_vs_host_mprotect", host->protect / many->protect, "ratio");
-    report("vm.release_vs_host_munmap", host->release / many->release, "ratio");
-    report("vm.query_far_at_100000", many->query_far, "ns");
-    report("vm.query_far_vs_binary_search", search / many->query_far, "ratio");
-    report("vm.reserve_100_vs_100000", many->reserve / few->reserve, "times");
-    report("vm.reserve_top_down_100_vs_100000", many->top_down / few->top_down, "times");
-    report("vm.commit_100_vs_100000", many->commit / few->commit, "times");
-    report("vm.protect_100_vs_100000", many->protect / few->protect, "times");
-    report("vm.release_100_vs_100000", many->release / few->release, "times");
-    report("vm.query_100_vs_100000", many->query / few->query, "times");
-    report("vm.find_free_100_vs_100000", many->find / few->find, "times");
+    report("vm.reserve_at_100000", many->ns[RESERVE], "ns");
+    report("vm.reserve_top_down_at_100000", many->ns[TOP_DOWN], "ns");
+    report("vm.commit_at_100000", many->ns[COMMIT], "ns");
+    report("vm.protect_at_100000", many->ns[PROTECT], "ns");
+    report("vm.release_at_100000", many->ns[RELEASE], "ns");
+    report("vm.query_at_100000", many->ns[QUERY], "ns");
+    report("vm.query_far_at_100000", many->ns[QUERY_FAR], "ns");
+    report("vm.find_free_at_100000", many->ns[FIND], "ns");
+    at_least("vm.reserve_vs_host_mmap", host->ns[RESERVE] / many->ns[RESERVE], 2);
+    at_least("vm.reserve_top_down_vs_host_mmap", host->ns[RESERVE] / many->ns[TOP_DOWN], 2);
+    at_least("vm.find_free_vs_host_mmap", host->ns[RESERVE] / many->ns[FIND], 2);
+    at_least("vm.commit_vs_host_mprotect", host->ns[PROTECT] / many->ns[COMMIT], 2);
+    at_least("vm.protect_vs_host_mprotect", host->ns[PROTECT] / many->ns[PROTECT], 2);
+    at_least("vm.release_vs_host_munmap", host->ns[RELEASE] / many->ns[RELEASE], 2);
+    at_least("vm.query_vs_binary_search", search / many->ns[QUERY], 0.3);
+    at_least("vm.query_far_vs_binary_search", search / many->ns[QUERY_FAR], 0.3);
+    at_most("vm.reserve_100_vs_100000", many->ns[RESERVE] / few->ns[RESERVE], 3);
+    at_most("vm.reserve_top_down_100_vs_100000", many->ns[TOP_DOWN] / few->ns[TOP_DOWN], 3);
+    at_most("vm.commit_100_vs_100000", many->ns[COMMIT] / few->ns[COMMIT], 3);
+    at_most("vm.protect_100_vs_100000", many->ns[PROTECT] / few->ns[PROTECT], 3);
+    at_most("vm.release_100_vs_100000", many->ns[RELEASE] / few->ns[RELEASE], 3);
+    at_most("vm.query_100_vs_100000", many->ns[QUERY] / few->ns[QUERY], 3);
+    at_most("vm.find_free_100_vs_100000", many->ns[FIND] / few->ns[FIND], 3);
 }
 
 /* ---- Single figures -------------------------------------------------------------------------- */
 
 static void bench_alternate(unsigned rounds)
 {
-    double together = 0;
-    double apart = 0;
+    struct rounds together, apart;
+    double ns;
 
+    rounds_init(&together, rounds);
+    rounds_init(&apart, rounds);
     for (unsigned round = 0; round < rounds; round++) {
         struct vm *vm = new_vm();
         static gva_t bases[ALTERNATE];
@@ -340,15 +399,17 @@ static void bench_alternate(unsigned rounds)
         start = now();
         for (unsigned i = 0; i < ALTERNATE; i++)
             protect(vm, one + (uint64_t)i * 2 * VM_PAGE_SIZE, PAGE_READONLY);
-        together += now() - start;
+        add_round(&together, now() - start);
         start = now();
         for (unsigned i = 0; i < ALTERNATE; i++)
             protect(vm, bases[i], PAGE_READONLY);
-        apart += now() - start;
+        add_round(&apart, now() - start);
         vm_free(vm);
     }
-    report("vm.protect_alternate_pages", together * 1e9 / (ALTERNATE * rounds), "ns");
-    report("vm.protect_alternate_vs_separate", apart / together, "ratio");
+    ns = rounds_fini(&together, ALTERNATE);
+    report("vm.protect_alternate_pages", ns, "ns");
+    /* "the same rate" */
+    at_least("vm.protect_alternate_vs_separate", rounds_fini(&apart, ALTERNATE) / ns, 0.9);
 }
 
 static void bench_commit_gib(unsigned rounds)
@@ -369,6 +430,7 @@ static void bench_commit_gib(unsigned rounds)
         release(vm, base);
     }
     report("vm.commit_1GiB", spent * 1e6 / rounds, "us");
+    at_most("vm.commit_1GiB_vs_20us", spent * 1e6 / rounds / 20, 1);
     vm_free(vm);
 }
 
@@ -402,8 +464,8 @@ static void bench_bulk(unsigned rounds)
         t_read += t[3] - t[2];
     }
     report("vm.bulk_read", (double)BULK * rounds / t_read / 1e9, "GB/s");
-    report("vm.bulk_read_vs_memcpy", t_copy / t_read, "ratio");
-    report("vm.bulk_write_vs_memcpy", t_copy / t_write, "ratio");
+    at_least("vm.bulk_read_vs_memcpy", t_copy / t_read, 0.8);
+    at_least("vm.bulk_write_vs_memcpy", t_copy / t_write, 0.8);
     free(from);
     free(to);
     vm_free(vm);
@@ -473,7 +535,7 @@ static void bench_save(unsigned rounds)
         need(to[i % sizeof to] == from[i % sizeof from], "copy");
     }
     report("vm.save_write_restore", spent * 1e6 / (rounds * 20), "us");
-    report("vm.save_write_restore_vs_copy", spent / copy, "times");
+    at_most("vm.save_write_restore_vs_copy", spent / copy, 1.5);
     vm_free(vm);
 }
 
@@ -489,7 +551,7 @@ int main(int argc, char **argv)
     few = vm_rates(FEW, batches);
     many = vm_rates(MANY, batches);
     report_rates(&few, &many, &host, binary_search(batches));
-    bench_alternate(rounds);
+    bench_alternate(rounds * 10);
     bench_commit_gib(rounds);
     bench_bulk(rounds);
     bench_fill(rounds);

@@ -1,6 +1,7 @@
 /* The fake target of the stub's tests; the header says what its machine can do. */
 #include "fake_target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -359,7 +360,7 @@ static void fake_set_console(void *ctx, void (*write)(void *arg, const char *tex
 
 static enum err fake_resume(void *ctx, const struct target_action *acts, size_t n)
 {
-    static const char *const kinds[] = {"continue", "step", "range", "halt"};
+    static const char *const kinds[] = {"continue", "step", "range", "out", "halt"};
     struct fake_target *f = ctx;
 
     if (f->stop.kind == STOP_EXIT)
@@ -373,6 +374,8 @@ static enum err fake_resume(void *ctx, const struct target_action *acts, size_t 
         buf_printf(&f->log, " %s:%x", kinds[acts[i].kind], acts[i].tid);
         if (acts[i].kind == ACTION_RANGE)
             buf_printf(&f->log, ":%" PRIx64 "-%" PRIx64, acts[i].lo, acts[i].hi);
+        if (acts[i].over)
+            buf_text(&f->log, ":over");
         if (acts[i].pass)
             buf_text(&f->log, ":pass");
         if (acts[i].kind != ACTION_HALT)
@@ -640,6 +643,15 @@ static const struct target_ops fake_ops = {
     .point = fake_point,
     .point_agent = fake_point_agent,
     .set_console = fake_set_console,
+    .catch_add = fake_catch_add,
+    .catch_remove = fake_catch_remove,
+    .catch_at = fake_catch_at,
+    .hits = fake_hits,
+    .writer = fake_writer,
+    .trace = fake_trace,
+    .coverage = fake_coverage,
+    .coverage_save = fake_coverage_save,
+    .where = fake_where,
     .resume = fake_resume,
     .run = fake_run,
     .interrupt = fake_interrupt,

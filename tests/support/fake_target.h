@@ -30,6 +30,7 @@
 #define FAKE_REGION_BYTES 0x2000u
 #define FAKE_POINTS_MAX   64
 #define FAKE_TEXT_MAX     256
+#define FAKE_CATCHES_MAX  16
 
 struct fake_region {
     struct target_region r;
@@ -62,6 +63,9 @@ struct fake_target {
     bool resumed;
     struct target_stop stop;
     size_t library_count;
+    struct target_catch catches[FAKE_CATCHES_MAX];
+    char patterns[FAKE_CATCHES_MAX][64];
+    size_t catch_count;
     void (*console)(void *arg, const char *text, size_t len);
     void *console_arg;
     atomic_bool interrupted;
@@ -72,7 +76,7 @@ struct fake_target {
     uint64_t budget;       /* instructions of one run, then it stops as if interrupted; 0 endless */
     enum err run_result;   /* run fails with this */
     struct target_ops ops; /* the stub's; set one to NULL to take it away */
-    struct buf log;        /* calls of resume, point, point_agent, memory and kill, one line each */
+    struct buf log; /* calls of resume, point, point_agent, kill and the like, one line each */
     const char *program_path; /* exec_path */
 };
 
@@ -83,6 +87,15 @@ struct target fake_target_ref(struct fake_target *f);
 /* Ops of it. */
 uint32_t fake_memory(void *ctx, struct target_memory *m);
 enum err fake_handle(void *ctx, uint64_t after, struct target_handle *out);
+enum err fake_catch_add(void *ctx, const struct target_catch *what, unsigned *id, struct diag *why);
+enum err fake_catch_remove(void *ctx, unsigned id);
+enum err fake_catch_at(void *ctx, size_t i, struct target_catch *out);
+enum err fake_hits(void *ctx, size_t i, struct target_hits *out);
+enum err fake_writer(void *ctx, size_t i, struct target_writer *out);
+enum err fake_trace(void *ctx, unsigned tables);
+enum err fake_coverage(void *ctx, bool on, const char *at_end, struct diag *why);
+enum err fake_coverage_save(void *ctx, const char *file, struct diag *why);
+void fake_where(void *ctx, gva_t addr, struct buf *out);
 
 /* Shorthands for the current thread. */
 uint64_t fake_target_reg(struct fake_target *f, const char *name);

@@ -59,6 +59,23 @@ START_TEST(reserve_counts_spares)
 }
 END_TEST
 
+START_TEST(fresh_objects_survive_growth)
+{
+    unsigned char *object[40];
+
+    ck_assert(pool_reserve(&pool, 10));
+    for (int i = 0; i < 5; i++)
+        object[i] = pool_take(&pool);
+    ck_assert(pool_reserve(&pool, 35)); /* another slab, while some of the last were never taken */
+    for (int i = 5; i < 40; i++)
+        object[i] = pool_take(&pool);
+    for (int i = 0; i < 40; i++)
+        memset(object[i], i, 100);
+    for (int i = 0; i < 40; i++)
+        ck_assert_int_eq(object[i][50], i);
+}
+END_TEST
+
 START_TEST(grows_to_large_slabs)
 {
     ck_assert(pool_reserve(&pool, 100000));
@@ -90,6 +107,7 @@ int main(void)
     tcase_add_test(tc, objects_are_distinct);
     tcase_add_test(tc, objects_of_two_lines_start_a_pair);
     tcase_add_test(tc, reserve_counts_spares);
+    tcase_add_test(tc, fresh_objects_survive_growth);
     tcase_add_test(tc, grows_to_large_slabs);
     tcase_add_test(tc, no_memory);
     suite_add_tcase(s, tc);

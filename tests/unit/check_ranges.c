@@ -218,6 +218,12 @@ START_TEST(valid_sees_damage)
     leaf->level = 1;
     ck_assert(!allocs_valid(&allocs));
     leaf->level = 0;
+    leaf->gap[2] = 1; /* its brief */
+    ck_assert(!allocs_valid(&allocs));
+    leaf->gap[2] = 0;
+    leaf->start[RANGES_FANOUT - 1] = 0; /* behind the last slot */
+    ck_assert(!allocs_valid(&allocs));
+    leaf->start[RANGES_FANOUT - 1] = UINT64_MAX;
     allocs.tree.count++;
     ck_assert(!allocs_valid(&allocs));
     allocs.tree.count--;

@@ -18,7 +18,7 @@ static struct runs runs;
 
 static void setup(void)
 {
-    pool_init(&pool, sizeof(struct run));
+    pool_init(&pool, sizeof(struct runs_chunk));
     runs_init(&runs, BASE, END);
 }
 
@@ -26,7 +26,7 @@ static void teardown(void)
 {
     ck_assert(runs_valid(&runs, BASE, END));
     runs_fini(&runs, &pool);
-    ck_assert_uint_eq(runs.tree.count, 0);
+    ck_assert_uint_eq(runs.count, 0);
     pool_fini(&pool);
 }
 
@@ -73,10 +73,10 @@ START_TEST(equal_neighbours_are_one)
     set(10, 20, 4);
     set(20, 30, 4);
     set(5, 10, 4);
-    ck_assert_uint_eq(runs.tree.count, 3);
+    ck_assert_uint_eq(runs.count, 3);
     ck_assert_uint_eq(run_start(runs_find(&runs, page_at(15))), page_at(5));
     set(0, PAGES, 4);
-    ck_assert_uint_eq(runs.tree.count, 1);
+    ck_assert_uint_eq(runs.count, 1);
 }
 END_TEST
 
@@ -89,12 +89,12 @@ START_TEST(labels_and_written_pages_stay_apart)
     r = runs_cut(&runs, &pool, runs_first(&runs), page_at(7), page_at(8));
     r->written = true;
     runs_join(&runs, &pool, r, page_at(8));
-    ck_assert_uint_eq(runs.tree.count, 3);
+    ck_assert_uint_eq(runs.count, 3);
     ck_assert(runs_look_alike(r, run_next(r)));
     r->written = false;
     ck_assert(label_new(".text", &r->label));
     runs_join(&runs, &pool, r, page_at(8));
-    ck_assert_uint_eq(runs.tree.count, 3);
+    ck_assert_uint_eq(runs.count, 3);
 }
 END_TEST
 
@@ -104,13 +104,58 @@ START_TEST(moving_the_tail)
 
     set(50, 60, 2);
     set(70, 80, 4);
-    runs_move_tail(&runs, runs_find(&runs, page_at(60)), &tail);
+    runs_move_tail(&runs, &pool, runs_find(&runs, page_at(60)), &tail);
     ck_assert(runs_valid(&runs, BASE, page_at(60)));
     ck_assert(runs_valid(&tail, page_at(60), END));
-    ck_assert_uint_eq(tail.tree.count, 3);
+    ck_assert_uint_eq(tail.count, 3);
     runs_fini(&tail, &pool);
     runs_fini(&runs, &pool);
     runs_init(&runs, BASE, END);
+}
+END_TEST
+
+/* Appending is how a restore makes runs: it takes what it says, and no more. */
+START_TEST(appending)
+{
+    struct runs made = {0};
+    struct pool exact;
+
+    for (unsigned n = 1; n < 100; n++) {
+        pool_init(&exact, sizeof(struct runs_chunk));
+        ck_assert(pool_reserve(&exact, runs_append_cost(n)));
+        while (exact.spare > runs_append_cost(n))
+            (void)pool_take(&exact);
+        for (unsigned i = 0; i < n; i++) {
+            struct run r = {.start = page_at(i), .end = page_at(i + 1), .protect = 1 + i % 2};
+
+            runs_append(&made, &exact, &r);
+        }
+        ck_assert(runs_valid(&made, BASE, page_at(n)));
+        ck_assert_uint_eq(made.count, n);
+        ck_assert_uint_eq(exact.spare, 0);
+        runs_fini(&made, &exact);
+        pool_fini(&exact);
+    }
+}
+END_TEST
+
+/* A cut takes no more objects than it may, whatever is full, and what becomes alike again gives them back. */
+START_TEST(cuts_take_two_objects_at_most)
+{
+    for (unsigned i = 0; i + 2 < PAGES; i += 2) {
+        unsigned first = i * 37 % (PAGES - 2) / 2 * 2;
+        size_t spare;
+
+        ck_assert(pool_reserve(&pool, RUNS_CUT_MOST));
+        spare = pool.spare;
+        set(first, first + 1, 1 + first % 5);
+        ck_assert_uint_le(spare, pool.spare + RUNS_CUT_MOST);
+        ck_assert(runs_valid(&runs, BASE, END));
+    }
+    ck_assert_uint_gt(runs.count, RUNS_IN_CHUNK);
+    set(1, PAGES - 1, 0);
+    ck_assert_uint_le(runs.count, RUNS_AT_HOME);
+    ck_assert_ptr_null(runs.chunks.root);
 }
 END_TEST
 
@@ -184,6 +229,8 @@ int main(void)
     tcase_add_test(tc, labels_and_written_pages_stay_apart);
     tcase_add_test(tc, moving_the_tail);
     tcase_add_test(tc, dropping_pages);
+    tcase_add_test(tc, appending);
+    tcase_add_test(tc, cuts_take_two_objects_at_most);
     tcase_add_test(beside, labels_are_counted);
     tcase_add_test(beside, written_pages);
     suite_add_tcase(s, tc);

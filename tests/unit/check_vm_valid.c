@@ -71,7 +71,8 @@ START_TEST(runs)
     ck_breaks(first->end, first->end + VM_PAGE_SIZE);
     ck_breaks(first->protect, (uint32_t)PAGE_READONLY); /* equal to its neighbour */
     ck_breaks(first->protect, 0u);                      /* not committed */
-    ck_breaks(first->node.key, first->node.key + 1);
+    ck_breaks(first->start, first->start + 1);
+    ck_breaks(first->last, true);
 }
 END_TEST
 
