@@ -120,6 +120,10 @@ $O/core/cpu/dis_capstone.o:  private EXTRA := $(CAPSTONE_CFLAGS)
 $O/stub/main.o:              private EXTRA := -DWINSTUB_VERSION='"$(VERSION)"'
 $O/tests/unit/%.o:           private EXTRA := $(CHECK_CFLAGS) $(TEST_CPPFLAGS)
 $O/tests/support/%.o $O/tests/fuzz/%.o: private EXTRA := $(TEST_CPPFLAGS)
+ifeq ($(MODE),fuzz)
+# What the library is compared with is slow enough, and its branches would pass for coverage.
+$(filter $O/tests/support/vm_model%,$(SUPPORT_OBJ)): private EXTRA := $(TEST_CPPFLAGS) -O2 -fno-sanitize=address,undefined,fuzzer-no-link
+endif
 $O/tests/bench/%.o:          private EXTRA := $(UNICORN_CFLAGS) $(TEST_CPPFLAGS)
 $O/%.o: %.c $O/flags
 	$(say) CC $<
@@ -179,9 +183,9 @@ define mingw
 endef
 PROGRAM_FLAGS := -std=gnu17 -g -O0 -Wall -Wextra
 $O/programs/%64.exe: tests/programs/%.c
-	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS))
+	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS) -lsynchronization)
 $O/programs/%32.exe: tests/programs/%.c
-	$(call mingw,$(MINGW32)gcc,$(PROGRAM_FLAGS))
+	$(call mingw,$(MINGW32)gcc,$(PROGRAM_FLAGS) -lsynchronization)
 $O/programs/%64.dll: tests/libraries/%.c
 	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS) -shared)
 $O/programs/%32.dll: tests/libraries/%.c

@@ -101,24 +101,20 @@ static const struct target_reg *op_regs(void *ctx, size_t *count)
     return cpu_regs(cpu_get_arch(run_of(ctx)->cpu), count);
 }
 
-/* The registers of the only thread are the CPU's. */
-static bool is_thread(struct run *run, uint32_t tid)
-{
-    return process_thread(run->process, 0)->tid == tid;
-}
-
 static enum err op_reg_read(void *ctx, uint32_t tid, size_t reg, void *dst, size_t len)
 {
     struct run *run = run_of(ctx);
 
-    return is_thread(run, tid) ? cpu_reg_read(run->cpu, reg, dst, len) : ERR_NOT_FOUND;
+    return process_select(run->process, tid) ? cpu_reg_read(run->cpu, reg, dst, len)
+                                             : ERR_NOT_FOUND;
 }
 
 static enum err op_reg_write(void *ctx, uint32_t tid, size_t reg, const void *src, size_t len)
 {
     struct run *run = run_of(ctx);
 
-    return is_thread(run, tid) ? cpu_reg_write(run->cpu, reg, src, len) : ERR_NOT_FOUND;
+    return process_select(run->process, tid) ? cpu_reg_write(run->cpu, reg, src, len)
+                                             : ERR_NOT_FOUND;
 }
 
 static enum err op_thread(void *ctx, size_t i, struct target_thread *out)
@@ -129,7 +125,11 @@ static enum err op_thread(void *ctx, size_t i, struct target_thread *out)
     if (!thread)
         return ERR_RANGE;
     *out = (struct target_thread){
-        .tid = thread->tid, .name = thread->name, .state = "", .teb = thread->teb};
+        .tid = thread->tid,
+        .name = thread->name,
+        .state = process_thread_state(run->process, i),
+        .teb = thread->teb,
+    };
     return ERR_OK;
 }
 
@@ -170,6 +170,11 @@ static enum err op_file(void *ctx, const char *path, uint64_t offset, void *dst,
                         size_t *got, uint64_t *size)
 {
     return process_file(run_of(ctx)->process, path, offset, dst, len, got, size);
+}
+
+static enum err op_host_path(void *ctx, const char *path, char *out, size_t size)
+{
+    return process_host_path(run_of(ctx)->process, path, out, size);
 }
 
 static unsigned op_points(void *ctx)
@@ -311,6 +316,7 @@ static const struct target_ops process_ops = {
     .library = op_library,
     .handle = op_handle,
     .file = op_file,
+    .host_path = op_host_path,
     .points = op_points,
     .point = op_point,
     .point_agent = op_point_agent,

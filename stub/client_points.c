@@ -162,3 +162,8 @@ void client_points_clear_all(struct client_points *p, const struct target *t, bo
     }
     p->count = kept;
 }
+
+void client_points_forget(struct client_points *p)
+{
+    p->count = 0;
+}

@@ -41,5 +41,7 @@ MUST_USE enum err client_points_clear(struct client_points *p, const struct targ
                                       const struct point *point);
 /* Clear every point that is remembered; with keep all but those that persist. */
 void client_points_clear_all(struct client_points *p, const struct target *t, bool keep);
+/* The target that had them is gone. */
+void client_points_forget(struct client_points *p);
 
 #endif

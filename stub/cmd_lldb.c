@@ -1,6 +1,7 @@
 /*
  * What only LLDB asks for, and needs to find a Windows program: qHostInfo and qProcessInfo (the triple chooses
- * its Windows loader), qFileLoadAddress (where the program was placed), qMemoryRegionInfo. Follows LLDB's
+ * its Windows loader), qFileLoadAddress (where the program was placed), qMemoryRegionInfo; memory for its expressions
+ * (_M, _m); attaching by name, leaving a guest stopped, errors with texts. Follows LLDB's
  * docs/resources/lldbgdbremote.md and what lldb 14 does with the answers.
  */
 #include <string.h>
@@ -8,6 +9,7 @@
 
 #include "handlers.h"
 #include "region_text.h"
+#include "stop_reply.h"
 #include "winstub/nt.h"
 
 #define PATH_BYTES 1024u /* of a path that LLDB asks about */
@@ -108,4 +110,108 @@ enum verdict cmd_region_info(struct stub *s, struct rsp_reader *in, struct reply
         reply_byte(out, ';');
     }
     return ANSWER;
+}
+
+/* ---- Memory for expressions ---- */
+
+/* PAGE_* for LLDB's letters. */
+static uint32_t protect_of(struct bytes letters)
+{
+    bool w = letters.len && memchr(letters.data, 'w', letters.len);
+    bool x = letters.len && memchr(letters.data, 'x', letters.len);
+
+    if (x)
+        return w ? PAGE_EXECUTE_READWRITE : PAGE_EXECUTE_READ;
+    return w ? PAGE_READWRITE : PAGE_READONLY;
+}
+
+enum verdict cmd_allocate(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    struct target_memory m = {.kind = MEMORY_COMMIT};
+
+    m.size = rsp_hex_u64(in);
+    rsp_expect(in, ',');
+    m.protect = protect_of(rsp_take(in, rsp_left(in)));
+    if (!rsp_end(in) || !m.size)
+        return reply_error(out, RSP_EINVAL);
+    if (s->target.ops->memory(s->target.ctx, &m))
+        return reply_error(out, RSP_ENOMEM);
+    return reply_printf(out, "%" PRIx64, m.base);
+}
+
+enum verdict cmd_deallocate(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    struct target_memory m = {.kind = MEMORY_RELEASE};
+
+    m.base = rsp_hex_u64(in);
+    if (!rsp_end(in) || s->target.ops->memory(s->target.ctx, &m))
+        return reply_error(out, RSP_EINVAL);
+    return reply_ok(out);
+}
+
+/* ---- The session ---- */
+
+/* The version is "winstub 1.2.3". */
+enum verdict cmd_server_version(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    size_t name = strcspn(s->version, " ");
+
+    (void)in;
+    return reply_printf(out, "name:%.*s;version:%s;", (int)name, s->version,
+                        s->version + name + (s->version[name] == ' '));
+}
+
+enum verdict cmd_error_strings(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    (void)in;
+    s->features.error_strings = true;
+    return reply_ok(out);
+}
+
+/* A guest whose client is lost always stays as it is. */
+enum verdict cmd_detach_on_error(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    (void)s;
+    return rsp_hex_u32(in) <= 1 && rsp_end(in) ? reply_ok(out) : reply_error(out, RSP_EINVAL);
+}
+
+enum verdict cmd_can_stay_stopped(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    (void)s;
+    (void)in;
+    return reply_ok(out);
+}
+
+enum verdict cmd_can_attach_by_name(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    (void)s;
+    (void)in;
+    return reply_ok(out);
+}
+
+/* There is one process, which is there already: to wait for another would be to wait for ever. */
+enum verdict cmd_attach_name(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    char name[PATH_BYTES + 1] = "";
+    size_t len = rsp_left(in) / 2;
+    struct target_info info;
+
+    if (len > PATH_BYTES)
+        return reply_error(out, RSP_E2BIG);
+    rsp_hex_bytes(in, name, len);
+    if (!rsp_end(in))
+        return reply_error(out, RSP_EINVAL);
+    s->target.ops->info(s->target.ctx, &info);
+    if (session_exited(s) || strcasecmp(base_name(name), base_name(info.exec_path)) != 0)
+        return reply_error(out, RSP_ESRCH);
+    s->left_alone = false;
+    return stop_reply(s, out);
+}
+
+/* As many as one client may set. */
+enum verdict cmd_watchpoint_info(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    (void)s;
+    (void)in;
+    return reply_printf(out, "num:%u;", POINTS_MAX);
 }

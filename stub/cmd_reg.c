@@ -1,6 +1,6 @@
 /*
  * Registers: g, G, p, P. Order and sizes are those of the target's register table, the same that
- * target_xml.c describes. Follows the GDB manual, "Packets".
+ * target_xml.c describes; LLDB names the thread at the end of the packet. Follows the GDB manual, "Packets".
  */
 #include <string.h>
 
@@ -25,11 +25,12 @@ static void write_unavailable(struct reply *out, size_t size)
 
 enum verdict cmd_regs_read(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
-    uint32_t tid = session_general_thread(s);
+    uint32_t tid = session_suffix_thread(s, in);
     size_t count;
     const struct target_reg *regs = reg_table(s, &count);
 
-    (void)in;
+    if (!rsp_end(in))
+        return reply_error(out, RSP_EINVAL);
     for (size_t i = 0; i < count; i++) {
         uint8_t value[TARGET_REG_MAX_BYTES];
         enum err e = s->target.ops->reg_read(s->target.ctx, tid, i, value, reg_size(&regs[i]));
@@ -47,14 +48,15 @@ enum verdict cmd_regs_read(struct stub *s, struct rsp_reader *in, struct reply *
 /* All or nothing as far as the packet goes: its whole length is checked before the first write. */
 enum verdict cmd_regs_write(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
-    uint32_t tid = session_general_thread(s);
     size_t count, total = 0;
     const struct target_reg *regs = reg_table(s, &count);
     const uint8_t *value = s->scratch;
+    uint32_t tid;
 
     for (size_t i = 0; i < count; i++)
         total += reg_size(&regs[i]);
     rsp_hex_bytes(in, s->scratch, total);
+    tid = session_suffix_thread(s, in);
     if (!rsp_end(in))
         return reply_error(out, RSP_EINVAL);
     for (size_t i = 0; i < count; i++) {
@@ -71,14 +73,14 @@ enum verdict cmd_reg_read(struct stub *s, struct rsp_reader *in, struct reply *o
 {
     uint8_t value[TARGET_REG_MAX_BYTES];
     uint64_t number = rsp_hex_u64(in);
+    uint32_t tid = session_suffix_thread(s, in);
     size_t count;
     const struct target_reg *regs = reg_table(s, &count);
     enum err e;
 
     if (!rsp_end(in) || number >= count)
         return reply_error(out, RSP_EINVAL);
-    e = s->target.ops->reg_read(s->target.ctx, session_general_thread(s), (size_t)number, value,
-                                reg_size(&regs[number]));
+    e = s->target.ops->reg_read(s->target.ctx, tid, (size_t)number, value, reg_size(&regs[number]));
     if (e)
         return reply_result(out, e);
     return reply_hex(out, value, reg_size(&regs[number]));
@@ -90,14 +92,15 @@ enum verdict cmd_reg_write(struct stub *s, struct rsp_reader *in, struct reply *
     uint64_t number = rsp_hex_u64(in);
     size_t count;
     const struct target_reg *regs = reg_table(s, &count);
+    uint32_t tid;
 
     rsp_expect(in, '=');
     if (number >= count)
         return reply_error(out, RSP_EINVAL);
     rsp_hex_bytes(in, value, reg_size(&regs[number]));
+    tid = session_suffix_thread(s, in);
     if (!rsp_end(in))
         return reply_error(out, RSP_EINVAL);
-    return reply_result(out,
-                        s->target.ops->reg_write(s->target.ctx, session_general_thread(s),
-                                                 (size_t)number, value, reg_size(&regs[number])));
+    return reply_result(out, s->target.ops->reg_write(s->target.ctx, tid, (size_t)number, value,
+                                                      reg_size(&regs[number])));
 }

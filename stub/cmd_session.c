@@ -101,14 +101,14 @@ static bool read_pid(const struct stub *s, struct rsp_reader *in)
     return !s->features.multiprocess || pid == s->pid;
 }
 
-/* Always "attached": a client that quits then leaves the guest alone. */
+/* "Attached" unless the client has started it: a client that quits then leaves the guest alone. */
 enum verdict cmd_attached(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
     bool ours = !rsp_left(in) || read_pid(s, in);
 
     if (!rsp_end(in))
         return reply_error(out, RSP_EINVAL);
-    return ours ? reply_text(out, "1") : reply_error(out, RSP_ESRCH);
+    return ours ? reply_text(out, s->launch.has_begun ? "0" : "1") : reply_error(out, RSP_ESRCH);
 }
 
 /* The points go but for those that persist; resuming the guest is left to the server, which has to run it anyway. */
@@ -116,7 +116,17 @@ enum verdict cmd_detach(struct stub *s, struct rsp_reader *in, struct reply *out
 {
     (void)in;
     client_points_clear_all(&s->points, &s->target, true);
-    s->end = STUB_DETACHED;
+    if (s->extended)
+        s->left_alone = true;
+    else
+        s->end = STUB_DETACHED;
+    return reply_ok(out);
+}
+
+enum verdict cmd_detach_stopped(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    (void)in;
+    s->end = STUB_LEFT;
     return reply_ok(out);
 }
 
@@ -135,15 +145,17 @@ static void end_process(struct stub *s)
     if (!session_exited(s)) /* else its own exit code stands */
         s->target.ops->kill(s->target.ctx);
     s->target.ops->last_stop(s->target.ctx, &s->stop);
-    s->end = STUB_KILLED;
+    s->left_alone = false;
+    if (!s->extended)
+        s->end = STUB_KILLED;
 }
 
+/* GDB waits for no answer, LLDB complains when there is none. */
 enum verdict cmd_kill(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
     (void)in;
-    (void)out;
     end_process(s);
-    return SILENT;
+    return s->features.lldb ? reply_text(out, "X09") : SILENT;
 }
 
 enum verdict cmd_vkill(struct stub *s, struct rsp_reader *in, struct reply *out)

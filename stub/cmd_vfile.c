@@ -5,10 +5,10 @@
  */
 #include "vfile.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "handlers.h"
+#include "paths.h"
 #include "proc_files.h"
 
 enum {
@@ -57,26 +57,6 @@ static unsigned read_path(struct rsp_reader *in, char path[VFILE_PATH])
     return strlen(path) == len ? 0 : FILEIO_ENOENT; /* no file has a NUL in its name */
 }
 
-/* C:\app\prog.exe for C:/app/prog.exe and /c/app/prog.exe; false for any other path. */
-static bool guest_path(const char *path, char out[VFILE_PATH])
-{
-    bool dos = isalpha((unsigned char)path[0]) && path[1] == ':';
-    bool posix = path[0] == '/' && isalpha((unsigned char)path[1]) && path[2] == '/';
-
-    if (!dos && !posix)
-        return false;
-    memcpy(out, path, strlen(path) + 1);
-    if (posix) {
-        out[0] = (char)toupper((unsigned char)path[1]);
-        out[1] = ':';
-    }
-    for (char *c = out; *c; c++) {
-        if (*c == '/')
-            *c = '\\';
-    }
-    return true;
-}
-
 /* The file that a path names; 0 or an errno. The caller closes it. */
 static unsigned find_file(struct stub *s, const char *path, struct vfile *file)
 {
@@ -94,7 +74,7 @@ static unsigned find_file(struct stub *s, const char *path, struct vfile *file)
     buf_init(&link, VFILE_PATH - 1);
     if (proc_link(s, path, &link))
         path = buf_str(&link);
-    if (!s->target.ops->file || link.failed || !guest_path(path, file->path) ||
+    if (!s->target.ops->file || link.failed || !dos_path(path, file->path, sizeof file->path) ||
         s->target.ops->file(s->target.ctx, file->path, 0, s->scratch, 0, &got, &file->size))
         file->open = false;
     buf_fini(&link);

@@ -5,6 +5,7 @@
  */
 #include "documents.h"
 
+#include "paths.h"
 #include "proc_files.h"
 #include "target_xml.h"
 #include "thread_id.h"
@@ -17,7 +18,8 @@
  */
 #define MAP_REGIONS_MAX 4096u
 
-#define PATH_BYTES 0x20000u /* of one library; NT's paths have at most 32767 characters */
+#define HOST_PATH_BYTES 4096u
+#define PATH_BYTES      0x20000u /* of one library; NT's paths have at most 32767 characters */
 
 enum err document_features(struct stub *s, struct bytes annex, struct buf *doc)
 {
@@ -75,6 +77,21 @@ static void path_text(const struct stub *s, struct buf *doc, const char *path)
 }
 
 /*
+ * LLDB 14 misreads a DLL in memory whose file is laid out otherwise, and crashes, so it is told where the file is on
+ * this machine; what it does not find it reads from memory after all.
+ */
+static void lldb_path(const struct stub *s, struct buf *doc, const char *path)
+{
+    char host[HOST_PATH_BYTES];
+
+    if (s->target.ops->host_path &&
+        !s->target.ops->host_path(s->target.ctx, path, host, sizeof host))
+        buf_text(doc, host);
+    else
+        path_text(s, doc, path);
+}
+
+/*
  * GDB wants the address of the lowest section, as a segment; LLDB wants the image base, as a section, and
  * ignores segments.
  */
@@ -83,7 +100,10 @@ static void library_text(const struct stub *s, struct buf *doc, const struct tar
     struct buf path;
 
     buf_init(&path, PATH_BYTES);
-    path_text(s, &path, lib->path);
+    if (s->features.lldb)
+        lldb_path(s, &path, lib->path);
+    else
+        path_text(s, &path, lib->path);
     buf_text(doc, "<library name=\"");
     xml_text(doc, buf_str(&path));
     buf_fini(&path);

@@ -12,8 +12,21 @@ HANDLER(cmd_start_no_ack);
 HANDLER(cmd_attached);
 HANDLER(cmd_detach);
 HANDLER(cmd_detach_pid);
+HANDLER(cmd_detach_stopped);
 HANDLER(cmd_kill);
 HANDLER(cmd_vkill);
+
+/* cmd_launch.c */
+HANDLER(cmd_extended);
+HANDLER(cmd_run_program);
+HANDLER(cmd_restart);
+HANDLER(cmd_attach);
+HANDLER(cmd_environment_set);
+HANDLER(cmd_environment_unset);
+HANDLER(cmd_environment_reset);
+HANDLER(cmd_working_dir);
+HANDLER(cmd_startup_shell);
+HANDLER(cmd_randomization);
 
 /* cmd_reg.c */
 HANDLER(cmd_regs_read);
@@ -62,6 +75,23 @@ HANDLER(cmd_host_info);
 HANDLER(cmd_process_info);
 HANDLER(cmd_load_address);
 HANDLER(cmd_region_info);
+HANDLER(cmd_server_version);
+HANDLER(cmd_error_strings);
+HANDLER(cmd_detach_on_error);
+HANDLER(cmd_can_stay_stopped);
+HANDLER(cmd_can_attach_by_name);
+HANDLER(cmd_attach_name);
+HANDLER(cmd_watchpoint_info);
+HANDLER(cmd_allocate);
+HANDLER(cmd_deallocate);
+
+/* cmd_lldb_threads.c */
+HANDLER(cmd_thread_suffix);
+HANDLER(cmd_list_threads);
+HANDLER(cmd_threads_info);
+HANDLER(cmd_thread_stop_info);
+HANDLER(cmd_save_registers);
+HANDLER(cmd_restore_registers);
 
 /* cmd_xfer.c */
 HANDLER(xfer_features);

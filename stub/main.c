@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,32 +59,85 @@ static void find_roots(struct roots *roots)
     roots->list[4] = NULL;
 }
 
-static enum err load(const struct options *o, struct process **out, struct diag *why)
+/* The process that is being debugged; a client of extended mode may have it replaced. */
+struct guest {
+    const struct options *options;
+    struct process *process;
+    struct target target;
+    uint32_t starts; /* how often it was started anew */
+};
+
+/* Two lists after each other; NULL when memory is short. The caller frees it. */
+static const char **join(const char *const *a, size_t a_count, const char *const *b, size_t b_count)
+{
+    const char **list = calloc(a_count + b_count + 1, sizeof *list);
+
+    if (list && a_count)
+        memcpy(list, a, a_count * sizeof *list);
+    if (list && b_count)
+        memcpy(list + a_count, b, b_count * sizeof *list);
+    return list;
+}
+
+/* What was asked for on the command line, and by the client that starts it anew (NULL: nobody). */
+static enum err load(const struct guest *g, const struct stub_launch *anew, struct process **out,
+                     struct diag *why)
 {
     /* With --stdio standard output belongs to gdb's protocol, and input too. */
     static const int streams[2][3] = {{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO},
                                       {-1, STDERR_FILENO, STDERR_FILENO}};
+    static const struct stub_launch nobody = {.cwd = ""};
+    const struct stub_launch *l = anew ? anew : &nobody;
+    const struct options *o = g->options;
+    const char *const *given = (const char *const *)o->argv;
+    const char **argv =
+        l->arg_count ? join(given, 1, l->args, l->arg_count) : join(given, o->argc, NULL, 0);
+    const char **env = join(o->env, o->env_count, l->env, l->env_count);
     struct roots roots;
     struct process_options p = {
         .path = o->file,
-        .argv = (const char *const *)o->argv,
-        .argc = o->argc,
-        .env = o->env,
-        .env_count = o->env_count,
-        .cwd = o->cwd,
+        .argv = argv,
+        .argc = l->arg_count ? 1 + l->arg_count : o->argc,
+        .env = env,
+        .env_count = o->env_count + l->env_count,
+        .cwd = *l->cwd ? l->cwd : o->cwd,
         .drives = o->drives,
         .drive_count = o->drive_count,
         .raw = o->raw,
         .arch = (enum cpu_arch)o->arch,
         .base = o->base,
         .entry = o->entry,
+        .placement = l->elsewhere ? g->starts : 0,
         .root = o->root,
         .roots = o->root || o->bare ? NULL : roots.list,
         .streams = streams[o->mode == OPTION_STDIO],
     };
+    enum err e = ERR_NOMEM;
 
     find_roots(&roots);
-    return process_new(&p, out, why);
+    if (argv && env)
+        e = process_new(&p, out, why);
+    free(argv);
+    free(env);
+    return e;
+}
+
+static void guest_close(struct guest *g)
+{
+    target_fini(&g->target);
+    process_free(g->process);
+}
+
+static enum err guest_open(struct guest *g, const struct stub_launch *anew, struct diag *why)
+{
+    enum err e = load(g, anew, &g->process, why);
+
+    if (e)
+        return e;
+    e = target_init(&g->target, g->process);
+    if (e)
+        process_free(g->process);
+    return e;
 }
 
 /* "hello.exe: PE32+ for x86-64 at 0x7ff600000000, entry 0x7ff600001000". */
@@ -133,9 +187,9 @@ static void announce_server(const struct options *o, const struct net_listener *
     (void)fprintf(stderr, "-ex 'target remote %s'\n", where);
 }
 
-static int serve_socket(const struct options *o, struct process *process, struct stub *stub,
-                        const struct target *target)
+static int serve_socket(struct guest *g, struct stub *stub)
 {
+    const struct options *o = g->options;
     struct net_listener listener;
     struct target_stop last;
     struct diag why = {{0}};
@@ -143,9 +197,9 @@ static int serve_socket(const struct options *o, struct process *process, struct
 
     if (e)
         return fail(&why, e);
-    announce_program(o, process);
+    announce_program(o, g->process);
     announce_server(o, &listener);
-    e = serve(stub, target, &listener, o->stop == OPTION_STOP_NONE, &last);
+    e = serve(stub, &g->target, &listener, o->stop == OPTION_STOP_NONE, &last);
     net_close(listener.fd);
     if (e)
         return fail(&why, e);
@@ -169,31 +223,6 @@ static enum err configure(const struct options *o, struct stub *stub, struct dia
     return ERR_OK;
 }
 
-static int debug(const struct options *o, struct process *process, const struct target *target)
-{
-    struct target_stop last;
-    struct stub *stub;
-    struct diag why = {{0}};
-    int status = 0;
-    enum err e = stub_new(target, &stub);
-
-    if (e)
-        return fail(&why, e);
-    e = configure(o, stub, &why);
-    if (e) {
-        status = fail(&why, e);
-    } else if (o->mode == OPTION_SERVE) {
-        status = serve_socket(o, process, stub, target);
-    } else {
-        stub_set_output(stub, true); /* standard output is the protocol's */
-        e = serve(stub, target, NULL, false, &last);
-        if (e)
-            status = fail(&why, e);
-    }
-    stub_free(stub);
-    return status;
-}
-
 /* Take the process to where its debugger shall see it first; what is not there is replaced by the entry point. */
 static enum err start(const struct options *o, struct target *target, struct target_stop *stop)
 {
@@ -212,12 +241,62 @@ static enum err start(const struct options *o, struct target *target, struct tar
     return target_start(target, PLACE_ENTRY, stop);
 }
 
-/* The debugger first sees the program where the user wants, or what kept it from getting there. */
-static int debug_from_start(const struct options *o, struct process *process, struct target *target)
+/* A client wants the program from its start: stub_launcher. */
+static enum err start_anew(void *ctx, const struct stub_launch *what, struct target *out,
+                           struct diag *why)
 {
+    struct guest *g = ctx;
+    struct guest next = {.options = g->options, .starts = g->starts + 1};
+    struct target_stop stop;
+    enum err e = guest_open(&next, what, why);
+
+    if (e)
+        return e;
+    e = start(g->options, &next.target, &stop);
+    if (e) {
+        guest_close(&next);
+        return e;
+    }
+    guest_close(g);
+    *g = next;
+    *out = g->target;
+    return ERR_OK;
+}
+
+static int debug(struct guest *g)
+{
+    const struct options *o = g->options;
+    struct target_stop last;
+    struct stub *stub;
+    struct diag why = {{0}};
+    int status = 0;
+    enum err e = stub_new(&g->target, &stub);
+
+    if (e)
+        return fail(&why, e);
+    stub_set_launcher(stub, start_anew, g);
+    e = configure(o, stub, &why);
+    if (e) {
+        status = fail(&why, e);
+    } else if (o->mode == OPTION_SERVE) {
+        status = serve_socket(g, stub);
+    } else {
+        stub_set_output(stub, true); /* standard output is the protocol's */
+        e = serve(stub, &g->target, NULL, false, &last);
+        if (e)
+            status = fail(&why, e);
+    }
+    stub_free(stub);
+    return status;
+}
+
+/* The debugger first sees the program where the user wants, or what kept it from getting there. */
+static int debug_from_start(struct guest *g)
+{
+    const struct options *o = g->options;
     struct target_stop stop;
     struct diag why = {{0}};
-    enum err e = start(o, target, &stop);
+    enum err e = start(o, &g->target, &stop);
 
     if (e)
         return fail(&why, e);
@@ -227,7 +306,7 @@ static int debug_from_start(const struct options *o, struct process *process, st
                       base_name(o->file), stop.exit_code);
         return EXIT_OURS;
     }
-    return debug(o, process, target);
+    return debug(g);
 }
 
 /* An exit code that is an NTSTATUS of an error: the program died of it. */
@@ -287,25 +366,18 @@ static int run(const struct target *target)
 
 static int with_process(const struct options *o)
 {
-    struct process *process;
-    struct target target;
+    struct guest g = {.options = o};
     struct diag why = {{0}};
     int status;
-    enum err e = load(o, &process, &why);
+    enum err e = guest_open(&g, NULL, &why);
 
     if (e)
         return fail(&why, e);
-    if (*process_missing_dlls(process))
+    if (*process_missing_dlls(g.process))
         (void)fprintf(stderr, "winstub: %s: %s\n", base_name(o->file),
-                      process_missing_dlls(process));
-    e = target_init(&target, process);
-    if (e) {
-        status = fail(&why, e);
-    } else {
-        status = o->mode == OPTION_RUN ? run(&target) : debug_from_start(o, process, &target);
-        target_fini(&target);
-    }
-    process_free(process);
+                      process_missing_dlls(g.process));
+    status = o->mode == OPTION_RUN ? run(&g.target) : debug_from_start(&g);
+    guest_close(&g);
     return status;
 }
 

@@ -21,6 +21,8 @@ static const char *stop_word(enum target_stop_kind kind)
         return "interrupt";
     case STOP_LIBRARY:
         return "library";
+    case STOP_STUCK:
+        return "stuck";
     case STOP_IMPORT:
         return "missing function";
     case STOP_EXIT:

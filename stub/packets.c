@@ -34,6 +34,11 @@ static bool has_write(const struct stub *s)
     return s->target.ops->write;
 }
 
+static bool has_memory(const struct stub *s)
+{
+    return s->target.ops->memory;
+}
+
 static bool has_resume(const struct stub *s)
 {
     return s->target.ops->resume && s->target.ops->run;
@@ -69,6 +74,16 @@ static bool has_kill(const struct stub *s)
     return s->target.ops->kill;
 }
 
+static bool has_launcher(const struct stub *s)
+{
+    return s->launcher;
+}
+
+static bool is_extended(const struct stub *s)
+{
+    return s->launcher && s->extended;
+}
+
 static bool has_exec_file(const struct stub *s)
 {
     struct target_info info;
@@ -98,7 +113,23 @@ static const struct packet packets[] = {
     {"k", P_EXACT, cmd_kill, WHEN_ANY, has_kill, NULL},
     {"vKill;", P_PREFIX, cmd_vkill, WHEN_ANY, has_kill, NULL},
 
-    {"g", P_EXACT, cmd_regs_read, WHEN_STOPPED, has_regs, NULL},
+    {"!", P_EXACT, cmd_extended, WHEN_ANY, has_launcher, NULL},
+    {"vRun;", P_PREFIX, cmd_run_program, WHEN_ANY, is_extended, NULL},
+    {"R", P_PREFIX, cmd_restart, WHEN_ANY, is_extended, NULL},
+    {"vAttach;", P_PREFIX, cmd_attach, WHEN_ANY, is_extended, NULL},
+    {"QEnvironmentHexEncoded:", P_PREFIX, cmd_environment_set, WHEN_ANY, has_launcher,
+     "QEnvironmentHexEncoded+"},
+    {"QEnvironmentUnset:", P_PREFIX, cmd_environment_unset, WHEN_ANY, has_launcher,
+     "QEnvironmentUnset+"},
+    {"QEnvironmentReset", P_EXACT, cmd_environment_reset, WHEN_ANY, has_launcher,
+     "QEnvironmentReset+"},
+    {"QSetWorkingDir:", P_PREFIX, cmd_working_dir, WHEN_ANY, has_launcher, "QSetWorkingDir+"},
+    {"QStartupWithShell:", P_PREFIX, cmd_startup_shell, WHEN_ANY, has_launcher,
+     "QStartupWithShell+"},
+    {"QDisableRandomization:", P_PREFIX, cmd_randomization, WHEN_ANY, has_launcher,
+     "QDisableRandomization+"},
+
+    {"g", P_PREFIX, cmd_regs_read, WHEN_STOPPED, has_regs, NULL},
     {"G", P_PREFIX, cmd_regs_write, WHEN_STOPPED, has_reg_write, NULL},
     {"p", P_PREFIX, cmd_reg_read, WHEN_STOPPED, has_regs, NULL},
     {"P", P_PREFIX, cmd_reg_write, WHEN_STOPPED, has_reg_write, NULL},
@@ -134,6 +165,24 @@ static const struct packet packets[] = {
 
     {"qHostInfo", P_EXACT, cmd_host_info, WHEN_ANY, NULL, NULL},
     {"qProcessInfo", P_EXACT, cmd_process_info, WHEN_STOPPED, NULL, NULL},
+    {"qGDBServerVersion", P_EXACT, cmd_server_version, WHEN_ANY, NULL, NULL},
+    {"QEnableErrorStrings", P_EXACT, cmd_error_strings, WHEN_ANY, NULL, NULL},
+    {"QThreadSuffixSupported", P_EXACT, cmd_thread_suffix, WHEN_ANY, NULL, NULL},
+    {"QListThreadsInStopReply", P_EXACT, cmd_list_threads, WHEN_ANY, NULL, NULL},
+    {"QSetDetachOnError:", P_PREFIX, cmd_detach_on_error, WHEN_ANY, NULL, NULL},
+    {"qSupportsDetachAndStayStopped:", P_EXACT, cmd_can_stay_stopped, WHEN_ANY, NULL, NULL},
+    {"D1", P_EXACT, cmd_detach_stopped, WHEN_ANY, NULL, NULL},
+    {"qVAttachOrWaitSupported", P_EXACT, cmd_can_attach_by_name, WHEN_ANY, NULL, NULL},
+    {"vAttachName;", P_PREFIX, cmd_attach_name, WHEN_ANY, NULL, NULL},
+    {"vAttachWait;", P_PREFIX, cmd_attach_name, WHEN_ANY, NULL, NULL},
+    {"vAttachOrWait;", P_PREFIX, cmd_attach_name, WHEN_ANY, NULL, NULL},
+    {"qWatchpointSupportInfo:", P_EXACT, cmd_watchpoint_info, WHEN_ANY, has_points, NULL},
+    {"jThreadsInfo", P_EXACT, cmd_threads_info, WHEN_STOPPED, has_regs, NULL},
+    {"qThreadStopInfo", P_PREFIX, cmd_thread_stop_info, WHEN_STOPPED, NULL, NULL},
+    {"QSaveRegisterState", P_PREFIX, cmd_save_registers, WHEN_STOPPED, has_reg_write, NULL},
+    {"QRestoreRegisterState:", P_PREFIX, cmd_restore_registers, WHEN_STOPPED, has_reg_write, NULL},
+    {"_M", P_PREFIX, cmd_allocate, WHEN_STOPPED, has_memory, NULL},
+    {"_m", P_PREFIX, cmd_deallocate, WHEN_STOPPED, has_memory, NULL},
     {"qFileLoadAddress:", P_PREFIX, cmd_load_address, WHEN_STOPPED, NULL, NULL},
     {"qMemoryRegionInfo:", P_PREFIX, cmd_region_info, WHEN_STOPPED, has_regions, NULL},
 
@@ -290,6 +339,7 @@ static void packets_close(struct stub *s, enum verdict verdict, struct reply *ou
 static void packets_open(struct stub *s, struct reply *out)
 {
     reply_init(out, s->reply, sizeof s->reply, s->features.error_message);
+    out->hex_texts = s->features.error_strings;
 }
 
 void packets_answer(struct stub *s, const uint8_t *body, size_t len)

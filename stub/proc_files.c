@@ -9,21 +9,12 @@
 #include <string.h>
 
 #include "guest_params.h"
+#include "paths.h"
 #include "region_text.h"
 #include "winstub/nt.h"
 
 #define GDB_MADE_UP_PID 42000u /* without multiprocess (gdb/remote.c, magic_null_ptid) */
 #define NAME_COLUMN     73
-
-void unix_path(const char *path, struct buf *out)
-{
-    if (isalpha((unsigned char)path[0]) && path[1] == ':') {
-        buf_printf(out, "/%c", tolower((unsigned char)path[0]));
-        path += 2;
-    }
-    for (; *path; path++)
-        buf_byte(out, *path == '\\' ? '/' : (uint8_t)*path);
-}
 
 static void map_line(struct buf *out, const struct target_region *run)
 {

@@ -4,9 +4,6 @@
 
 #include "session.h"
 
-/* "/c/app/prog.exe" for "C:\app\prog.exe", as a debugger on Linux writes an absolute path. */
-void unix_path(const char *path, struct buf *out);
-
 /* What is behind the path of a file of /proc; NULL when there is no such file. */
 typedef void proc_file(struct stub *s, struct buf *out);
 proc_file *proc_file_find(const struct stub *s, const char *path);

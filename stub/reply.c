@@ -129,6 +129,10 @@ enum verdict reply_error_text(struct reply *out, enum rsp_errno code, const char
     } else {
         reply_printf(out, "E%02x", (unsigned)code);
     }
+    if (out->hex_texts) {
+        reply_byte(out, ';');
+        reply_hex(out, text, strlen(text));
+    }
     return ANSWER;
 }
 

@@ -36,8 +36,9 @@ struct reply {
     uint8_t *data;
     size_t len;
     size_t cap;
-    bool over;  /* something did not fit */
-    bool texts; /* the client reads E.text (feature error-message) */
+    bool over;      /* something did not fit */
+    bool texts;     /* the client reads E.text (feature error-message) */
+    bool hex_texts; /* the client reads Enn;text in hex (LLDB, QEnableErrorStrings) */
 };
 
 void reply_init(struct reply *out, uint8_t *data, size_t cap, bool texts);

@@ -19,6 +19,7 @@ struct server {
     struct watch *watch;
     int in; /* -1: no client */
     int out;
+    bool left_alone;         /* in extended mode: the guest runs for nobody, the client is there */
     atomic_bool lost;        /* the client went away */
     pthread_mutex_t sending; /* while the guest runs, by its thread or the watch's */
 };
@@ -69,13 +70,13 @@ static void send_little(struct server *s)
     (void)pthread_mutex_unlock(&s->sending);
 }
 
-/* While the guest runs. With no client (detached) a new one stops it. */
+/* While the guest runs. Left alone, it is stopped by who connects, or by what a client of extended mode sends. */
 static void tick(void *ctx)
 {
     struct server *s = ctx;
 
-    if (s->in < 0) {
-        if (s->listener && net_readable(s->listener->fd))
+    if (s->in < 0 || s->left_alone) {
+        if (s->in >= 0 ? net_readable(s->in) : s->listener && net_readable(s->listener->fd))
             s->target->ops->interrupt(s->target->ctx);
         return;
     }
@@ -112,27 +113,6 @@ static void run_guest(struct server *s)
         watch_end(s->watch);
         flush(s);
     }
-}
-
-/* Talk with the connected client until it leaves; how it left. */
-static enum stub_end converse(struct server *s)
-{
-    s->lost = false;
-    stub_connect(s->stub);
-    while (!s->lost) {
-        unsigned ready = net_wait(s->in, s->listener ? s->listener->fd : -1);
-
-        if (!(ready & 1)) { /* silent, so still there: the other one is a second client */
-            net_refuse(s->listener);
-            continue;
-        }
-        take_input(s);
-        flush(s);
-        run_guest(s);
-        if (stub_state(s->stub) != STUB_GOES_ON)
-            return stub_state(s->stub);
-    }
-    return STUB_GOES_ON;
 }
 
 bool serve_passes(const struct target_stop *stop)
@@ -174,6 +154,37 @@ static void run_detached(struct server *s)
         (void)fprintf(stderr, "winstub: %s\n", why.note);
 }
 
+/* The client of extended mode has detached, and may come back to it. */
+static void run_alone(struct server *s)
+{
+    s->left_alone = true;
+    run_detached(s);
+    s->left_alone = false;
+}
+
+/* Talk with the connected client until it leaves; how it left. */
+static enum stub_end converse(struct server *s)
+{
+    s->lost = false;
+    stub_connect(s->stub);
+    while (!s->lost) {
+        unsigned ready = net_wait(s->in, s->listener ? s->listener->fd : -1);
+
+        if (!(ready & 1)) { /* silent, so still there: the other one is a second client */
+            net_refuse(s->listener);
+            continue;
+        }
+        take_input(s);
+        flush(s);
+        run_guest(s);
+        if (stub_left_alone(s->stub))
+            run_alone(s);
+        if (stub_state(s->stub) != STUB_GOES_ON)
+            return stub_state(s->stub);
+    }
+    return STUB_GOES_ON;
+}
+
 static bool connect_client(struct server *s)
 {
     if (s->listener) {
@@ -203,14 +214,14 @@ static enum err serve_clients(struct server *s, struct target_stop *last)
 {
     enum stub_end end = STUB_GOES_ON;
 
-    while (!guest_ended(s, last) && end != STUB_KILLED) {
+    while (stub_extended(s->stub) || (!guest_ended(s, last) && end != STUB_KILLED)) {
         if (!connect_client(s))
             return ERR_IO;
         LOG(net, "a client connected");
         end = converse(s);
         drop_client(s);
         LOG(net, "the client %s", end == STUB_GOES_ON ? "is gone" : "took its leave");
-        if (end == STUB_DETACHED)
+        if (end == STUB_DETACHED || stub_left_alone(s->stub))
             run_detached(s);
         if (!s->listener)
             break;

@@ -10,7 +10,8 @@
 #include "winstub/target.h"
 
 /*
- * Serve clients until the guest is killed or ends. listener NULL: one client on standard input and output.
+ * Serve clients until the guest is killed or ends, or, once one has used extended mode, for ever.
+ * listener NULL: one client on standard input and output.
  * running: the guest runs on before the first one comes, which stops it.
  * *last is why the guest stands still at the end. ERR_NOMEM, ERR_IO (the listener broke).
  */

@@ -3,7 +3,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "thread_id.h"
 
 #define LINUX_FEATURE "org.gnu.gdb.i386.linux" /* of the last registers, if of any */
 
@@ -51,6 +54,27 @@ uint32_t session_current_thread(const struct stub *s)
 uint32_t session_general_thread(const struct stub *s)
 {
     return s->general_tid ? s->general_tid : session_current_thread(s);
+}
+
+uint32_t session_suffix_thread(const struct stub *s, struct rsp_reader *in)
+{
+    struct thread_id id;
+
+    if (!s->features.thread_suffix || !rsp_accept_text(in, ";thread:"))
+        return session_general_thread(s);
+    id = thread_id_read(s, in);
+    (void)rsp_accept(in, ';');
+    if (id.which != THREAD_ONE || id.foreign)
+        (void)rsp_fail(in);
+    return id.tid;
+}
+
+void session_drop_saved(struct stub *s)
+{
+    for (size_t i = 0; i < SESSION_SAVED; i++) {
+        free(s->saved[i].bytes);
+        s->saved[i] = (struct saved_registers){0};
+    }
 }
 
 enum err session_thread(const struct stub *s, uint32_t tid, struct target_thread *out)

@@ -31,6 +31,9 @@ struct features {
     bool swbreak;       /* stop replies may say swbreak */
     bool hwbreak;       /* ... and hwbreak */
     bool error_message; /* errors may be E.text */
+    bool error_strings; /* errors may have a text in hex behind them */
+    bool thread_suffix; /* g, G, p, P may name their thread at the end */
+    bool list_threads;  /* stop replies tell of all threads */
     bool lldb;          /* the client is LLDB: other library list, W with two digits */
 };
 
@@ -62,6 +65,22 @@ struct document {
     struct buf text;
 };
 
+/* What a client has said about how the program is to be started; kept from one start to the next. */
+struct launch {
+    struct buf env; /* texts with a NUL behind each */
+    struct buf cwd; /* "": as at first */
+    bool elsewhere; /* QDisableRandomization:0 */
+    bool has_begun; /* the client has started the process that there is */
+};
+
+#define SESSION_SAVED                                                                              \
+    9u /* register sets that a client can have saved: their numbers have one digit */
+
+struct saved_registers {
+    uint8_t *bytes; /* as in g; NULL: free */
+    uint32_t tid;
+};
+
 struct stub {
     struct target target;
     uint32_t pid;
@@ -91,7 +110,15 @@ struct stub {
     struct vfiles files;
     struct buf console; /* text to show: before the next answer, or while the guest runs */
 
+    bool extended;   /* ! */
+    bool left_alone; /* D in extended mode: the guest is on its own, the client is still there */
+    struct launch launch;
+    struct saved_registers saved[SESSION_SAVED];
+
     /* of the server */
+    stub_launcher launcher; /* may be NULL */
+    void *launcher_ctx;
+    bool stays; /* a client has used extended mode */
     enum stub_map map;
     enum stub_persona persona;
     const char *version;            /* of the program */
@@ -123,6 +150,10 @@ const struct target_reg *session_regs(const struct stub *s, size_t *count);
 uint32_t session_current_thread(const struct stub *s);
 /* The thread that g, p and the like mean: Hg, else the current one. */
 uint32_t session_general_thread(const struct stub *s);
+/* Skip LLDB's ";thread:ID;" at the end of a packet, when it may be there, and say whose it is: else as above. */
+uint32_t session_suffix_thread(const struct stub *s, struct rsp_reader *in);
+/* Forget the registers that were saved. */
+void session_drop_saved(struct stub *s);
 /* Find a thread. ERR_NOT_FOUND. */
 MUST_USE enum err session_thread(const struct stub *s, uint32_t tid, struct target_thread *out);
 /* Go from one run of pages to the next; false behind the last one. *run starts as region(0). */

@@ -5,6 +5,8 @@
  */
 #include "stop_reply.h"
 
+#include <string.h>
+
 #include "thread_id.h"
 #include "winstub/nt.h"
 
@@ -57,6 +59,7 @@ unsigned stop_signal(const struct target_stop *stop)
     case STOP_EXCEPTION:
         return exception_signal(stop->code);
     case STOP_INTERRUPT:
+    case STOP_STUCK:
         return GDB_SIGNAL_INT;
     case STOP_ENGINE:
         return GDB_SIGNAL_ABRT;
@@ -103,7 +106,7 @@ static void write_reason(const struct stub *s, struct reply *out)
         reply_text(out, "library:;");
 }
 
-static const char *lldb_reason(enum target_stop_kind kind)
+const char *stop_word_lldb(enum target_stop_kind kind)
 {
     switch (kind) {
     case STOP_STEP:
@@ -161,21 +164,79 @@ void stop_say(struct stub *s)
         session_sayf(s, "the process exited with code 0x%x\n", s->stop.exit_code);
 }
 
+/* What LLDB reads beside the fields that GDB knows; GDB would skip them. */
+static void write_for_lldb(const struct stub *s, struct reply *out, uint32_t tid)
+{
+    struct target_thread thread;
+
+    reply_printf(out, "reason:%s;", stop_word_lldb(s->stop.kind));
+    if (s->stop.note[0]) {
+        reply_text(out, "description:");
+        reply_hex(out, s->stop.note, strlen(s->stop.note));
+        reply_byte(out, ';');
+    }
+    if (!session_thread(s, tid, &thread) && thread.name[0]) {
+        reply_text(out, "hexname:");
+        reply_hex(out, thread.name, strlen(thread.name));
+        reply_byte(out, ';');
+    }
+}
+
+static gva_t thread_pc(const struct stub *s, uint32_t tid)
+{
+    uint8_t value[8] = {0};
+    size_t count;
+    const struct target_reg *regs = session_regs(s, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(regs[i].name, "rip") == 0 || strcmp(regs[i].name, "eip") == 0)
+            (void)s->target.ops->reg_read(s->target.ctx, tid, i, value, regs[i].bits / 8u);
+    }
+    return get_u64(value);
+}
+
+/* threads and thread-pcs: each a list, in the same order. */
+static void write_all_threads(const struct stub *s, struct reply *out)
+{
+    struct target_thread thread;
+
+    for (size_t i = 0; !s->target.ops->thread(s->target.ctx, i, &thread); i++) {
+        reply_text(out, i ? "," : "threads:");
+        reply_printf(out, "%x", (unsigned)thread.tid);
+    }
+    reply_byte(out, ';');
+    if (!s->target.ops->regs || !s->target.ops->reg_read)
+        return;
+    for (size_t i = 0; !s->target.ops->thread(s->target.ctx, i, &thread); i++) {
+        reply_text(out, i ? "," : "thread-pcs:");
+        reply_printf(out, "%" PRIx64, thread_pc(s, thread.tid));
+    }
+    reply_byte(out, ';');
+}
+
 enum verdict stop_reply(const struct stub *s, struct reply *out)
 {
     uint32_t tid = session_current_thread(s);
 
-    if (s->stop.kind == STOP_EXIT)
-        return exit_reply(s, out);
-    reply_printf(out, "T%02x", stop_signal(&s->stop));
-    write_reason(s, out);
+    return s->stop.kind == STOP_EXIT ? exit_reply(s, out) : stop_reply_thread(s, out, tid);
+}
+
+enum verdict stop_reply_thread(const struct stub *s, struct reply *out, uint32_t tid)
+{
+    bool current = tid == session_current_thread(s);
+
+    reply_printf(out, "T%02x", current ? stop_signal(&s->stop) : GDB_SIGNAL_0);
+    if (current)
+        write_reason(s, out);
     if (tid) {
         reply_text(out, "thread:");
         thread_id_write(s, out, tid);
         reply_byte(out, ';');
     }
-    if (s->features.lldb)
-        reply_printf(out, "reason:%s;", lldb_reason(s->stop.kind));
+    if (s->features.lldb && current)
+        write_for_lldb(s, out, tid);
+    if (s->features.list_threads)
+        write_all_threads(s, out);
     write_registers(s, out, tid);
     return ANSWER;
 }

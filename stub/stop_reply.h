@@ -6,6 +6,10 @@
 
 /* Write the stop reply for s->stop. */
 enum verdict stop_reply(const struct stub *s, struct reply *out);
+/* The same of one thread, which need not be the one that it is about. */
+enum verdict stop_reply_thread(const struct stub *s, struct reply *out, uint32_t tid);
+/* LLDB's word for a reason. */
+const char *stop_word_lldb(enum target_stop_kind kind);
 /* Tell the user what the stop reply cannot: the target's note, an exit code that LLDB would cut. */
 void stop_say(struct stub *s);
 

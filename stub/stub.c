@@ -19,6 +19,7 @@
 #define INBOX_MAX      (4u * STUB_PACKET_MAX) /* packets that came too early */
 #define OUT_ENOUGH     (8u * STUB_PACKET_MAX) /* that much waits for the client: handle nothing more */
 #define DOCUMENT_MAX   (16u * 1024 * 1024)    /* one qXfer document */
+#define LAUNCH_MAX     (1u << 20)             /* environment of the next start */
 #define CONSOLE_MAX    (16u * 1024 * 1024)    /* text before one answer */
 #define CONSOLE_ENOUGH 4096u /* that much text of a running guest is worth sending at once */
 
@@ -65,6 +66,8 @@ enum err stub_new(const struct target *target, struct stub **out)
     rsp_link_init(&s->link);
     buf_init(&s->inbox, INBOX_MAX);
     buf_init(&s->console, CONSOLE_MAX);
+    buf_init(&s->launch.env, LAUNCH_MAX);
+    buf_init(&s->launch.cwd, VFILE_PATH);
     buf_init(&s->document.annex, STUB_PACKET_MAX);
     buf_init(&s->document.text, DOCUMENT_MAX);
     stub_connect(s);
@@ -77,10 +80,13 @@ void stub_free(struct stub *s)
     if (!s)
         return;
     client_points_fini(&s->points);
+    session_drop_saved(s);
     rsp_link_fini(&s->link);
     vfiles_close_all(&s->files);
     buf_fini(&s->inbox);
     buf_fini(&s->console);
+    buf_fini(&s->launch.env);
+    buf_fini(&s->launch.cwd);
     buf_fini(&s->document.annex);
     buf_fini(&s->document.text);
     pthread_mutex_destroy(&s->lock);
@@ -115,6 +121,13 @@ void stub_connect(struct stub *s)
     s->features = (struct features){0};
     s->general_tid = 0;
     s->continue_tid = 0;
+    session_drop_saved(s);
+    s->extended = false;
+    s->left_alone = false;
+    buf_clear(&s->launch.env);
+    buf_clear(&s->launch.cwd);
+    s->launch.elsewhere = false;
+    s->launch.has_begun = false;
     s->asked_tib = false;
     s->next_step = NEXT_STEP_IN;
     s->asked_svr4 = false;
@@ -143,6 +156,8 @@ static bool ready(const struct stub *s)
 
 static void handle(struct stub *s, const uint8_t *body, size_t len, enum rsp_fault fault)
 {
+    if (s->left_alone) /* it has run since */
+        s->target.ops->last_stop(s->target.ctx, &s->stop);
     switch (fault) {
     case RSP_WELL_FORMED:
         packets_answer(s, body, len);

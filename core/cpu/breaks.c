@@ -192,6 +192,8 @@ static enum err filter_blocks(struct cpu *cpu)
 
 enum err breaks_poll(struct cpu *cpu)
 {
+    if (cpu->polls)
+        return ERR_OK;
     cpu->block_hook = engine_hook_blocks(cpu->engine, 0, UINT64_MAX);
     if (!cpu->block_hook)
         return ERR_NOMEM;
@@ -409,15 +411,20 @@ void breaks_on_block(void *ctx, gva_t address, uint32_t size)
 {
     struct cpu *cpu = ctx;
 
+    if (cpu->counts && !work_begin(cpu, address, size))
+        return;
     if (cpu->stepping)
         return; /* cpu_stop is about runs: a step that is stopped would be repeated for ever */
     if (atomic_load_explicit(&cpu->stop, memory_order_relaxed)) {
+        work_undo(cpu);
         engine_stop(cpu->engine);
         return;
     }
     if (cpu->starting || !cpu->armed_count ||
         (!may_be_armed(cpu, address) && !may_be_armed(cpu, address + size - 1)))
         return;
-    if (holds(cpu, address, address + size, false))
+    if (holds(cpu, address, address + size, false)) {
+        work_undo(cpu);
         exec_note(cpu, NOTE_WALK, address, address + size);
+    }
 }

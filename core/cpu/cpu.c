@@ -59,6 +59,7 @@ enum err cpu_new(struct vm *vm, enum cpu_arch arch, struct cpu **out, struct dia
     cpu->vm = vm;
     cpu->arch = arch;
     cpu->hook_limit = CPU_HOOK_LIMIT;
+    cpu->work_limit = UINT64_MAX;
     e = memory_init(cpu);
     if (e)
         (void)diag_set(why, e, "no memory for the CPU's frame table");

@@ -5,6 +5,7 @@
  *   segments.c  the GDT and the selectors
  *   fault.c     what a stop means: which byte, which exception
  *   exec.c      running and stepping
+ *   work.c      counting what is executed
  *   detour.c    how an instruction reaches devices, and hooks hear of it
  *   hooks.c     which hooks there are
  *   cpuid.c     what cpuid answers
@@ -102,6 +103,7 @@ struct detour_page {
 
 struct detour {
     bool active;                                    /* an instruction runs on scratch pages */
+    bool storing;                                   /* what it wrote goes to devices and memory */
     size_t count;                                   /* pages in use */
     size_t made;                                    /* pages that have a frame */
     struct detour_page pages[2 * DIS_MAX_ACCESSES]; /* an operand may lie in two pages */
@@ -193,6 +195,11 @@ struct cpu {
     gva_t walk_first, walk_end; /* instructions here are stepped; empty: first == end */
     atomic_bool stop;           /* asked for, not yet honoured */
     atomic_bool running;        /* the engine may be stopped by another thread */
+    bool counts;                /* work is counted, in the block hook */
+    uint64_t work;              /* with the whole of the block that runs */
+    uint64_t work_limit;        /* where runs end */
+    gva_t block; /* that was counted last, [block, block_end); empty when all of it was executed */
+    gva_t block_end;
     uint64_t (*tsc)(void *ctx);
     void *tsc_ctx;
     uint64_t tsc_reads;
@@ -293,6 +300,15 @@ void fault_interrupt(struct cpu *cpu, uint32_t vector, struct cpu_event *out);
 void fault_invalid(struct cpu *cpu, struct cpu_event *out);
 /* Decode the instruction at pc for its traits; false when its bytes are not there. */
 bool fault_scan(const struct cpu *cpu, gva_t pc, struct scan_insn *insn);
+
+/* ---- work.c ---------------------------------------------------------------------------------- */
+
+/* A block begins: count it. False: the limit lies in it, and the engine was told to stop before it. */
+bool work_begin(struct cpu *cpu, gva_t address, uint32_t size);
+/* The engine is told to stop before the block that was just counted. */
+void work_undo(struct cpu *cpu);
+/* The engine has stopped: take back what was counted and not executed. */
+void work_settle(struct cpu *cpu);
 
 /* ---- detour.c, hooks.c ----------------------------------------------------------------------- */
 

@@ -337,7 +337,9 @@ static enum outcome commit(struct work *w, struct cpu_event *out)
         return outcome;
     engine_context_save(engine, d->after);
     engine_context_load(engine, d->before);
+    w->cpu->detour.storing = true;
     stored = store(w, true) && store(w, false);
+    w->cpu->detour.storing = false;
     if (!stored) {
         engine_context_load(engine, d->before);
         return exec_refused(w->cpu, w->pc, out);

@@ -31,7 +31,7 @@ static void run_has_started(struct cpu *cpu)
 {
     cpu->starting = false;
     engine_set(cpu->engine, CPU_EFLAGS, engine_get(cpu->engine, CPU_EFLAGS) & ~CPU_TF);
-    if (engine_async_stop())
+    if (engine_async_stop() && !cpu->counts) /* in the middle of a block nothing could be counted */
         atomic_store(&cpu->running, true);
     if (atomic_load(&cpu->stop))
         engine_stop(cpu->engine);
@@ -96,6 +96,8 @@ enum engine_exit exec_engine(struct cpu *cpu, enum fill_mode mode)
     cpu->fill_mode = mode;
     exit = engine_run(cpu->engine);
     cpu->fill_mode = FILL_NOTHING;
+    if (cpu->counts)
+        work_settle(cpu);
     return exit;
 }
 
@@ -402,6 +404,8 @@ static enum outcome turn(struct cpu *cpu, bool pass_break, bool *progress, struc
     *progress = false;
     if (atomic_exchange(&cpu->stop, false))
         return event_at(cpu, CPU_EVENT_STOP, out);
+    if (cpu->work >= cpu->work_limit)
+        return event_at(cpu, CPU_EVENT_LIMIT, out);
     if (!pass_break && breaks_user_at(cpu, pc))
         return event_at(cpu, CPU_EVENT_BREAK, out);
     outcome = needs_step(cpu, pc) ? step_once(cpu, out) : run_free(cpu, progress, out);

@@ -44,6 +44,13 @@ void cpu_hook_remove(struct cpu *cpu, unsigned id)
     cpu->flush = true;
 }
 
+void cpu_hook_clear(struct cpu *cpu)
+{
+    cpu->harness.count = 0;
+    cpu->harness.kinds = 0;
+    cpu->flush = true;
+}
+
 void hooks_fini(struct cpu *cpu)
 {
     free(cpu->harness.list);

@@ -124,8 +124,8 @@ void writes_on_served(void *ctx, const struct vm_served *access)
 
     if (cpu->writes && access->access == VM_WRITE &&
         (!writer_of(cpu, access->offset)->written || cpu->writes == CPU_WRITES_LAST))
-        note(cpu, access->offset, PAGE_OF(access->addr), true);
-    if (cpu->on_served)
+        note(cpu, access->offset, PAGE_OF(access->addr), !cpu->detour.storing);
+    if (cpu->on_served && !cpu->detour.storing)
         cpu->on_served(cpu->on_served_ctx, access);
 }
 

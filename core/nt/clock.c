@@ -1,127 +1,58 @@
-/*
- * The ticker thread and the arithmetic of guest time. One mutex guards everything: whoever holds it
- * may store into the page, so the page is quiet once clock_stop has returned.
- */
+/* Guest time, counted or the host's; the contract is in clock.h, the host's side in ticker.c. */
 #include "nt/clock.h"
 
-#include <pthread.h>
-#include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define TICK_NS    1000000 /* between two stores of the time */
-#define IDLE_TICKS 50      /* without a run before the ticker sleeps until the next start */
+#include "nt/ticker.h"
+
+/* The guest's processor executes so many bytes of code in a nanosecond: about one instruction. */
+#define WORK_PER_NS 4u
+
+#define NS_PER_MS   1000000u
+#define PUBLISH_NS  NS_PER_MS        /* of counted time, between two stores of it */
+#define IDLE_MAX_NS (10 * NS_PER_MS) /* of the host's time, before others may look around */
 
 struct clock {
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool running;
-    bool asleep; /* the ticker waits for a start */
-    bool quit;
-    unsigned idle;         /* ticks since the last run */
-    uint8_t *page;         /* host address of shared user data, while running */
-    uint64_t started;      /* host ns at the last start */
-    uint64_t elapsed;      /* guest ns up to the last stop */
-    uint64_t published;    /* guest ns in the page */
-    struct shared_time at; /* the time at guest ns 0 */
+    struct cpu *cpu;
+    struct ticker *ticker; /* NULL: counted */
+    struct shared_time at; /* the time at ns 0 */
+    uint64_t skipped;      /* counted: ns in which nobody ran */
+    uint8_t *page;         /* counted: as ticker_start's */
+    uint64_t published;    /* counted: ns in the page */
 };
 
-static uint64_t host_ns(void)
+static uint64_t now_ns(const struct clock *clock)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    if (clock->ticker)
+        return ticker_ns(clock->ticker);
+    return cpu_work(clock->cpu) / WORK_PER_NS + clock->skipped;
 }
 
-/* Store guest time ns in the page. */
-static void publish(struct clock *clock, uint64_t ns)
+/* The guest's processor has a time stamp counter of 1 GHz, which began with the machine. */
+static uint64_t read_tsc(void *ctx)
 {
-    struct shared_time now = {clock->at.system + ns / 100, clock->at.interrupt + ns / 100};
+    const struct clock *clock = ctx;
 
-    clock->published = ns;
-    if (clock->page)
-        shared_publish(clock->page, &now);
+    return clock->at.interrupt * 100 + now_ns(clock);
 }
 
-/* Sleep one tick, or until the next start when nothing has run for a while. Lock held. */
-static void wait_tick(struct clock *clock)
-{
-    struct timespec until;
-
-    if (clock->idle >= IDLE_TICKS) {
-        clock->asleep = true;
-        pthread_cond_wait(&clock->wake, &clock->lock);
-        clock->asleep = false;
-        return;
-    }
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += TICK_NS;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    pthread_cond_timedwait(&clock->wake, &clock->lock, &until);
-}
-
-static void *ticker(void *arg)
-{
-    struct clock *clock = arg;
-
-    pthread_mutex_lock(&clock->lock);
-    while (!clock->quit) {
-        clock->idle++;
-        if (clock->running) {
-            clock->idle = 0;
-            publish(clock, clock->elapsed + host_ns() - clock->started);
-        }
-        wait_tick(clock);
-    }
-    pthread_mutex_unlock(&clock->lock);
-    return NULL;
-}
-
-/* Start the ticker with every signal blocked: signals are the program's, not ours. */
-static int start_thread(struct clock *clock)
-{
-    sigset_t all, before;
-    int failed;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&clock->thread, NULL, ticker, clock);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
-}
-
-/* Initialise the lock and the condition, which waits by the monotonic clock. */
-static void init_locks(struct clock *clock)
-{
-    pthread_condattr_t attr;
-
-    pthread_mutex_init(&clock->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&clock->wake, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
-enum err clock_new(const struct shared_time *now, struct clock **out, struct diag *why)
+enum err clock_new(const struct shared_time *now, struct cpu *cpu, bool host, struct clock **out,
+                   struct diag *why)
 {
     struct clock *clock = calloc(1, sizeof *clock);
+    enum err e;
 
     if (!clock)
         return diag_set(why, ERR_NOMEM, "the guest's clock: the host is out of memory");
+    clock->cpu = cpu;
     clock->at = *now;
-    init_locks(clock);
-    if (start_thread(clock)) {
-        pthread_cond_destroy(&clock->wake);
-        pthread_mutex_destroy(&clock->lock);
+    e = host ? ticker_new(now, cpu, &clock->ticker, why) : cpu_count(cpu);
+    if (e) {
         free(clock);
-        return diag_set(why, ERR_NOMEM, "the guest's clock: the host refuses a thread");
+        return host ? e : diag_set(why, e, "the guest's clock: the host is out of memory");
     }
+    cpu_set_tsc(cpu, read_tsc, clock);
     *out = clock;
     return ERR_OK;
 }
@@ -130,45 +61,94 @@ void clock_free(struct clock *clock)
 {
     if (!clock)
         return;
-    pthread_mutex_lock(&clock->lock);
-    clock->quit = true;
-    pthread_cond_signal(&clock->wake);
-    pthread_mutex_unlock(&clock->lock);
-    pthread_join(clock->thread, NULL);
-    pthread_cond_destroy(&clock->wake);
-    pthread_mutex_destroy(&clock->lock);
+    cpu_set_tsc(clock->cpu, NULL, NULL);
+    ticker_free(clock->ticker);
     free(clock);
+}
+
+static struct shared_time at_ns(const struct clock *clock, uint64_t ns)
+{
+    return (struct shared_time){clock->at.system + ns / 100, clock->at.interrupt + ns / 100};
+}
+
+/* Show counted time when it is worth it. */
+static void publish(struct clock *clock)
+{
+    uint64_t ns = now_ns(clock);
+    struct shared_time now = at_ns(clock, ns);
+
+    if (!clock->page || ns - clock->published < PUBLISH_NS)
+        return;
+    clock->published = ns;
+    shared_publish(clock->page, &now);
 }
 
 void clock_start(struct clock *clock, uint8_t *page)
 {
-    pthread_mutex_lock(&clock->lock);
-    clock->running = true;
-    clock->idle = 0;
     clock->page = page;
-    clock->started = host_ns();
-    if (clock->asleep)
-        pthread_cond_signal(&clock->wake);
-    pthread_mutex_unlock(&clock->lock);
+    if (clock->ticker)
+        ticker_start(clock->ticker, page);
 }
 
 void clock_stop(struct clock *clock)
 {
-    pthread_mutex_lock(&clock->lock);
-    clock->elapsed += host_ns() - clock->started;
-    clock->running = false;
-    if (clock->elapsed - clock->published >= TICK_NS)
-        publish(clock, clock->elapsed);
+    if (clock->ticker)
+        ticker_stop(clock->ticker);
+    else
+        publish(clock);
     clock->page = NULL;
-    pthread_mutex_unlock(&clock->lock);
 }
 
 struct shared_time clock_now(struct clock *clock)
 {
-    uint64_t ns;
+    return at_ns(clock, now_ns(clock));
+}
 
-    pthread_mutex_lock(&clock->lock);
-    ns = clock->elapsed + (clock->running ? host_ns() - clock->started : 0);
-    pthread_mutex_unlock(&clock->lock);
-    return (struct shared_time){clock->at.system + ns / 100, clock->at.interrupt + ns / 100};
+/* Interrupt time as ns since the clock was made; past times are 0, those that never come stay so. */
+static uint64_t to_ns(const struct clock *clock, uint64_t at)
+{
+    uint64_t ticks = at > clock->at.interrupt ? at - clock->at.interrupt : 0;
+
+    return ticks > CLOCK_NEVER / 100 ? CLOCK_NEVER : ticks * 100;
+}
+
+static void limit_work(const struct clock *clock, uint64_t ns)
+{
+    uint64_t left = ns > clock->skipped ? ns - clock->skipped : 0;
+
+    cpu_set_limit(clock->cpu, left > CLOCK_NEVER / WORK_PER_NS ? CLOCK_NEVER : left * WORK_PER_NS);
+}
+
+void clock_alarm(struct clock *clock, uint64_t at, bool needed)
+{
+    uint64_t ns = to_ns(clock, at);
+
+    if (clock->ticker) {
+        ticker_alarm(clock->ticker, needed ? ns : TICKER_NEVER);
+        return;
+    }
+    limit_work(clock, ns);
+    publish(clock);
+}
+
+bool clock_idle(struct clock *clock, uint64_t until)
+{
+    uint64_t ns = to_ns(clock, until), now = now_ns(clock);
+    struct timespec nap = {0};
+
+    if (now >= ns)
+        return true;
+    if (!clock->ticker) {
+        clock->skipped += ns - now;
+        return true;
+    }
+    nap.tv_nsec = (long)(ns - now < IDLE_MAX_NS ? ns - now : IDLE_MAX_NS);
+    (void)nanosleep(&nap, NULL);
+    return now_ns(clock) >= ns;
+}
+
+void clock_waited(struct clock *clock, unsigned ms)
+{
+    if (!clock->ticker)
+        clock->skipped += (uint64_t)ms * NS_PER_MS;
 }

@@ -1,22 +1,27 @@
 /*
- * The guest's clock: it advances only between start and stop, and a thread of its own stores it in shared
- * user data about every millisecond meanwhile, so that a guest that only spins sees time pass.
- *
- * Start and stop cost about a tenth of a microsecond together; single steps call them. After stop the page
- * does not change. Nothing wakes while nothing runs.
+ * The guest's clock. Counted time, the usual one, follows from what the CPU has executed: the same in every run, and
+ * time in which nobody runs is skipped. Host time is the host's, while the guest runs. Either is shown in shared user data.
  */
 #ifndef CORE_NT_CLOCK_H
 #define CORE_NT_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "nt/shared.h"
+#include "winstub/cpu.h"
 #include "winstub/err.h"
 
 struct clock;
 
-/* A stopped clock that shows now. ERR_NOMEM: no memory, or no thread. */
-MUST_USE enum err clock_new(const struct shared_time *now, struct clock **out, struct diag *why);
+#define CLOCK_NEVER UINT64_MAX
+
+/*
+ * A stopped clock that shows now; it also answers the CPU's rdtsc. host: the host's time instead of counted time. The
+ * CPU must outlive it. ERR_NOMEM: no memory, or no thread.
+ */
+MUST_USE enum err clock_new(const struct shared_time *now, struct cpu *cpu, bool host,
+                            struct clock **out, struct diag *why);
 void clock_free(struct clock *clock); /* stops it; takes NULL */
 
 /* Let time pass, and store it in the page at this host address; NULL: nowhere. Balanced by clock_stop. */
@@ -25,5 +30,18 @@ void clock_stop(struct clock *clock);
 
 /* The guest's time now. */
 struct shared_time clock_now(struct clock *clock);
+
+/*
+ * End the CPU's run when interrupt time is `at` (CPU_EVENT_LIMIT; in host time CPU_EVENT_STOP, some ms later), and
+ * show the time. needed: somebody waits for that; without it host time ends no run.
+ */
+void clock_alarm(struct clock *clock, uint64_t at, bool needed);
+/*
+ * Nothing runs before interrupt time `until`: let time go on. False: it is not there yet; some milliseconds of the
+ * host's have passed.
+ */
+bool clock_idle(struct clock *clock, uint64_t until);
+/* The guest has waited for the host this many ms; host time knows that itself. */
+void clock_waited(struct clock *clock, unsigned ms);
 
 #endif

@@ -213,16 +213,30 @@ static void load_floating(struct cpu *cpu, const struct layout *l, const uint8_t
 
 /* ---- The whole -------------------------------------------------------------------------------- */
 
+bool context_fill(const struct cpu *cpu, uint8_t *raw)
+{
+    const struct layout *l = &layouts[cpu_get_arch(cpu)];
+    uint32_t flags = get_u32(raw + l->flags);
+
+    if (!(flags & l->cpu))
+        return false;
+    for (size_t i = 0; i < l->count; i++) {
+        if (flags & l->slots[i].part)
+            put_sized(raw + l->slots[i].offset, l->slots[i].size,
+                      cpu_get(cpu, (enum cpu_reg)l->slots[i].reg));
+    }
+    if (flags & l->fx_part)
+        save_floating(cpu, l, raw + l->fxsave);
+    return true;
+}
+
 void context_save(const struct cpu *cpu, uint8_t *raw)
 {
     const struct layout *l = &layouts[cpu_get_arch(cpu)];
 
     memset(raw, 0, l->size);
     put_u32(raw + l->flags, l->cpu | l->all);
-    for (size_t i = 0; i < l->count; i++)
-        put_sized(raw + l->slots[i].offset, l->slots[i].size,
-                  cpu_get(cpu, (enum cpu_reg)l->slots[i].reg));
-    save_floating(cpu, l, raw + l->fxsave);
+    (void)context_fill(cpu, raw);
 }
 
 /* Registers that a CONTEXT does not change: the segments are the process's for good. */

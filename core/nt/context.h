@@ -27,6 +27,8 @@ enum {
 size_t context_size(enum cpu_arch arch);
 /* Fill raw, context_size bytes, with everything the CPU has. */
 void context_save(const struct cpu *cpu, uint8_t *raw);
+/* Fill the parts that ContextFlags in raw names; false, and nothing changed, when they are another CPU's. */
+bool context_fill(const struct cpu *cpu, uint8_t *raw);
 /*
  * Load the parts that ContextFlags in raw names; false, and nothing changed, when they are another CPU's. User code
  * cannot leave ring 3 by it: segments that it may not have are left as they are.

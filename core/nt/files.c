@@ -89,7 +89,19 @@ static void free_file(struct object *object)
     free(file);
 }
 
-const struct object_class file_class = {"File", free_file};
+/* Whatever was asked of a file is done when the service returns. */
+static bool file_signaled(struct object *object, const struct thread *by)
+{
+    (void)object;
+    (void)by;
+    return true;
+}
+
+const struct object_class file_class = {
+    .name = "File",
+    .free = free_file,
+    .signaled = file_signaled,
+};
 
 /* Takes over fd and path, also when it fails. */
 static struct file *new_file(enum file_kind kind, int fd, char *path)

@@ -43,7 +43,7 @@ static enum err make_gate(struct process *p, struct diag *why)
         memcpy(code + GATE_SERVICE, service_32, sizeof service_32);
         memcpy(code + GATE_UNIX, unix_32, sizeof unix_32);
     }
-    e = process_find(p, p->plan->heap, req.size, &req.base, why);
+    e = process_find(p, p->plan.heap, req.size, &req.base, why);
     if (e)
         return e;
     if (!NT_SUCCESS(vm_allocate(p->vm, &req, NULL, NULL)) ||

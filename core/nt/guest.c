@@ -12,7 +12,7 @@
  */
 static nt_status grow_stack(struct process *p, gva_t addr, uint64_t len)
 {
-    const struct process_thread *thread = &p->thread;
+    const struct process_thread *thread = &p->threads.on_cpu->info;
 
     if (!len || addr >= thread->stack_limit || addr < thread->stack_limit - VM_PAGE_SIZE)
         return STATUS_SUCCESS;

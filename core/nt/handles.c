@@ -1,11 +1,18 @@
 /* The handle table and the counting of references; the contract is in handles.h. */
 #include "nt/handles.h"
 
+#include "nt/directory.h"
+
 #include <stdlib.h>
 
 #define HANDLE_STEP     4u
 #define HANDLES_ROOM    64u
 #define PROTECTED_CLOSE 2u /* HANDLE_FLAG_PROTECT_FROM_CLOSE */
+
+/* winnt.h; the generic rights follow each other downwards. */
+#define GENERIC_READ    0x80000000u
+#define GENERIC_RIGHTS  0xf0000000u
+#define MAXIMUM_ALLOWED 0x02000000u
 
 void object_init(struct object *object, const struct object_class *class)
 {
@@ -19,8 +26,10 @@ void object_ref(struct object *object)
 
 void object_unref(struct object *object)
 {
-    if (object && --object->references == 0)
-        object->class->free(object);
+    if (!object || --object->references)
+        return;
+    directory_remove(object);
+    object->class->free(object);
 }
 
 void handles_fini(struct handles *h)
@@ -53,8 +62,25 @@ static nt_status grow(struct handles *h, size_t count)
     return STATUS_SUCCESS;
 }
 
+/* The rights that a class gives for what was asked for. */
+static uint32_t map_rights(const struct object_class *class, uint32_t access)
+{
+    uint32_t mapped = access & ~(GENERIC_RIGHTS | MAXIMUM_ALLOWED);
+
+    if (!class->rights[RIGHT_ALL])
+        return access;
+    if (access & MAXIMUM_ALLOWED)
+        mapped |= class->rights[RIGHT_ALL];
+    for (unsigned i = 0; i < RIGHT_COUNT; i++) {
+        if (access & GENERIC_READ >> i)
+            mapped |= class->rights[i];
+    }
+    return mapped;
+}
+
 static void enter(struct handles *h, size_t i, struct object *object, uint32_t access)
 {
+    access = map_rights(object->class, access);
     object_ref(object);
     h->list[i] = (struct handle){.object = object, .access = access};
     h->used++;
@@ -120,4 +146,15 @@ nt_status handles_get(const struct handles *h, uint64_t handle, const struct obj
         return STATUS_OBJECT_TYPE_MISMATCH;
     *out = entry->object;
     return STATUS_SUCCESS;
+}
+
+nt_status handles_use(const struct handles *h, uint64_t handle, const struct object_class *class,
+                      uint32_t access, struct object **out)
+{
+    nt_status st = handles_get(h, handle, class, out);
+
+    if (!st && (*out)->class->rights[RIGHT_ALL] &&
+        (handles_entry(h, handle)->access & access) != access)
+        return STATUS_ACCESS_DENIED;
+    return st;
 }

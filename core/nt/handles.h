@@ -5,6 +5,7 @@
 #ifndef CORE_NT_HANDLES_H
 #define CORE_NT_HANDLES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,17 +13,30 @@
 #include "winstub/nt.h"
 
 struct object;
+struct thread;
+
+/* The generic rights of winnt.h, in the order in which a class maps them to its own. */
+enum { RIGHT_READ, RIGHT_WRITE, RIGHT_EXECUTE, RIGHT_ALL, RIGHT_COUNT };
 
 /* One kind of object. The name is what NtQueryObject says and what the user is shown. */
 struct object_class {
     const char *name;
     void (*free)(struct object *object); /* the last reference is gone */
+    /*
+     * Objects that threads wait for: would a wait of this thread be over now? NULL: nobody can wait for it.
+     * A wait that is over takes what it takes: STATUS_SUCCESS or STATUS_ABANDONED_WAIT_0. NULL: nothing.
+     */
+    bool (*signaled)(struct object *object, const struct thread *by);
+    nt_status (*take)(struct object *object, struct thread *by);
+    uint32_t rights[RIGHT_COUNT]; /* all 0: access is not mapped, and not checked */
 };
 
 /* The head of every object; the first member of its struct. */
 struct object {
     const struct object_class *class;
     unsigned references;
+    unsigned waiters;         /* waits for it that are not over */
+    struct object_name *name; /* directory.h; NULL: it has none */
 };
 
 /* Start an object with one reference, the maker's. */
@@ -53,7 +67,10 @@ struct handles {
 
 void handles_fini(struct handles *h);
 
-/* A new handle; it takes a reference of its own. STATUS_INSUFFICIENT_RESOURCES. Amortized O(1). */
+/*
+ * A new handle; it takes a reference of its own. Generic rights become the class's, MAXIMUM_ALLOWED all of them.
+ * STATUS_INSUFFICIENT_RESOURCES. Amortized O(1).
+ */
 MUST_USE nt_status handles_add(struct handles *h, struct object *object, uint32_t access,
                                uint64_t *out);
 /* The same at a value that is free. */
@@ -68,6 +85,10 @@ MUST_USE nt_status handles_close(struct handles *h, uint64_t handle);
  */
 MUST_USE nt_status handles_get(const struct handles *h, uint64_t handle,
                                const struct object_class *class, struct object **out);
+/* The same, and STATUS_ACCESS_DENIED unless the handle has every right of `access`. */
+MUST_USE nt_status handles_use(const struct handles *h, uint64_t handle,
+                               const struct object_class *class, uint32_t access,
+                               struct object **out);
 /* The entry itself; NULL when there is none. Valid until the next change. */
 struct handle *handles_entry(const struct handles *h, uint64_t handle);
 

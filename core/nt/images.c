@@ -82,7 +82,7 @@ static nt_status choose_base(const struct process *p, const struct pe_image *ima
     struct vm_request req = {.size = image->image_size,
                              .type = MEM_RESERVE | MEM_TOP_DOWN,
                              .protect = PAGE_READWRITE,
-                             .highest = p->plan->dlls};
+                             .highest = p->plan.dlls};
 
     *base = want ? want : image->image_base;
     if (want && !is_free(p, want, image->image_size))

@@ -33,6 +33,27 @@ static enum err add_streams(struct kernel *k, const int streams[3], struct diag 
     return ERR_OK;
 }
 
+/* The process's own object is a part of the kernel and goes with it. */
+static void free_process(struct object *object)
+{
+    (void)object;
+}
+
+/* As long as anything of the process runs, it has not ended. */
+static bool process_signaled(struct object *object, const struct thread *by)
+{
+    (void)object;
+    (void)by;
+    return false;
+}
+
+const struct object_class process_class = {
+    .name = "Process",
+    .free = free_process,
+    .signaled = process_signaled,
+    .rights = {0x020410, 0x020bea, 0x121001, 0x1fffff},
+};
+
 /* What to do about DLLs that are not there. */
 static const char *remedy(enum cpu_arch arch)
 {
@@ -84,6 +105,8 @@ enum err kernel_new(struct process *p, const struct process_options *options, st
         return e;
     }
     p->kernel = k;
+    object_init(&k->process, &process_class);
+    object_init(&k->keyed.object, &keyed_event_class);
     e = drives_open(options, &k->volumes, why);
     if (!e && (volumes_add(&k->volumes, SYSTEM_VOLUME, fcntl(k->root.system, F_DUPFD_CLOEXEC, 0),
                            false) ||

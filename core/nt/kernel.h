@@ -8,11 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nt/directory.h"
 #include "nt/files.h"
 #include "nt/handles.h"
 #include "nt/numbers.h"
 #include "nt/registry.h"
 #include "nt/root.h"
+#include "nt/sync.h"
 #include "winstub/process.h"
 
 /* ntdll's functions that the kernel calls. 0: this ntdll has none. */
@@ -20,6 +22,7 @@ struct entry_points {
     gva_t start;     /* LdrInitializeThunk */
     gva_t thread;    /* RtlUserThreadStart */
     gva_t exception; /* KiUserExceptionDispatcher */
+    gva_t apc;       /* KiUserApcDispatcher */
     gva_t raise;     /* RtlRaiseException, in 64-bit processes */
 };
 
@@ -36,6 +39,11 @@ struct kernel {
     struct numbers numbers;
     struct registry *registry;
     struct entry_points entry_points;
+    bool apc_takes_arguments; /* older Wine: KiUserApcDispatcher is a function of five arguments */
+    struct directory directory;
+    struct timer *timers;
+    struct keyed_event keyed; /* the one that handle 0 means */
+    struct object process;    /* what handles to the process itself lead to */
     gva_t ntdll;
     gva_t gate; /* code of ours by which 32-bit DLLs enter the kernel; 0: not there yet */
     bool wine;  /* ntdll is Wine's; its codes for what only Wine's Unix side does follow */
@@ -66,6 +74,16 @@ struct program;
  * program in its place.
  */
 MUST_USE enum err start_make(struct process *p, struct program *program, struct diag *why);
+
+extern const struct object_class process_class;
+
+/*
+ * Put a thread that has stack and TEB where the loader begins: it will call start(argument) in the end. ERR_NOMEM
+ */
+MUST_USE enum err start_enter(struct thread *thread, gva_t start, uint64_t argument,
+                              struct diag *why);
+/* Bytes of stack that a thread needs from the beginning. */
+uint64_t start_commit(const struct kernel *kernel);
 
 /* ---- images.c --------------------------------------------------------------------------------- */
 

@@ -137,7 +137,7 @@ enum err loader_make(struct process *p, gva_t *out, struct diag *why)
 
     if (!entries)
         return diag_set(why, ERR_NOMEM, "the host is out of memory");
-    e = process_find(p, p->plan->heap, LOADER_BYTES_MAX, &base, why);
+    e = process_find(p, p->plan.heap, LOADER_BYTES_MAX, &base, why);
     nt_block_init(&l.block, p->arch, base, LOADER_BYTES_MAX);
     if (!e) {
         put_heads(&l);

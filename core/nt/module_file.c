@@ -70,9 +70,8 @@ static enum err read_host(const char *path, uint64_t offset, void *dst, size_t l
     return e;
 }
 
-/* A DLL's file, as the guest itself would open it. */
-static enum err read_guest(const struct process *p, const char *path, uint64_t offset, void *dst,
-                           size_t len, size_t *got, uint64_t *size)
+/* A DLL's file, as the guest itself would open it; the caller unrefs it. ERR_NOT_FOUND, ERR_NOMEM. */
+static enum err open_guest(const struct process *p, const char *path, struct file **out)
 {
     struct file *file;
     char *name;
@@ -83,11 +82,27 @@ static enum err read_guest(const struct process *p, const char *path, uint64_t o
     if (asprintf(&name, "\\??\\%s", path) < 0)
         return ERR_NOMEM;
     if (!files_look(&p->kernel->volumes, name, &file)) {
-        if (file->kind == FILE_REGULAR)
-            e = read_fd(file->fd, offset, dst, len, got, size);
-        object_unref(&file->object);
+        if (file->kind == FILE_REGULAR) {
+            *out = file;
+            e = ERR_OK;
+        } else {
+            object_unref(&file->object);
+        }
     }
     free(name);
+    return e;
+}
+
+static enum err read_guest(const struct process *p, const char *path, uint64_t offset, void *dst,
+                           size_t len, size_t *got, uint64_t *size)
+{
+    struct file *file;
+    enum err e = open_guest(p, path, &file);
+
+    if (e)
+        return e;
+    e = read_fd(file->fd, offset, dst, len, got, size);
+    object_unref(&file->object);
     return e;
 }
 
@@ -108,4 +123,32 @@ enum err process_file(const struct process *p, const char *path, uint64_t offset
         return ERR_OK;
     }
     return ERR_NOT_FOUND;
+}
+
+/* Is it the path of a module that has a file? */
+static bool has_file(const struct process *p, const char *path)
+{
+    for (size_t i = 0; i < p->module_count; i++) {
+        if (same_path(p->modules[i].info.path, path))
+            return !p->modules[i].info.made_up;
+    }
+    return false;
+}
+
+enum err process_host_path(const struct process *p, const char *path, char *out, size_t size)
+{
+    struct file *file;
+    char link[64];
+    ssize_t len;
+    enum err e = has_file(p, path) ? open_guest(p, path, &file) : ERR_NOT_FOUND;
+
+    if (e)
+        return e;
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", file->fd);
+    len = readlink(link, out, size);
+    object_unref(&file->object);
+    if (len <= 0 || (size_t)len == size)
+        return ERR_NOT_FOUND;
+    out[len] = 0;
+    return ERR_OK;
 }

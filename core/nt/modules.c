@@ -318,7 +318,7 @@ static enum err find_dll_base(const struct process *p, uint64_t size, gva_t *bas
     struct vm_request req = {.size = size,
                              .type = MEM_RESERVE | MEM_TOP_DOWN,
                              .protect = PAGE_READWRITE,
-                             .highest = p->plan->dlls};
+                             .highest = p->plan.dlls};
     nt_status st = vm_find_free(p->vm, &req, base);
 
     if (!NT_SUCCESS(st))
@@ -341,7 +341,7 @@ static enum err map_module(struct process *p, struct module *m, struct diag *why
     if (!e && is_dll)
         e = find_dll_base(p, built.image_size, &base, why);
     else if (!e)
-        e = process_find(p, p->plan->program, built.image_size, &base, why);
+        e = process_find(p, p->plan.program, built.image_size, &base, why);
     if (!e)
         e = build_image(p, m, base, &mapped, &built, why);
     if (!e)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "nt/clock.h"
+#include "nt/threads.h"
 #include "winstub/buf.h"
 #include "winstub/image.h"
 #include "winstub/process.h"
@@ -45,7 +46,7 @@ struct process {
     struct cpu *cpu;
     struct clock *clock;
     enum cpu_arch arch;
-    const struct plan *plan;
+    struct plan plan;
     struct module *modules; /* in load order */
     size_t module_count;
     bool has_image;
@@ -54,8 +55,7 @@ struct process {
     char *directory;  /* current directory, ends with '\' */
     gva_t peb;
     gva_t exit_stub;
-    struct process_thread thread;
-    gva_t stack_bottom;    /* of the reserve */
+    struct threads threads;
     struct kernel *kernel; /* NULL: bare mode */
     struct diag missing;   /* why, when DLLs were looked for and not found */
 };
@@ -116,11 +116,9 @@ MUST_USE enum err loader_make(struct process *p, gva_t *out, struct diag *why);
 
 /* ---- thread.c --------------------------------------------------------------------------------- */
 
-/* A stack as the image asks for it, at least commit_least bytes of it committed; sets p's stack fields. */
-MUST_USE enum err thread_stack(struct process *p, const struct pe_image *image,
-                               uint64_t commit_least, struct diag *why);
-/* A TEB for p's stack; tls: its ThreadLocalStoragePointer. Needs the PEB. */
-MUST_USE enum err thread_teb(struct process *p, gva_t tls, struct diag *why);
+/* The first thread, with a stack as the image asks for it; it is on the CPU. Needs the CPU. */
+MUST_USE enum err thread_first(struct process *p, const struct pe_image *image,
+                               uint64_t commit_least, struct thread **out, struct diag *why);
 /* Stack, TEB, TLS block and registers of the first thread. Needs the PEB and the CPU. */
 MUST_USE enum err thread_make(struct process *p, const struct program *program, struct diag *why);
 

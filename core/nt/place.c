@@ -30,6 +30,19 @@ static const struct plan large_plan = {
     .heap = 0x01c2b6a40000,
 };
 
+/*
+ * Where images go when they shall not be at the same place in every run: up to 4 GiB above for a program, 256 MiB below
+ * for DLLs; 16 MiB in the smaller spaces.
+ */
+static void move_images(struct plan *plan, uint32_t placement, bool large)
+{
+    uint32_t mixed =
+        placement * 2654435761u; /* Knuth's multiplier: numbers in a row end up far apart */
+
+    plan->program += (gva_t)(mixed >> 16 & (large ? 0xffff : 0xff)) * VM_GRANULARITY;
+    plan->dlls -= (gva_t)(mixed >> 4 & (large ? 0xfff : 0xff)) * VM_GRANULARITY;
+}
+
 /* ---- Names ------------------------------------------------------------------------------------ */
 
 /* The guest path: argv[0] when that is one, else where the drives have the file. Raw code runs in "NAME.exe". */
@@ -145,7 +158,8 @@ enum err process_space(struct process *p, const struct program *program,
     if (e)
         return diag_set(why, e, "the guest's memory: %s", err_text(e));
     vm_set_dep(p->vm, wants_dep(program));
-    p->plan = config.user_limit == VM_USER_LIMIT_64 ? &large_plan : &small_plan;
+    p->plan = config.user_limit == VM_USER_LIMIT_64 ? large_plan : small_plan;
+    move_images(&p->plan, program->options->placement, config.user_limit == VM_USER_LIMIT_64);
     e = cpu_new(p->vm, p->arch, &p->cpu, why);
     if (e)
         return e;
@@ -212,7 +226,7 @@ static enum err choose_base(const struct process *p, const struct program *progr
                         "the image can only live at 0x%" PRIx64
                         " (it has no relocations), and there is no room for it",
                         *base);
-    return process_find(p, p->plan->program, image->image_size, base, why);
+    return process_find(p, p->plan.program, image->image_size, base, why);
 }
 
 static enum err place_image(struct process *p, struct program *program, struct diag *why)

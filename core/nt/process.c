@@ -11,13 +11,16 @@
 /* The machine has been up this long: some programs refuse to work right after a start. */
 #define UPTIME (UINT64_C(4) * 60 * 60 * 10000000)
 
-#define EPOCH_1601 UINT64_C(116444736000000000) /* 1970 in units of 100 ns since 1601 */
+#define EPOCH_1601   UINT64_C(116444736000000000) /* 1970 in units of 100 ns since 1601 */
+#define FIRST_MOMENT 1767268800                   /* 2026-01-01 12:00 UTC, in seconds since 1970 */
 
-static struct shared_time time_at_start(void)
+/* What is the same in every run begins at the same time in every run. */
+static struct shared_time time_at_start(bool host)
 {
-    struct timespec t;
+    struct timespec t = {.tv_sec = FIRST_MOMENT};
 
-    clock_gettime(CLOCK_REALTIME, &t);
+    if (host)
+        clock_gettime(CLOCK_REALTIME, &t);
     return (struct shared_time){
         .system = EPOCH_1601 + (uint64_t)t.tv_sec * 10000000 + (uint64_t)t.tv_nsec / 100,
         .interrupt = UPTIME,
@@ -45,7 +48,7 @@ static enum err bare_make(struct process *p, struct program *program, struct dia
 
 static enum err build(struct process *p, struct program *program, struct diag *why)
 {
-    struct shared_time now = time_at_start();
+    struct shared_time now = time_at_start(program->options->host_time);
     enum err e = program_open(p, program, why);
 
     p->host_path = strdup(program->options->path);
@@ -65,7 +68,7 @@ static enum err build(struct process *p, struct program *program, struct diag *w
     if (!e)
         e = p->kernel ? start_make(p, program, why) : bare_make(p, program, why);
     if (!e)
-        e = clock_new(&now, &p->clock, why);
+        e = clock_new(&now, p->cpu, program->options->host_time, &p->clock, why);
     return e;
 }
 
@@ -82,8 +85,9 @@ static void report(const struct process *p, const struct program *program)
     LOG(nt,
         "%s at 0x%" PRIx64 ", entry 0x%" PRIx64 ", stack 0x%" PRIx64 "..0x%" PRIx64
         ", teb 0x%" PRIx64 ", peb 0x%" PRIx64 ", %zu modules; %zu TLS callbacks not run",
-        p->image_path, program->base, program->entry, p->stack_bottom, p->thread.stack_base,
-        p->thread.teb, p->peb, p->module_count, callbacks);
+        p->image_path, program->base, program->entry, p->threads.on_cpu->stack_bottom,
+        p->threads.on_cpu->info.stack_base, p->threads.on_cpu->info.teb, p->peb, p->module_count,
+        callbacks);
 }
 
 /* Put the file's name before the sentence, unless it begins with it. */
@@ -121,11 +125,12 @@ void process_free(struct process *p)
 {
     if (!p)
         return;
+    threads_fini(p);
+    kernel_free(p->kernel);
     clock_free(p->clock);
     cpu_free(p->cpu);
     vm_free(p->vm);
     modules_free(p);
-    kernel_free(p->kernel);
     free(p->image_path);
     free(p->host_path);
     free(p->directory);
@@ -194,7 +199,7 @@ bool process_modules_changed(struct process *p)
 
 const struct process_thread *process_thread(const struct process *p, size_t i)
 {
-    return i == 0 ? &p->thread : NULL;
+    return i < p->threads.count ? &p->threads.list[i]->info : NULL;
 }
 
 /*

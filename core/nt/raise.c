@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "nt/apcs.h"
 #include "nt/context.h"
 #include "nt/services.h"
 #include "winstub/log.h"
@@ -156,14 +157,31 @@ static nt_status continue_at(struct call *call, gva_t context)
     return STATUS_SUCCESS;
 }
 
-nt_status serve_NtContinue(struct call *call)
+/* Continue, and with alertable first call what waits to be called. */
+static nt_status continue_alertably(struct call *call, bool alertable)
 {
-    return continue_at(call, call->arg[0]);
+    nt_status st = continue_at(call, call->arg[0]);
+
+    if (!st && alertable)
+        apcs_deliver(call->thread);
+    return st;
 }
 
+nt_status serve_NtContinue(struct call *call)
+{
+    return continue_alertably(call, call->arg[1]);
+}
+
+/* The second argument is a BOOLEAN, or the address of a KCONTINUE_ARGUMENT: a type, then flags. */
 nt_status serve_NtContinueEx(struct call *call)
 {
-    return continue_at(call, call->arg[0]);
+    enum { FLAGS = 4, TEST_ALERT = 1 };
+    uint64_t flags = call->arg[1];
+    nt_status st = STATUS_SUCCESS;
+
+    if (flags > UINT8_MAX)
+        st = guest_get_number(call->process, flags + FLAGS, 4, &flags);
+    return st ? st : continue_alertably(call, flags & TEST_ALERT);
 }
 
 nt_status serve_NtRaiseException(struct call *call)

@@ -10,7 +10,7 @@ static void free_key(struct object *object)
     free(object); /* the key itself lives in the tree */
 }
 
-const struct object_class key_class = {"Key", free_key};
+const struct object_class key_class = {.name = "Key", .free = free_key};
 
 enum err registry_new(struct registry **out)
 {

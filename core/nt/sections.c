@@ -21,7 +21,7 @@ static void free_section(struct object *object)
     free(section);
 }
 
-const struct object_class section_class = {"Section", free_section};
+const struct object_class section_class = {.name = "Section", .free = free_section};
 
 struct section *section_new(enum section_kind kind, const char *path)
 {

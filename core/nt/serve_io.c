@@ -9,8 +9,8 @@
 #include "nt/io.h"
 #include "nt/locks.h"
 
-#define IO_CHUNK   0x10000u
-#define WAIT_INPUT 10 /* ms for which a reader is held before the run loop may look around */
+#define IO_CHUNK    0x10000u
+#define WAIT_OUTPUT 10 /* ms after which a reader that is slow is asked again */
 
 /* Offsets that are none. */
 #define AT_END      UINT64_MAX
@@ -127,7 +127,7 @@ static nt_status read_stream(struct call *call, struct transfer *t)
         return STATUS_SUCCESS;
     if (t->file->fd < 0)
         return STATUS_PIPE_BROKEN;
-    if (poll(&ready, 1, WAIT_INPUT) <= 0) {
+    if (poll(&ready, 1, threads_host_wait(call->process)) <= 0) {
         call->end = CALL_AGAIN;
         return STATUS_PENDING;
     }
@@ -163,7 +163,7 @@ static void write_all(int fd, const uint8_t *data, size_t len)
         ssize_t n = write(fd, data, len);
 
         if (n < 0 && errno == EAGAIN)
-            (void)poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, WAIT_INPUT);
+            (void)poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, WAIT_OUTPUT);
         else if (n < 0 && errno != EINTR)
             return;
         if (n > 0) {
@@ -306,7 +306,8 @@ nt_status serve_NtCancelIoFileEx(struct call *call)
 
 nt_status serve_NtCancelSynchronousIoFile(struct call *call)
 {
-    nt_status st = service_own_thread(call, call->arg[0]);
+    struct thread *thread;
+    nt_status st = service_thread(call, call->arg[0], THREAD_RIGHT_TERMINATE, &thread);
 
     return st ? st : io_finish(call, call->arg[2], STATUS_NOT_FOUND, 0);
 }

@@ -17,22 +17,19 @@ nt_status serve_NtDuplicateObject(struct call *call)
     struct handles *handles = &call->kernel->handles;
     const struct handle *entry = handles_entry(handles, call->arg[1]);
     uint32_t access = (uint32_t)call->arg[4];
-    uint64_t handle = 0;
+    struct object *object = NULL;
     nt_status st = service_own_process(call, call->arg[0]);
 
-    if (!st && !entry)
-        st = STATUS_INVALID_HANDLE;
+    if (!st)
+        st = service_object(call, call->arg[1], NULL, 0, &object);
     if (!st && call->arg[2])
         st = service_own_process(call, call->arg[2]);
     if (st)
         return st;
     if (call->arg[6] & DUPLICATE_SAME_ACCESS)
-        access = entry->access;
-    if (call->arg[2] && call->arg[3]) {
-        st = handles_add(handles, entry->object, access, &handle);
-        if (!st)
-            st = guest_put_pointer(call->process, call->arg[3], handle);
-    }
+        access = entry ? entry->access : GENERIC_ALL; /* a pseudo handle may do everything */
+    if (call->arg[2] && call->arg[3])
+        st = service_add(call, call->arg[3], object, access);
     if (!st && call->arg[6] & DUPLICATE_CLOSE_SOURCE)
         st = handles_close(handles, call->arg[1]);
     return st;

@@ -1,10 +1,10 @@
-/* Services about the process, its thread and its user. */
+/* Services about the process and its user. */
 #include <stdlib.h>
 
 #include "nt/services.h"
 #include "nt/token.h"
 
-/* PROCESSINFOCLASS, THREADINFOCLASS, TOKEN_INFORMATION_CLASS */
+/* PROCESSINFOCLASS, TOKEN_INFORMATION_CLASS */
 enum {
     PROCESS_BASIC = 0,
     PROCESS_DEBUG_PORT = 7,
@@ -16,7 +16,6 @@ enum {
     PROCESS_IMAGE_INFORMATION = 37,
     PROCESS_COOKIE = 36,
 };
-enum { THREAD_BASIC = 0, THREAD_IS_LAST = 12 };
 enum { TOKEN_USER = 1, TOKEN_SESSION = 12, TOKEN_ELEVATION_TYPE = 18, TOKEN_ELEVATION = 20 };
 
 #define STILL_ACTIVE 0x103
@@ -27,16 +26,7 @@ static void free_token(struct object *object)
     free(object);
 }
 
-const struct object_class token_class = {"Token", free_token};
-
-/* A block of one number. */
-static void put_number(struct nt_block *out, uint32_t size, uint64_t value)
-{
-    uint8_t raw[8];
-
-    put_u64(raw, value);
-    (void)buf_append(&out->bytes, raw, size);
-}
+const struct object_class token_class = {.name = "Token", .free = free_token};
 
 /* ---- The process ------------------------------------------------------------------------------ */
 
@@ -79,21 +69,21 @@ static nt_status query_process(struct call *call, struct nt_block *out)
         return STATUS_SUCCESS;
     case PROCESS_DEBUG_PORT:
     case PROCESS_WOW64:
-        put_number(out, pointer, 0);
+        service_put(out, pointer, 0);
         return STATUS_SUCCESS;
     case PROCESS_DEFAULT_ERRORS:
-        put_number(out, 4, 1);
+        service_put(out, 4, 1);
         return STATUS_SUCCESS;
     case PROCESS_DEBUG_OBJECT:
         return STATUS_PORT_NOT_SET;
     case PROCESS_DEBUG_FLAGS:
-        put_number(out, 4, 1); /* "not inherited": no debugger */
+        service_put(out, 4, 1); /* "not inherited": no debugger */
         return STATUS_SUCCESS;
     case PROCESS_EXECUTE_FLAGS:
-        put_number(out, 4, 0x0d); /* DEP, for good, no ATL thunks */
+        service_put(out, 4, 0x0d); /* DEP, for good, no ATL thunks */
         return STATUS_SUCCESS;
     case PROCESS_COOKIE:
-        put_number(out, 4, COOKIE);
+        service_put(out, 4, COOKIE);
         return STATUS_SUCCESS;
     case PROCESS_IMAGE_INFORMATION:
         return put_image(out, p);
@@ -102,25 +92,11 @@ static nt_status query_process(struct call *call, struct nt_block *out)
     }
 }
 
-/* Run a query whose arguments are handle, class, buffer, length, needed. */
-static nt_status run_query(struct call *call, nt_status (*query)(struct call *, struct nt_block *))
-{
-    struct nt_block out;
-    nt_status st;
-
-    nt_block_init(&out, call->process->arch, call->arg[2], 256);
-    st = query(call, &out);
-    if (!st)
-        st = guest_answer(call->process, &out, call->arg[2], call->arg[3], call->arg[4]);
-    nt_block_fini(&out);
-    return st;
-}
-
 nt_status serve_NtQueryInformationProcess(struct call *call)
 {
     nt_status st = service_own_process(call, call->arg[0]);
 
-    return st ? st : run_query(call, query_process);
+    return st ? st : service_query(call, query_process);
 }
 
 nt_status serve_NtSetInformationProcess(struct call *call)
@@ -133,64 +109,46 @@ nt_status serve_NtSetInformationProcess(struct call *call)
     return guest_probe(call->process, call->arg[2], call->arg[3], VM_READ);
 }
 
+/* Every thread but the caller. */
+static void end_others(struct call *call)
+{
+    struct threads *t = &call->process->threads;
+
+    while (t->count > 1)
+        threads_end(t->list[t->list[0] == call->thread], (uint32_t)call->arg[1]);
+}
+
+nt_status serve_NtOpenProcess(struct call *call)
+{
+    uint64_t id = 0;
+    nt_status st = guest_get_pointer(call->process, call->arg[3], &id);
+
+    if (!st && id != process_pid(call->process))
+        st = STATUS_INVALID_CID;
+    return st ? st
+              : service_add(call, call->arg[0], &call->kernel->process, (uint32_t)call->arg[1]);
+}
+
+nt_status serve_NtFlushProcessWriteBuffers(struct call *call)
+{
+    (void)call;
+    return STATUS_SUCCESS; /* one thread at a time sees all that others have written */
+}
+
 nt_status serve_NtTerminateProcess(struct call *call)
 {
     nt_status st;
 
-    if (!call->arg[0]) /* every other thread: there is none */
+    if (!call->arg[0]) {
+        end_others(call);
         return STATUS_SUCCESS;
+    }
     st = service_own_process(call, call->arg[0]);
     if (st)
         return st;
     call->end = CALL_ENDS;
     call->exit_code = (uint32_t)call->arg[1];
     return STATUS_SUCCESS;
-}
-
-/* ---- The thread ------------------------------------------------------------------------------- */
-
-static nt_status query_thread(struct call *call, struct nt_block *out)
-{
-    const struct process *p = call->process;
-
-    switch (call->arg[1]) {
-    case THREAD_BASIC:
-        (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_THREAD));
-        nt_put(out, 0, NT_THREAD_EXIT_STATUS, STILL_ACTIVE);
-        nt_put(out, 0, NT_THREAD_TEB, p->thread.teb);
-        nt_put(out, 0, NT_THREAD_PROCESS_ID, process_pid(p));
-        nt_put(out, 0, NT_THREAD_ID, p->thread.tid);
-        nt_put(out, 0, NT_THREAD_AFFINITY, 1);
-        nt_put(out, 0, NT_THREAD_PRIORITY, 8);
-        nt_put(out, 0, NT_THREAD_BASE_PRIORITY, 8);
-        return STATUS_SUCCESS;
-    case THREAD_IS_LAST:
-        put_number(out, 4, 1);
-        return STATUS_SUCCESS;
-    default:
-        return STATUS_INVALID_INFO_CLASS;
-    }
-}
-
-nt_status serve_NtQueryInformationThread(struct call *call)
-{
-    nt_status st = service_own_thread(call, call->arg[0]);
-
-    return st ? st : run_query(call, query_thread);
-}
-
-nt_status serve_NtSetInformationThread(struct call *call)
-{
-    nt_status st = service_own_thread(call, call->arg[0]);
-
-    return st ? st : guest_probe(call->process, call->arg[2], call->arg[3], VM_READ);
-}
-
-nt_status serve_NtGetNextThread(struct call *call)
-{
-    nt_status st = service_own_process(call, call->arg[0]);
-
-    return st ? st : STATUS_NO_MORE_ENTRIES;
 }
 
 /* ---- The user --------------------------------------------------------------------------------- */
@@ -226,7 +184,8 @@ nt_status serve_NtOpenProcessTokenEx(struct call *call)
 /* No thread acts for another user. */
 nt_status serve_NtOpenThreadToken(struct call *call)
 {
-    nt_status st = service_own_thread(call, call->arg[0]);
+    struct thread *thread;
+    nt_status st = service_thread(call, call->arg[0], THREAD_RIGHT_QUERY_LIMITED, &thread);
 
     return st ? st : STATUS_NO_TOKEN;
 }
@@ -261,10 +220,10 @@ static nt_status query_token(struct call *call, struct nt_block *out)
         return STATUS_SUCCESS;
     case TOKEN_SESSION:
     case TOKEN_ELEVATION_TYPE:
-        put_number(out, 4, 1);
+        service_put(out, 4, 1);
         return STATUS_SUCCESS;
     case TOKEN_ELEVATION:
-        put_number(out, 4, 0);
+        service_put(out, 4, 0);
         return STATUS_SUCCESS;
     default:
         return STATUS_INVALID_INFO_CLASS;
@@ -285,6 +244,6 @@ nt_status serve_NtQueryInformationToken(struct call *call)
 
     if (!is_token(call, call->arg[0]))
         return call->arg[0] == HANDLE_THREAD_TOKEN ? STATUS_NO_TOKEN : STATUS_INVALID_HANDLE;
-    st = run_query(call, query_token);
+    st = service_query(call, query_token);
     return st == STATUS_INFO_LENGTH_MISMATCH ? STATUS_BUFFER_TOO_SMALL : st;
 }

@@ -7,7 +7,8 @@
 enum { SYSTEM_BASIC = 0, SYSTEM_PROCESSOR = 1, SYSTEM_TIME = 3, SYSTEM_WINE_VERSION = 1000 };
 
 #define LOCALE_US        0x409
-#define TIMER_RESOLUTION 156250
+#define TIMER_RESOLUTION 156250 /* 100 ns: of a Windows that nobody has asked for more */
+#define TIMER_FINEST     5000
 #define PHYSICAL_PAGES   0x200000 /* as shared user data says */
 #define QPC_FREQUENCY    10000000
 
@@ -130,8 +131,22 @@ nt_status serve_NtQueryInstallUILanguage(struct call *call)
     return language(call);
 }
 
-nt_status serve_NtYieldExecution(struct call *call)
+static nt_status put_resolution(struct call *call, gva_t at, uint64_t value)
 {
-    (void)call;
-    return STATUS_NO_YIELD_PERFORMED; /* there is no other thread */
+    return guest_put_number(call->process, at, 4, value);
+}
+
+nt_status serve_NtQueryTimerResolution(struct call *call)
+{
+    nt_status st = put_resolution(call, call->arg[0], TIMER_RESOLUTION);
+
+    if (!st)
+        st = put_resolution(call, call->arg[1], TIMER_FINEST);
+    return st ? st : put_resolution(call, call->arg[2], TIMER_FINEST);
+}
+
+/* Timers are as exact as they can be anyway. */
+nt_status serve_NtSetTimerResolution(struct call *call)
+{
+    return put_resolution(call, call->arg[2], TIMER_FINEST);
 }

@@ -11,7 +11,7 @@
  *   P  to a pointer-sized number, written       D  to a ULONG, written
  *   W  to a LARGE_INTEGER, written              R  to a LARGE_INTEGER, read
  *   I  to an IO_STATUS_BLOCK, written           S  to a UNICODE_STRING, read
- *   A  to OBJECT_ATTRIBUTES, read
+ *   A  to OBJECT_ATTRIBUTES, read               B  to a BOOLEAN, written
  */
 #include "nt/services.h"
 
@@ -23,8 +23,9 @@
 #include "winstub/log.h"
 #include "winstub/utf.h"
 
-#define REGISTER_ARGS 4    /* of 64-bit callers */
-#define FIRST_STACK   0x28 /* the fifth argument, from the stack pointer at the syscall */
+#define REGISTER_ARGS 4       /* of 64-bit callers */
+#define FIRST_STACK   0x28    /* the fifth argument, from the stack pointer at the syscall */
+#define ANSWER_MAX    0x1000u /* bytes of a query's answer */
 #define NAME_BYTES    (3u * NT_STRING_MAX / 2 + 1)
 
 static const struct service services[] = {
@@ -70,6 +71,8 @@ static uint32_t pointee(enum cpu_arch arch, char letter, enum vm_access *want)
         return nt_pointer(arch);
     case 'D':
         return 4;
+    case 'B':
+        return 1;
     case 'W':
     case 'R':
         return 8;
@@ -161,7 +164,7 @@ static void log_call(const struct call *call, const struct service *service, nt_
     for (size_t i = 0; next_parameter(&args, &parameter); i++)
         (void)buf_printf(&text, "%s0x%" PRIx64, i ? ", " : "", call->arg[i]);
     LOG(nt, "%s(%s) -> 0x%08" PRIx32 " %s", service->name, buf_str(&text), st,
-        call->end == CALL_AGAIN ? "waits" : nt_text(st));
+        call->end == CALL_AGAIN || call->end == CALL_WAITS ? "waits" : nt_text(st));
     buf_fini(&text);
 }
 
@@ -194,7 +197,7 @@ static nt_status serve(struct call *call, uint32_t which)
 enum process_syscall process_syscall(struct process *p, uint32_t *exit_code,
                                      struct process_exception *exception)
 {
-    struct call call = {.process = p, .kernel = p->kernel};
+    struct call call = {.process = p, .kernel = p->kernel, .thread = p->threads.on_cpu};
     gva_t pc = cpu_get(p->cpu, CPU_RIP), sp = cpu_get(p->cpu, CPU_RSP);
     nt_status st;
 
@@ -204,13 +207,17 @@ enum process_syscall process_syscall(struct process *p, uint32_t *exit_code,
     st = serve(&call, (uint32_t)cpu_get(p->cpu, CPU_RAX));
     switch (call.end) {
     case CALL_RETURNS:
-        cpu_set(p->cpu, CPU_RAX, st);
+        threads_answer(call.thread, st);
         return PROCESS_SYSCALL_DONE;
     case CALL_CONTINUES:
+    case CALL_WAITS:
+    case CALL_GONE:
         return PROCESS_SYSCALL_DONE;
     case CALL_AGAIN:
         cpu_set(p->cpu, CPU_RIP, pc - 2); /* syscall and int n have two bytes */
         cpu_set(p->cpu, CPU_RSP, sp);
+        call.thread->asks_again = true;
+        clock_waited(p->clock, (unsigned)threads_host_wait(p));
         return PROCESS_SYSCALL_WAITS;
     case CALL_ENDS:
         *exit_code = call.exit_code;
@@ -267,16 +274,34 @@ bool process_call(const struct process *p, struct process_call *out)
 
 /* ---- What many services need ------------------------------------------------------------------ */
 
-nt_status service_own_process(const struct call *call, uint64_t handle)
+nt_status service_object(const struct call *call, uint64_t handle, const struct object_class *class,
+                         uint32_t access, struct object **out)
 {
-    (void)call;
-    return handle == HANDLE_CURRENT_PROCESS ? STATUS_SUCCESS : STATUS_INVALID_HANDLE;
+    if (handle == HANDLE_CURRENT_PROCESS)
+        *out = &call->kernel->process;
+    else if (handle == HANDLE_CURRENT_THREAD)
+        *out = &call->thread->object;
+    else
+        return handles_use(&call->kernel->handles, handle, class, access, out);
+    return class && (*out)->class != class ? STATUS_OBJECT_TYPE_MISMATCH : STATUS_SUCCESS;
 }
 
-nt_status service_own_thread(const struct call *call, uint64_t handle)
+nt_status service_own_process(const struct call *call, uint64_t handle)
 {
-    (void)call;
-    return handle == HANDLE_CURRENT_THREAD ? STATUS_SUCCESS : STATUS_INVALID_HANDLE;
+    struct object *process;
+
+    return service_object(call, handle, &process_class, 0, &process);
+}
+
+nt_status service_thread(const struct call *call, uint64_t handle, uint32_t access,
+                         struct thread **out)
+{
+    struct object *thread = NULL;
+    nt_status st = service_object(call, handle, &thread_class, access, &thread);
+
+    if (!st)
+        *out = (struct thread *)thread;
+    return st;
 }
 
 nt_status service_text(struct process *p, gva_t at, char **out)
@@ -328,4 +353,25 @@ nt_status attributes_read(struct process *p, gva_t at, struct attributes *out)
 void attributes_fini(struct attributes *attributes)
 {
     free(attributes->name);
+}
+
+void service_put(struct nt_block *out, uint32_t size, uint64_t value)
+{
+    uint8_t raw[8];
+
+    put_u64(raw, value);
+    (void)buf_append(&out->bytes, raw, size);
+}
+
+nt_status service_query(struct call *call, nt_status (*query)(struct call *, struct nt_block *))
+{
+    struct nt_block out;
+    nt_status st;
+
+    nt_block_init(&out, call->process->arch, call->arg[2], ANSWER_MAX);
+    st = query(call, &out);
+    if (!st)
+        st = guest_answer(call->process, &out, call->arg[2], call->arg[3], call->arg[4]);
+    nt_block_fini(&out);
+    return st;
 }

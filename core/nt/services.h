@@ -23,6 +23,8 @@ enum call_end {
     CALL_RETURNS,   /* with the status in eax */
     CALL_CONTINUES, /* the service has set every register */
     CALL_AGAIN,     /* nothing has happened yet: the caller tries again */
+    CALL_WAITS,     /* the calling thread waits; its status comes by threads_answer */
+    CALL_GONE,      /* the calling thread has ended */
     CALL_ENDS,      /* the process is over */
     CALL_RAISES,    /* exception is to be dispatched; every register is set */
 };
@@ -30,6 +32,7 @@ enum call_end {
 struct call {
     struct process *process;
     struct kernel *kernel;
+    struct thread *thread; /* the caller */
     uint64_t arg[SERVICE_ARGS_MAX];
     enum call_end end;
     uint32_t exit_code;                 /* CALL_ENDS */
@@ -49,7 +52,32 @@ const struct service *service_find(const char *name);
 
 /* Is it the process's own pseudo handle, or a handle to itself? STATUS_INVALID_HANDLE otherwise. */
 MUST_USE nt_status service_own_process(const struct call *call, uint64_t handle);
-MUST_USE nt_status service_own_thread(const struct call *call, uint64_t handle);
+/* The object behind a handle or a pseudo handle of process or thread; otherwise as handles_use. */
+MUST_USE nt_status service_object(const struct call *call, uint64_t handle,
+                                  const struct object_class *class, uint32_t access,
+                                  struct object **out);
+MUST_USE nt_status service_thread(const struct call *call, uint64_t handle, uint32_t access,
+                                  struct thread **out);
+
+/* Give a fresh object, or an old one, a handle at guest address out. */
+MUST_USE nt_status service_add(struct call *call, gva_t out, struct object *object,
+                               uint32_t access);
+/*
+ * NtCreate* of a fresh object, NULL when there was no memory for it: arg 0 handle, 1 access, 2 OBJECT_ATTRIBUTES. An object of that
+ * name takes its place when the attributes allow it. The reference to the fresh one is used up.
+ */
+MUST_USE nt_status service_create(struct call *call, struct object *fresh);
+/* NtOpen*, with the same arguments. */
+MUST_USE nt_status service_open(struct call *call, const struct object_class *class);
+
+/* A query whose arguments are handle, class, buffer, length, needed: query fills the answer. */
+MUST_USE nt_status service_query(struct call *call,
+                                 nt_status (*query)(struct call *call, struct nt_block *out));
+/* Append a number of `size` bytes to an answer. */
+void service_put(struct nt_block *out, uint32_t size, uint64_t value);
+
+/* Wait: the status, or CALL_WAITS. */
+MUST_USE nt_status service_wait(struct call *call, const struct wait *wait);
 
 /* The text of a UNICODE_STRING as UTF-8; *out is malloc'd. STATUS_OBJECT_NAME_INVALID: there is a NUL in it. */
 MUST_USE nt_status service_text(struct process *p, gva_t at, char **out);
@@ -124,13 +152,72 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
 #define SERVICES_OBJECT(S)                                                                         \
     S(NtClose, "h")                                                                                \
     S(NtDuplicateObject, "h h h ?P d d d")                                                         \
-    S(NtQueryObject, "h d p d ?D")
+    S(NtQueryObject, "h d p d ?D")                                                                 \
+    S(NtOpenDirectoryObject, "P d A")                                                              \
+    S(NtCreateDirectoryObject, "P d ?A")
+#define SERVICES_THREAD(S)                                                                         \
+    S(NtCreateThreadEx, "P d ?A h p p d p p p p")                                                  \
+    S(NtTerminateThread, "h d")                                                                    \
+    S(NtOpenThread, "P d A p")                                                                     \
+    S(NtGetNextThread, "h h d d d P")                                                              \
+    S(NtSuspendThread, "h ?D")                                                                     \
+    S(NtResumeThread, "h ?D")                                                                      \
+    S(NtAlertThread, "h")                                                                          \
+    S(NtAlertResumeThread, "h ?D")                                                                 \
+    S(NtTestAlert, "")                                                                             \
+    S(NtQueueApcThread, "h p p p p")                                                               \
+    S(NtQueueApcThreadEx, "h p p p p p")                                                           \
+    S(NtGetContextThread, "h p")                                                                   \
+    S(NtSetContextThread, "h p")                                                                   \
+    S(NtQueryInformationThread, "h d p d ?D")                                                      \
+    S(NtSetInformationThread, "h d p d")                                                           \
+    S(NtGetCurrentProcessorNumber, "")
+#define SERVICES_WAIT(S)                                                                           \
+    S(NtWaitForSingleObject, "h b ?R")                                                             \
+    S(NtWaitForMultipleObjects, "d p d b ?R")                                                      \
+    S(NtSignalAndWaitForSingleObject, "h h b ?R")                                                  \
+    S(NtDelayExecution, "b ?R")                                                                    \
+    S(NtYieldExecution, "")                                                                        \
+    S(NtWaitForAlertByThreadId, "p ?R")                                                            \
+    S(NtAlertThreadByThreadId, "h")                                                                \
+    S(NtCreateKeyedEvent, "P d ?A d")                                                              \
+    S(NtOpenKeyedEvent, "P d A")                                                                   \
+    S(NtWaitForKeyedEvent, "h p b ?R")                                                             \
+    S(NtReleaseKeyedEvent, "h p b ?R")
+#define SERVICES_SYNC(S)                                                                           \
+    S(NtCreateEvent, "P d ?A d b")                                                                 \
+    S(NtOpenEvent, "P d A")                                                                        \
+    S(NtSetEvent, "h ?D")                                                                          \
+    S(NtResetEvent, "h ?D")                                                                        \
+    S(NtClearEvent, "h")                                                                           \
+    S(NtPulseEvent, "h ?D")                                                                        \
+    S(NtQueryEvent, "h d p d ?D")                                                                  \
+    S(NtCreateMutant, "P d ?A b")                                                                  \
+    S(NtOpenMutant, "P d A")                                                                       \
+    S(NtReleaseMutant, "h ?D")                                                                     \
+    S(NtQueryMutant, "h d p d ?D")                                                                 \
+    S(NtCreateSemaphore, "P d ?A d d")                                                             \
+    S(NtOpenSemaphore, "P d A")                                                                    \
+    S(NtReleaseSemaphore, "h d ?D")                                                                \
+    S(NtQuerySemaphore, "h d p d ?D")                                                              \
+    S(NtCreateTimer, "P d ?A d")                                                                   \
+    S(NtOpenTimer, "P d A")                                                                        \
+    S(NtSetTimer, "h R p p b d ?B")                                                                \
+    S(NtCancelTimer, "h ?B")                                                                       \
+    S(NtQueryTimer, "h d p d ?D")
+#define SERVICES_PORT(S)                                                                           \
+    S(NtCreateIoCompletion, "P d ?A d")                                                            \
+    S(NtOpenIoCompletion, "P d A")                                                                 \
+    S(NtSetIoCompletion, "h p p d p")                                                              \
+    S(NtSetIoCompletionEx, "h h p p d p")                                                          \
+    S(NtRemoveIoCompletion, "h P P I ?R")                                                          \
+    S(NtRemoveIoCompletionEx, "h p d D ?R b")                                                      \
+    S(NtQueryIoCompletion, "h d p d ?D")
 #define SERVICES_PROCESS(S)                                                                        \
     S(NtQueryInformationProcess, "h d p d ?D")                                                     \
     S(NtSetInformationProcess, "h d p d")                                                          \
-    S(NtQueryInformationThread, "h d p d ?D")                                                      \
-    S(NtSetInformationThread, "h d p d")                                                           \
-    S(NtGetNextThread, "h h d d d P")                                                              \
+    S(NtOpenProcess, "P d A p")                                                                    \
+    S(NtFlushProcessWriteBuffers, "")                                                              \
     S(NtTerminateProcess, "h d")                                                                   \
     S(NtOpenProcessToken, "h d P")                                                                 \
     S(NtOpenProcessTokenEx, "h d d P")                                                             \
@@ -144,7 +231,8 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtQueryDefaultLocale, "b D")                                                                 \
     S(NtQueryDefaultUILanguage, "p")                                                               \
     S(NtQueryInstallUILanguage, "p")                                                               \
-    S(NtYieldExecution, "")
+    S(NtQueryTimerResolution, "D D D")                                                             \
+    S(NtSetTimerResolution, "d b D")
 #define SERVICES_EXCEPTION(S)                                                                      \
     S(NtContinue, "p b")                                                                           \
     S(NtContinueEx, "p p")                                                                         \
@@ -159,6 +247,10 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     SERVICES_FILE(S)                                                                               \
     SERVICES_REGISTRY(S)                                                                           \
     SERVICES_OBJECT(S)                                                                             \
+    SERVICES_THREAD(S)                                                                             \
+    SERVICES_WAIT(S)                                                                               \
+    SERVICES_SYNC(S)                                                                               \
+    SERVICES_PORT(S)                                                                               \
     SERVICES_PROCESS(S)                                                                            \
     SERVICES_SYSTEM(S)                                                                             \
     SERVICES_EXCEPTION(S)                                                                          \

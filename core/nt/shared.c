@@ -7,9 +7,12 @@
 
 #include "winstub/bytes.h"
 
-/* One tick of TickCount is 15.625 ms; the multiplier is that number in 8.24 fixed point, in ms. */
-#define TICK_LENGTH     156250u
-#define TICK_MULTIPLIER 0x0fa00000u
+/*
+ * One tick of TickCount is 1 ms; the multiplier is that number in 8.24 fixed point, in ms. Windows' ticks are longer,
+ * but Wine's DLLs take the count for milliseconds.
+ */
+#define TICK_LENGTH     10000u
+#define TICK_MULTIPLIER 0x01000000u
 
 #define QPC_FREQUENCY 10000000u /* as Windows 10 reports with a reliable TSC */
 

@@ -64,6 +64,7 @@ static bool on_export(void *ctx, const struct pe_export *export)
         {"LdrInitializeThunk", &scan->points->start},
         {"RtlUserThreadStart", &scan->points->thread},
         {"KiUserExceptionDispatcher", &scan->points->exception},
+        {"KiUserApcDispatcher", &scan->points->apc},
         {"RtlRaiseException", &scan->points->raise},
     };
 
@@ -72,6 +73,16 @@ static bool on_export(void *ctx, const struct pe_export *export)
             *wanted[i].to = scan->base + export->rva;
     }
     return true;
+}
+
+/* Does KiUserApcDispatcher pop a return address (add rsp, 8) or look for arguments (lea ecx, [esp + 4]) first? */
+static bool apc_takes_arguments(const struct kernel *k, enum cpu_arch arch, struct bytes mapped)
+{
+    static const uint8_t begins[][4] = {
+        [CPU_I386] = {0x8d, 0x4c, 0x24, 0x04}, [CPU_AMD64] = {0x48, 0x83, 0xc4, 0x08}};
+    struct bytes code = bytes_slice(mapped, (size_t)(k->entry_points.apc - k->ntdll), 4);
+
+    return k->entry_points.apc && code.len == 4 && memcmp(code.data, begins[arch], 4) == 0;
 }
 
 /* Take what the kernel must know of ntdll from its exports. */
@@ -96,6 +107,7 @@ static enum err study_ntdll(struct process *p, const struct pe_image *image, str
         e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     if (!e)
         e = wine_prepare(p, image, mapped, why);
+    k->apc_takes_arguments = apc_takes_arguments(k, p->arch, mapped);
     free(laid_out);
     LOG(nt, "ntdll.dll at 0x%" PRIx64 ", %zu system services%s", k->ntdll, count,
         k->wine ? ", Wine's" : "");
@@ -159,7 +171,7 @@ static enum err map_api_sets(struct process *p, gva_t *at, struct diag *why)
     e = ERR_OK;
     if (map.len && map.len <= API_SET_MAX) {
         req.size = map.len;
-        e = process_find(p, p->plan->heap, req.size, &req.base, why);
+        e = process_find(p, p->plan.heap, req.size, &req.base, why);
         if (!e && (!NT_SUCCESS(vm_allocate(p->vm, &req, NULL, NULL)) ||
                    !vm_debug_write(p->vm, req.base, map.data, map.len)))
             e = diag_set(why, ERR_NOMEM, "the guest's memory is full");
@@ -169,7 +181,7 @@ static enum err map_api_sets(struct process *p, gva_t *at, struct diag *why)
     return e;
 }
 
-/* ---- The first thread ------------------------------------------------------------------------- */
+/* ---- Threads ---------------------------------------------------------------------------------- */
 
 /* LdrInitializeThunk(context, ntdll), as if called. */
 static bool call_loader(struct process *p, gva_t context)
@@ -189,33 +201,41 @@ static bool call_loader(struct process *p, gva_t context)
     return vm_debug_write(p->vm, sp, frame, sizeof frame);
 }
 
-/* The CONTEXT from which the loader will start the program, on the stack; and the registers that start the loader. */
-static enum err enter(struct process *p, const struct program *program, struct diag *why)
+/* The CONTEXT from which the loader will start the thread, on its stack; and the registers that start the loader. */
+enum err start_enter(struct thread *thread, gva_t start, uint64_t argument, struct diag *why)
 {
+    struct process *p = thread->process;
     bool wide = p->arch == CPU_AMD64;
     uint8_t raw[CONTEXT_MAX];
-    gva_t sp = p->thread.stack_base - FRAMES;
+    gva_t sp = thread->info.stack_base - FRAMES;
     gva_t context = (sp - context_size(p->arch)) & ~(gva_t)15;
 
-    cpu_set(p->cpu, wide ? CPU_GS_BASE : CPU_FS_BASE, p->thread.teb);
+    cpu_set(p->cpu, wide ? CPU_GS_BASE : CPU_FS_BASE, thread->info.teb);
     context_save(p->cpu, raw);
     context_put(p->arch, raw, CPU_RIP, p->kernel->entry_points.thread);
-    context_put(p->arch, raw, wide ? CPU_RCX : CPU_RAX, program->entry);
-    context_put(p->arch, raw, wide ? CPU_RDX : CPU_RBX, p->peb);
+    context_put(p->arch, raw, wide ? CPU_RCX : CPU_RAX, start);
+    context_put(p->arch, raw, wide ? CPU_RDX : CPU_RBX, argument);
     context_put(p->arch, raw, CPU_RSP, sp);
     if (!vm_debug_write(p->vm, context, raw, context_size(p->arch)) || !call_loader(p, context))
         return diag_set(why, ERR_NOMEM, "the guest's memory is full");
+    thread->start = start;
     return ERR_OK;
+}
+
+uint64_t start_commit(const struct kernel *kernel)
+{
+    return kernel->wine ? WINE_COMMIT : 0;
 }
 
 static enum err start_thread(struct process *p, const struct program *program, struct diag *why)
 {
-    enum err e = thread_stack(p, program->image, p->kernel->wine ? WINE_COMMIT : 0, why);
+    struct thread *thread = NULL;
+    enum err e = thread_first(p, program->image, start_commit(p->kernel), &thread, why);
 
     if (!e)
-        e = thread_teb(p, 0, why);
+        e = thread_teb(thread, 0, why);
     if (!e)
-        e = enter(p, program, why);
+        e = start_enter(thread, program->entry, p->peb, why);
     return e;
 }
 

@@ -39,7 +39,7 @@ static enum err make_environment(struct process *p, const struct process_options
                                  gva_t *at, uint64_t *size, struct diag *why)
 {
     struct nt_block block;
-    enum err e = begin(p, &block, p->plan->heap, ENVIRONMENT_BYTES_MAX, why);
+    enum err e = begin(p, &block, p->plan.heap, ENVIRONMENT_BYTES_MAX, why);
 
     if (!e)
         e = text_environment(&block.bytes, p->arch, options->env, options->env_count, why);
@@ -155,7 +155,7 @@ static enum err make_parameters(struct process *p, const struct process_options 
 
     if (e)
         return e;
-    e = begin(p, &block, p->plan->heap, PARAMETERS_BYTES_MAX, why);
+    e = begin(p, &block, p->plan.heap, PARAMETERS_BYTES_MAX, why);
     if (!e)
         e = fill_parameters(p, options, &block, why);
     if (!e) {
@@ -181,7 +181,7 @@ static enum err make_heap(struct process *p, gva_t *at, struct diag *why)
                                  .label = "heap (header only)"};
     nt_status st = STATUS_SUCCESS;
     struct vm_request commit;
-    enum err e = process_find(p, p->plan->heap, HEAP_BYTES, &reserve.base, why);
+    enum err e = process_find(p, p->plan.heap, HEAP_BYTES, &reserve.base, why);
 
     if (e)
         return e;
@@ -242,7 +242,7 @@ static enum err make_peb(struct process *p, const struct program *program,
     const struct pe_image *image = program->image;
     struct nt_block block;
     size_t size = p->kernel ? PEB_ROOM : VM_PAGE_SIZE;
-    enum err e = begin(p, &block, p->plan->teb, size, why);
+    enum err e = begin(p, &block, p->plan.teb, size, why);
 
     if (!e) {
         (void)nt_block_take(&block, nt_size(p->arch, NT_STRUCT_PEB));

@@ -120,14 +120,14 @@ static int compare_variables(const void *a, const void *b)
     return order ? order : (left->order > right->order) - (left->order < right->order);
 }
 
-/* Take one "NAME=value". False when it is none. */
+/* Take one "NAME=value", or a NAME to take away. False when it is neither. */
 static bool add_variable(struct variable *list, size_t *count, const char *text)
 {
     const char *equals = *text ? strchr(text + 1, '=') : NULL;
 
-    if (!equals)
+    if (!*text || (!equals && *text == '='))
         return false;
-    list[*count] = (struct variable){text, (size_t)(equals - text), *count};
+    list[*count] = (struct variable){text, equals ? (size_t)(equals - text) : strlen(text), *count};
     ++*count;
     return true;
 }
@@ -143,6 +143,8 @@ static void append_variables(struct buf *out, const struct variable *list, size_
 {
     for (size_t i = 0; i < count; i++) {
         if (i + 1 < count && compare_names(&list[i], &list[i + 1]) == 0)
+            continue;
+        if (!list[i].text[list[i].name_len]) /* taken away */
             continue;
         (void)utf16_append(out, list[i].text);
         end_text(out);

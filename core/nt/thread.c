@@ -1,10 +1,11 @@
 /*
- * The first thread: its stack, TEB, TLS block and registers, standing where BaseThreadInitThunk has just called
- * the program's entry point; and the growth of stacks through their guard page.
+ * What a thread is given at its start: stack and TEB; in bare mode the TLS block and registers too, which stand where
+ * BaseThreadInitThunk has just called the program's entry point. And the growth of stacks through their guard page.
  *
  * Follows NT-PROCESS section 2 (items 3, 7, 9) and 6, and for TLS Microsoft's "PE Format".
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "image/pe_format.h"
@@ -23,6 +24,7 @@
 #define DLL_ATTACH      1   /* DLL_PROCESS_ATTACH */
 #define TEB_ROOM        0x4000
 #define SEH_END         0xffffffff
+#define LABEL_ROOM      24
 
 /*
  * Above the stack pointer at an entry point lie the frames of BaseThreadInitThunk and RtlUserThreadStart; on
@@ -30,27 +32,23 @@
  */
 enum { FRAMES_64 = 0xa8, FRAMES_32 = 0x8c, SEH_32 = 0x24, ENTRY_EBP_32 = 0xc };
 
-/* Process and thread ids are multiples of four, and above what Linux gives out (PID_MAX_LIMIT is
- * 4194304): a front end that looks into the host's /proc by mistake finds nothing there. */
-enum { PROCESS_ID = 4194308, THREAD_ID = 4194312 };
-
 /* ---- Stack ------------------------------------------------------------------------------------ */
 
 /* Reserve and commit as RtlCreateUserStack rounds them, and always room for a guard page and one below it. */
-static enum err stack_sizes(const struct pe_image *image, uint64_t least, uint64_t *reserve,
-                            uint64_t *commit, struct diag *why)
+static enum err round_sizes(struct stack_sizes *sizes, uint64_t least, struct diag *why)
 {
-    *reserve = image && image->stack_reserve ? image->stack_reserve : STACK_RESERVE;
-    *commit = image && image->stack_commit ? image->stack_commit : VM_PAGE_SIZE;
-    if (*reserve > VM_USER_LIMIT_64 || *commit > VM_USER_LIMIT_64)
+    uint64_t reserve = sizes->reserve ? sizes->reserve : STACK_RESERVE;
+    uint64_t commit = sizes->commit ? sizes->commit : VM_PAGE_SIZE;
+
+    if (reserve > VM_USER_LIMIT_64 || commit > VM_USER_LIMIT_64)
         return diag_set(why, ERR_LIMIT,
-                        "its header asks for a stack of 0x%" PRIx64 " bytes, 0x%" PRIx64
-                        " of them committed: more than there are addresses",
-                        *reserve, *commit);
-    *commit = round_up(*commit > least ? *commit : least, VM_PAGE_SIZE);
-    if (*commit + 2 * VM_PAGE_SIZE > *reserve)
-        *reserve = round_up(*commit + 2 * VM_PAGE_SIZE, STACK_RESERVE);
-    *reserve = round_up(*reserve, VM_GRANULARITY);
+                        "a stack of 0x%" PRIx64 " bytes, 0x%" PRIx64
+                        " of them committed, is more than there are addresses",
+                        reserve, commit);
+    commit = round_up(commit > least ? commit : least, VM_PAGE_SIZE);
+    if (commit + 2 * VM_PAGE_SIZE > reserve)
+        reserve = round_up(commit + 2 * VM_PAGE_SIZE, STACK_RESERVE);
+    *sizes = (struct stack_sizes){round_up(reserve, VM_GRANULARITY), commit};
     return ERR_OK;
 }
 
@@ -61,61 +59,88 @@ static nt_status commit_stack(struct process *p, gva_t base, uint64_t size, uint
     return vm_allocate(p->vm, &req, NULL, NULL);
 }
 
-enum err thread_stack(struct process *p, const struct pe_image *image, uint64_t commit_least,
+/* "stack 1" is the first thread's. */
+static void label(const struct thread *thread, const char *what, char text[LABEL_ROOM])
+{
+    (void)snprintf(text, LABEL_ROOM, "%s %" PRIu32, what,
+                   (thread->info.tid - process_pid(thread->process)) / 4);
+}
+
+enum err thread_stack(struct thread *thread, struct stack_sizes sizes, uint64_t commit_least,
                       struct diag *why)
 {
-    struct vm_request req = {.type = MEM_RESERVE, .protect = PAGE_READWRITE, .label = "stack 1"};
-    uint64_t commit;
+    struct process *p = thread->process;
+    char name[LABEL_ROOM];
+    struct vm_request req = {.type = MEM_RESERVE, .protect = PAGE_READWRITE, .label = name};
     nt_status st;
-    enum err e = stack_sizes(image, commit_least, &req.size, &commit, why);
+    enum err e = round_sizes(&sizes, commit_least, why);
 
     if (!e)
-        e = process_find(p, p->plan->stack, req.size, &req.base, why);
+        e = process_find(p, p->plan.stack, sizes.reserve, &req.base, why);
     if (e)
         return e;
-    p->thread.tid = THREAD_ID;
-    p->thread.name = "main";
-    p->stack_bottom = req.base;
-    p->thread.stack_base = req.base + req.size;
-    p->thread.stack_limit = p->thread.stack_base - commit;
+    label(thread, "stack", name);
+    req.size = sizes.reserve;
     st = vm_allocate(p->vm, &req, NULL, NULL);
+    if (NT_SUCCESS(st)) {
+        thread->stack_bottom = req.base;
+        thread->info.stack_base = req.base + req.size;
+        thread->info.stack_limit = thread->info.stack_base - sizes.commit;
+        st = commit_stack(p, thread->info.stack_limit, sizes.commit, PAGE_READWRITE);
+    }
     if (NT_SUCCESS(st))
-        st = commit_stack(p, p->thread.stack_limit, commit, PAGE_READWRITE);
-    if (NT_SUCCESS(st))
-        st = commit_stack(p, p->thread.stack_limit - VM_PAGE_SIZE, VM_PAGE_SIZE,
+        st = commit_stack(p, thread->info.stack_limit - VM_PAGE_SIZE, VM_PAGE_SIZE,
                           PAGE_READWRITE | PAGE_GUARD);
     if (!NT_SUCCESS(st))
         return diag_set(why, ERR_NOMEM,
                         "no memory for a stack of 0x%" PRIx64 " bytes, 0x%" PRIx64 " committed: %s",
-                        req.size, commit, nt_text(st));
+                        sizes.reserve, sizes.commit, nt_text(st));
     return ERR_OK;
 }
 
-static bool set_stack_limit(struct process *p, gva_t limit)
+static void release(struct process *p, gva_t *base)
 {
-    p->thread.stack_limit = limit;
-    return nt_write(p->vm, p->arch, p->thread.teb, NT_TEB_STACK_LIMIT, limit);
+    uint64_t all = 0;
+
+    if (*base && vm_release(p->vm, base, &all, MEM_RELEASE))
+        LOG(nt, "0x%" PRIx64 " of a thread is not its own any more", *base);
+    *base = 0;
+}
+
+void thread_release(struct thread *thread)
+{
+    release(thread->process, &thread->stack_bottom);
+    release(thread->process, &thread->info.teb);
+}
+
+static bool set_stack_limit(struct thread *thread, gva_t limit)
+{
+    const struct process *p = thread->process;
+
+    thread->info.stack_limit = limit;
+    return nt_write(p->vm, p->arch, thread->info.teb, NT_TEB_STACK_LIMIT, limit);
 }
 
 enum process_guard process_guard_hit(struct process *p, gva_t addr)
 {
-    gva_t guard = p->thread.stack_limit - VM_PAGE_SIZE;
-    gva_t last = p->stack_bottom + VM_PAGE_SIZE; /* the lowest page is never committed */
+    struct thread *thread = p->threads.on_cpu;
+    gva_t guard = thread->info.stack_limit - VM_PAGE_SIZE;
+    gva_t last = thread->stack_bottom + VM_PAGE_SIZE; /* the lowest page is never committed */
     bool exhausted = guard < last + STACK_SPARE * VM_PAGE_SIZE;
 
-    if (addr < guard || addr >= p->thread.stack_limit || !vm_clear_guard(p->vm, addr))
+    if (addr < guard || addr >= thread->info.stack_limit || !vm_clear_guard(p->vm, addr))
         return PROCESS_GUARD_OTHER;
     LOG(nt, "stack guard 0x%" PRIx64 " touched%s", guard, exhausted ? ", stack exhausted" : "");
     if (exhausted && guard > last &&
         !NT_SUCCESS(commit_stack(p, last, guard - last, PAGE_READWRITE)))
         return PROCESS_GUARD_OVERFLOW;
     if (exhausted) {
-        (void)set_stack_limit(p, last);
+        (void)set_stack_limit(thread, last);
         return PROCESS_GUARD_OVERFLOW;
     }
     if (!NT_SUCCESS(
             commit_stack(p, guard - VM_PAGE_SIZE, VM_PAGE_SIZE, PAGE_READWRITE | PAGE_GUARD)) ||
-        !set_stack_limit(p, guard))
+        !set_stack_limit(thread, guard))
         return PROCESS_GUARD_OVERFLOW;
     return PROCESS_GUARD_GROWN;
 }
@@ -196,7 +221,7 @@ static enum err make_tls(struct process *p, const struct program *program, gva_t
                         " or what it names lies outside the image",
                         program->image->dirs[DIR_TLS].rva);
     req.size = array + tls.align + tls.size + tls.zeros;
-    e = process_find(p, p->plan->heap, req.size, &req.base, why);
+    e = process_find(p, p->plan.heap, req.size, &req.base, why);
     if (e)
         return e;
     block = round_up(req.base + array, tls.align);
@@ -214,8 +239,9 @@ static enum err make_tls(struct process *p, const struct program *program, gva_t
 
 /* ---- TEB -------------------------------------------------------------------------------------- */
 
-static void fill_teb(const struct process *p, struct nt_block *block, gva_t tls)
+static void fill_teb(const struct thread *thread, struct nt_block *block, gva_t tls)
 {
+    const struct process *p = thread->process;
     bool wide = p->arch == CPU_AMD64;
     size_t text = nt_offset(p->arch, NT_TEB_STATIC_BUFFER);
 
@@ -223,44 +249,60 @@ static void fill_teb(const struct process *p, struct nt_block *block, gva_t tls)
     nt_put(block, 0, NT_TEB_EXCEPTION_LIST,
            p->kernel ? UINT64_MAX
            : wide    ? 0
-                     : p->thread.stack_base - SEH_32);
-    nt_put(block, 0, NT_TEB_STACK_BASE, p->thread.stack_base);
-    nt_put(block, 0, NT_TEB_STACK_LIMIT, p->thread.stack_limit);
+                     : thread->info.stack_base - SEH_32);
+    nt_put(block, 0, NT_TEB_STACK_BASE, thread->info.stack_base);
+    nt_put(block, 0, NT_TEB_STACK_LIMIT, thread->info.stack_limit);
     nt_put(block, 0, NT_TEB_FIBER_VERSION, TIB_VERSION);
     nt_put(block, 0, NT_TEB_SELF, block->base);
-    nt_put(block, 0, NT_TEB_PROCESS_ID, PROCESS_ID);
-    nt_put(block, 0, NT_TEB_THREAD_ID, THREAD_ID);
+    nt_put(block, 0, NT_TEB_PROCESS_ID, process_pid(p));
+    nt_put(block, 0, NT_TEB_THREAD_ID, thread->info.tid);
     nt_put(block, 0, NT_TEB_TLS_POINTER, tls);
     nt_put(block, 0, NT_TEB_PEB, p->peb);
     if (p->kernel && !wide) /* how 32-bit code enters the kernel: call fs:[0C0h] */
         nt_put(block, 0, NT_TEB_WOW32_RESERVED, p->kernel->gate);
     nt_put(block, 0, NT_TEB_CURRENT_LOCALE, LOCALE_US);
-    nt_put(block, 0, NT_TEB_REAL_PROCESS_ID, PROCESS_ID);
-    nt_put(block, 0, NT_TEB_REAL_THREAD_ID, THREAD_ID);
+    nt_put(block, 0, NT_TEB_REAL_PROCESS_ID, process_pid(p));
+    nt_put(block, 0, NT_TEB_REAL_THREAD_ID, thread->info.tid);
     nt_put_string(block, 0, NT_TEB_STATIC_STRING, text, 0, STATIC_ROOM);
-    nt_put(block, 0, NT_TEB_DEALLOCATION_STACK, p->stack_bottom);
+    nt_put(block, 0, NT_TEB_DEALLOCATION_STACK, thread->stack_bottom);
     nt_list_init(block, nt_offset(p->arch, NT_TEB_TLS_LINKS));
     text = nt_offset(p->arch, NT_TEB_ACTIVATION_STACK);
     nt_put(block, 0, NT_TEB_ACTIVATION_POINTER, block->base + text);
     nt_list_init(block, text + nt_offset(p->arch, NT_ACTIVATION_FRAMES));
 }
 
-enum err thread_teb(struct process *p, gva_t tls, struct diag *why)
+enum err thread_teb(struct thread *thread, gva_t tls, struct diag *why)
 {
+    struct process *p = thread->process;
+    char name[LABEL_ROOM];
     struct nt_block block;
-    enum err e;
+    gva_t at;
+    enum err e = process_find(p, p->plan.teb, VM_GRANULARITY, &at, why);
 
-    e = process_find(p, p->plan->teb, VM_GRANULARITY, &p->thread.teb, why);
-    nt_block_init(&block, p->arch, p->thread.teb, VM_GRANULARITY);
-    if (!e) {
-        fill_teb(p, &block, tls);
-        if (p->kernel &&
-            !block.bytes.failed) /* Wine's ntdll keeps data of its own behind the TEB */
-            (void)buf_extend(&block.bytes, TEB_ROOM - block.bytes.len);
-        e = nt_block_store(&block, p->vm, "teb 1", why);
-    }
+    if (e)
+        return e;
+    label(thread, "teb", name);
+    nt_block_init(&block, p->arch, at, VM_GRANULARITY);
+    fill_teb(thread, &block, tls);
+    if (p->kernel && !block.bytes.failed) /* Wine's ntdll keeps data of its own behind the TEB */
+        (void)buf_extend(&block.bytes, TEB_ROOM - block.bytes.len);
+    e = nt_block_store(&block, p->vm, name, why);
     nt_block_fini(&block);
+    if (!e)
+        thread->info.teb = at;
     return e;
+}
+
+enum err thread_first(struct process *p, const struct pe_image *image, uint64_t commit_least,
+                      struct thread **out, struct diag *why)
+{
+    struct stack_sizes sizes = {image ? image->stack_reserve : 0, image ? image->stack_commit : 0};
+
+    if (threads_new(p, out))
+        return diag_set(why, ERR_NOMEM, "the host is out of memory");
+    memcpy((*out)->name, "main", sizeof "main");
+    p->threads.on_cpu = *out;
+    return thread_stack(*out, sizes, commit_least, why);
 }
 
 /* ---- Entry ------------------------------------------------------------------------------------ */
@@ -282,7 +324,8 @@ static void entry_arguments(const struct process *p, const struct program *progr
  */
 static bool enter_64(struct process *p, const struct program *program, const uint64_t args[3])
 {
-    gva_t rsp = p->thread.stack_base - FRAMES_64;
+    const struct process_thread *thread = &p->threads.on_cpu->info;
+    gva_t rsp = thread->stack_base - FRAMES_64;
     uint8_t raw[8];
 
     put_u64(raw, p->exit_stub);
@@ -290,7 +333,7 @@ static bool enter_64(struct process *p, const struct program *program, const uin
     cpu_set(p->cpu, CPU_RDX, args[1] ? args[1] : program->entry);
     cpu_set(p->cpu, CPU_R8, args[2] ? args[2] : args[0]);
     cpu_set(p->cpu, CPU_RSP, rsp);
-    cpu_set(p->cpu, CPU_GS_BASE, p->thread.teb);
+    cpu_set(p->cpu, CPU_GS_BASE, thread->teb);
     return vm_debug_write(p->vm, rsp, raw, sizeof raw);
 }
 
@@ -300,7 +343,8 @@ static bool enter_64(struct process *p, const struct program *program, const uin
  */
 static bool enter_32(struct process *p, const struct program *program, const uint64_t args[3])
 {
-    gva_t esp = p->thread.stack_base - FRAMES_32;
+    const struct process_thread *thread = &p->threads.on_cpu->info;
+    gva_t esp = thread->stack_base - FRAMES_32;
     uint8_t call[16], handler[8];
 
     put_u32(call, (uint32_t)p->exit_stub);
@@ -312,9 +356,9 @@ static bool enter_32(struct process *p, const struct program *program, const uin
     cpu_set(p->cpu, CPU_RDX, program->entry);
     cpu_set(p->cpu, CPU_RBP, esp + sizeof call);
     cpu_set(p->cpu, CPU_RSP, esp);
-    cpu_set(p->cpu, CPU_FS_BASE, p->thread.teb);
+    cpu_set(p->cpu, CPU_FS_BASE, thread->teb);
     return vm_debug_write(p->vm, esp, call, sizeof call) &&
-           vm_debug_write(p->vm, p->thread.stack_base - SEH_32, handler, sizeof handler);
+           vm_debug_write(p->vm, thread->stack_base - SEH_32, handler, sizeof handler);
 }
 
 /* Return into the middle of BaseThreadInitThunk, like on Windows: code that looks for kernel32 there finds it. */
@@ -325,26 +369,21 @@ static gva_t return_address(const struct process *p)
 
 enum err thread_make(struct process *p, const struct program *program, struct diag *why)
 {
+    struct thread *thread = NULL;
     uint64_t args[3];
     gva_t tls = 0;
     bool stored;
-    enum err e = thread_stack(p, program->image, 0, why);
+    enum err e = thread_first(p, program->image, 0, &thread, why);
 
     p->exit_stub = return_address(p);
     if (!e && program->image && program->image->dirs[DIR_TLS].size)
         e = make_tls(p, program, &tls, why);
     if (!e)
-        e = thread_teb(p, tls, why);
+        e = thread_teb(thread, tls, why);
     if (e)
         return e;
     entry_arguments(p, program, args);
     cpu_set(p->cpu, CPU_RIP, program->entry);
     stored = p->arch == CPU_AMD64 ? enter_64(p, program, args) : enter_32(p, program, args);
     return stored ? ERR_OK : diag_set(why, ERR_NOMEM, "the guest's memory is full");
-}
-
-uint32_t process_pid(const struct process *p)
-{
-    (void)p;
-    return PROCESS_ID;
 }

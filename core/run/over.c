@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cpu/scan.h"
+#include "run/turns.h"
 
 enum flow { FLOW_PLAIN, FLOW_CALL, FLOW_RETURN };
 
@@ -71,7 +72,7 @@ static enum err over_call(struct run *run, gva_t after, bool *stopped)
         return e;
     run->ret =
         (struct return_point){.set = true, .tid = run->stop.tid, .addr = after, .stack = stack};
-    e = run_continue(run, false);
+    e = turns_continue(run);
     *stopped = run->stop.kind != STOP_STEP || !run->ret.reached;
     run->ret = (struct return_point){0};
     run_release_break(run, after);
@@ -88,21 +89,9 @@ enum err over_step(struct run *run, bool *stopped)
     return over_call(run, pc + length, stopped);
 }
 
-enum err over_out(struct run *run)
+bool over_at_return(const struct run *run)
 {
-    gva_t stack = cpu_get(run->cpu, CPU_RSP);
+    uint8_t length = 0;
 
-    for (;;) {
-        gva_t pc = cpu_get(run->cpu, CPU_RIP);
-        uint8_t length = 0;
-        bool returns = flow_at(run, pc, &length) == FLOW_RETURN;
-        bool stopped;
-        enum err e = over_step(run, &stopped);
-
-        if (e || stopped || (returns && cpu_get(run->cpu, CPU_RSP) > stack))
-            return e;
-        pc = cpu_get(run->cpu, CPU_RIP);
-        if ((run_breaks_at(run, pc) && run_hit(run, pc)) || run_interrupted(run))
-            return ERR_OK;
-    }
+    return flow_at(run, cpu_get(run->cpu, CPU_RIP), &length) == FLOW_RETURN;
 }

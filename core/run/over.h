@@ -9,7 +9,7 @@
 
 /* One instruction; a call runs until it has returned. *stopped: something stopped before that. */
 MUST_USE enum err over_step(struct run *run, bool *stopped);
-/* Until the function at the pc has returned to its caller, or something stops before. */
-MUST_USE enum err over_out(struct run *run);
+/* Is the instruction at the pc one that returns from a function? */
+bool over_at_return(const struct run *run);
 
 #endif

@@ -9,20 +9,18 @@
 
 #include "run/caught.h"
 #include "run/exception.h"
-#include "run/over.h"
+#include "run/turns.h"
 #include "run/watched.h"
 #include "winstub/buf.h"
 #include "winstub/log.h"
 #include "winstub/nt.h"
-
-#define MAIN_THREAD 0 /* index of the only thread that bare mode has */
 
 enum err run_init(struct run *run, struct process *process)
 {
     *run = (struct run){.process = process, .cpu = process_cpu(process)};
     atomic_init(&run->interrupted, false);
     run->stop.kind = STOP_STEP;
-    run->stop.tid = process_thread(process, MAIN_THREAD)->tid;
+    run->stop.tid = process_current(process);
     run->dis = dis_new();
     cpu_on_served(run->cpu, watched_by_service, run);
     return run->dis ? ERR_OK : ERR_NOMEM;
@@ -34,6 +32,7 @@ void run_fini(struct run *run)
         coverage_stop(run->coverage);
     coverage_free(run->coverage);
     cpu_on_served(run->cpu, NULL, NULL);
+    actions_fini(&run->actions);
     points_fini(&run->points);
     watches_fini(&run->watches);
     counts_fini(&run->counts);
@@ -113,22 +112,46 @@ enum err run_point(struct run *run, enum point_kind kind, gva_t addr, uint64_t l
     return watches_set(&run->watches, run->cpu, &range, on);
 }
 
+/* Let those run that shall; who steps comes first, as the debugger waits for that one. */
+static void take_actions(struct run *run)
+{
+    const struct target_action *others = actions_of(&run->actions, 0);
+    const struct process_thread *thread;
+
+    for (size_t i = 0; (thread = process_thread(run->process, i)) != NULL; i++)
+        process_hold(run->process, thread->tid, !actions_of(&run->actions, thread->tid));
+    process_hold_new(run->process, !others || others->kind != ACTION_CONTINUE);
+    for (size_t i = run->actions.count; i-- > 0;) {
+        const struct target_action *action = &run->actions.list[i];
+
+        if (action->kind != ACTION_CONTINUE && action->kind != ACTION_HALT)
+            process_prefer(run->process, action->tid);
+    }
+}
+
 enum err run_resume(struct run *run, const struct target_action *acts, size_t n)
 {
-    uint32_t tid = process_thread(run->process, MAIN_THREAD)->tid;
-    const struct target_action *mine = NULL;
+    struct run_thread *thread;
+    enum err e;
 
     if (run->ended)
         return ERR_STATE;
     for (size_t i = 0; i < n; i++) {
-        if (acts[i].tid && acts[i].tid != tid)
+        if (acts[i].tid && !process_has_thread(run->process, acts[i].tid))
             return ERR_NOT_FOUND;
-        if (!mine)
-            mine = &acts[i];
     }
-    if (!mine)
+    if (!n)
         return ERR_INVALID;
-    run->action = *mine;
+    actions_prune(&run->actions, run->process);
+    thread = actions_thread(&run->actions, run->stop.tid);
+    e = thread ? actions_set(&run->actions, acts, n) : ERR_NOMEM;
+    if (e)
+        return e;
+    /* The break at which the debugger was told that the thread stands is not told again. */
+    thread->passes = process_select(run->process, run->stop.tid);
+    thread->pass_pc = cpu_get(run->cpu, CPU_RIP);
+    thread->leaves_import = run->stop.kind == STOP_IMPORT;
+    take_actions(run);
     run->resumed = true;
     atomic_store(&run->interrupted, false);
     return ERR_OK;
@@ -204,8 +227,9 @@ static void stop_without_services(struct run *run, const struct cpu_event *event
 /* run->stop describes the exception behind event: keep what resuming will need of it. */
 static void remember_exception(struct run *run, const struct cpu_event *event)
 {
-    run->exception = *event;
-    run->raised = exception_of(&run->stop);
+    run->thread->excepted = true;
+    run->thread->exception = *event;
+    run->thread->raised = exception_of(&run->stop);
     run->stop.first_chance = process_has_dlls(run->process);
 }
 
@@ -248,15 +272,16 @@ static bool stop_at_exception(struct run *run, const struct cpu_event *event)
 /* An exception that the guest raised by a service: as if the CPU had, at the registers' pc. */
 static void stop_at_raised(struct run *run)
 {
-    run->exception = (struct cpu_event){.kind = CPU_EVENT_FAULT, .pc = cpu_get(run->cpu, CPU_RIP)};
-    exception_describe_raised(run->process, &run->raised, &run->stop);
+    run->thread->excepted = true;
+    run->thread->exception =
+        (struct cpu_event){.kind = CPU_EVENT_FAULT, .pc = cpu_get(run->cpu, CPU_RIP)};
+    exception_describe_raised(run->process, &run->thread->raised, &run->stop);
 }
 
-/* Does the guest raise an exception here? */
-static bool stop_at_raise_point(struct run *run, gva_t pc)
+bool run_raises_at(struct run *run, gva_t pc)
 {
     if (!pc || pc != process_raise_point(run->process) ||
-        !process_raise_called(run->process, &run->raised))
+        !process_raise_called(run->process, &run->thread->raised))
         return false;
     stop_at_raised(run);
     return true;
@@ -264,7 +289,7 @@ static bool stop_at_raise_point(struct run *run, gva_t pc)
 
 static bool stop_at_break(struct run *run, gva_t pc)
 {
-    return run_hit(run, pc) || stop_at_raise_point(run, pc);
+    return run_hit(run, pc) || run_raises_at(run, pc);
 }
 
 /* Modules have come or gone, or may have. */
@@ -288,7 +313,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
     if (caught_call(run))
         return true;
     run->served_count = 0;
-    switch (process_syscall(run->process, &exit_code, &run->raised)) {
+    switch (process_syscall(run->process, &exit_code, &run->thread->raised)) {
     case PROCESS_SYSCALL_NONE:
         stop_without_services(run, event);
         return true;
@@ -311,12 +336,12 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
 }
 
 /* Turn one event into the stop; false when the guest just goes on. */
-static bool stopped_by(struct run *run, const struct cpu_event *event)
+bool run_stopped_by(struct run *run, const struct cpu_event *event)
 {
     switch (event->kind) {
     case CPU_EVENT_STOP:
         if (!atomic_load(&run->interrupted))
-            return false; /* left over from an interrupt that came as another stop was made */
+            return false; /* the turn is over, or an interrupt came as another stop was made */
         stop_as(run, STOP_INTERRUPT);
         return true;
     case CPU_EVENT_BREAK:
@@ -325,6 +350,7 @@ static bool stopped_by(struct run *run, const struct cpu_event *event)
         stop_as(run, STOP_INTERRUPT);
         return true;
     case CPU_EVENT_STEP:
+    case CPU_EVENT_LIMIT:
         return false;
     case CPU_EVENT_TRAP:
         return event->access == VM_EXEC && (stop_at_exit(run) || stop_at_import(run));
@@ -351,15 +377,7 @@ static enum err stop_broken(struct run *run, enum err e)
     return ERR_OK;
 }
 
-/* Was the instruction at pc done? A system call is when it was served, and not when the guest shall ask again. */
-static bool step_is_done(const struct run *run, const struct cpu_event *event, gva_t pc)
-{
-    return event->kind == CPU_EVENT_STEP ||
-           (event->kind == CPU_EVENT_SYSCALL && cpu_get(run->cpu, CPU_RIP) != pc);
-}
-
-/* One instruction with traps open: what it does to watched bytes is looked at before and after. */
-static enum err step_open(struct run *run, bool *stopped)
+enum err run_step_open(struct run *run, bool *stopped)
 {
     gva_t pc = cpu_get(run->cpu, CPU_RIP);
     struct vm *vm = process_vm(run->process);
@@ -370,12 +388,12 @@ static enum err step_open(struct run *run, bool *stopped)
     probe.count = 0;
     if (run->watches.count)
         watches_probe(&run->watches, vm, run->cpu, run->dis, &probe);
-    do {
-        e = cpu_step(run->cpu, true, &event);
-        if (e)
-            return e;
-        *stopped = stopped_by(run, &event);
-    } while (!*stopped && !step_is_done(run, &event, pc));
+    e = cpu_step(run->cpu, true, &event);
+    if (e)
+        return e;
+    *stopped = run_stopped_by(run, &event);
+    run->thread->stepped = event.kind == CPU_EVENT_STEP ||
+                           (event.kind == CPU_EVENT_SYSCALL && cpu_get(run->cpu, CPU_RIP) != pc);
     for (size_t i = 0; i < probe.count && run->stop.kind == STOP_STEP; i++) {
         if (watches_count(&probe, vm, i))
             *stopped = watched_hit(run, &probe, &probe.hits[i]) || *stopped;
@@ -386,25 +404,10 @@ static enum err step_open(struct run *run, bool *stopped)
 /* Execute one instruction on the debugger's behalf; *stopped says whether that made a stop. */
 enum err run_step(struct run *run, bool *stopped)
 {
-    enum err e = step_open(run, stopped);
+    enum err e = run_step_open(run, stopped);
 
     if (!e && !*stopped)
         *stopped = stop_at_exit(run) || stop_at_import(run);
-    return e;
-}
-
-static enum err step_action(struct run *run, bool *stopped)
-{
-    return run->action.over ? over_step(run, stopped) : run_step(run, stopped);
-}
-
-static enum err go_step(struct run *run)
-{
-    bool stopped;
-    enum err e = step_action(run, &stopped);
-
-    if (!e && !stopped)
-        stop_as(run, STOP_STEP);
     return e;
 }
 
@@ -416,115 +419,33 @@ bool run_interrupted(struct run *run)
     return true;
 }
 
-static enum err go_range(struct run *run)
+/* What a resume begins anew. True: there is a stop already. */
+static bool begin(struct run *run)
 {
-    for (;;) {
-        bool stopped;
-        enum err e = step_action(run, &stopped);
-        gva_t pc;
-
-        if (e || stopped)
-            return e;
-        pc = cpu_get(run->cpu, CPU_RIP);
-        if (pc < run->action.lo || pc >= run->action.hi) {
-            stop_as(run, STOP_STEP);
-            return ERR_OK;
-        }
-        if ((run_breaks_at(run, pc) && run_hit(run, pc)) || run_interrupted(run))
-            return ERR_OK;
-    }
-}
-
-/* A made-up function that was reported runs on (its code returns) instead of being reported again. */
-enum err run_continue(struct run *run, bool leave_import)
-{
-    struct cpu_event event;
-    bool stopped = false;
-    bool pass_break = true;
-    enum err e;
-
-    if (leave_import) {
-        e = run_step(run, &stopped);
-        if (e || stopped)
-            return e;
-        pass_break = false;
-    }
-    for (;;) {
-        gva_t before = cpu_get(run->cpu, CPU_RIP);
-
-        e = cpu_run(run->cpu, pass_break, &event);
-        if (e || stopped_by(run, &event))
-            return e;
-        if (event.kind == CPU_EVENT_TRAP) {
-            e = step_open(run, &stopped);
-            if (e || stopped)
-                return e;
-        }
-        /* A hit that does not stop is passed like the break where the run began. */
-        pass_break =
-            event.kind == CPU_EVENT_BREAK || (pass_break && cpu_get(run->cpu, CPU_RIP) == before);
-    }
-}
-
-/* Settle the exception that the process is stopped at; true when the process ended by it. */
-static bool settle_exception(struct run *run)
-{
-    gva_t pc = cpu_get(run->cpu, CPU_RIP);
-    uint32_t code = run->stop.code;
-
-    if (run->stop.kind != STOP_EXCEPTION)
-        return false;
-    if (run->action.pass && process_raise(run->process, &run->raised))
-        return false;
-    if (run->action.pass) {
-        run_end(run, code);
-        return true;
-    }
-    if (pc == run->exception.pc)
-        cpu_set(run->cpu, CPU_RIP, exception_continue_pc(&run->exception));
-    return false;
-}
-
-static enum err go(struct run *run)
-{
-    bool at_import = run->stop.kind == STOP_IMPORT;
     uint32_t tid = run->stop.tid;
 
-    if (settle_exception(run))
-        return ERR_OK;
+    actions_begin(&run->actions);
+    if (!process_has_thread(run->process, tid))
+        tid = process_current(run->process);
     run->stop = (struct target_stop){.kind = STOP_STEP, .tid = tid};
-    cpu_set_who(run->cpu, tid);
     if (caught_load(run))
-        return ERR_OK;
+        return true;
     if (run->tracing.tables &&
         tracing_set(&run->tracing, &run->watches, run->process, run->cpu, run->tracing.tables))
         LOG(bp, "not every table is traced: %s", err_text(ERR_NOMEM));
-    if (run->action.kind != ACTION_HALT && stop_at_raise_point(run, cpu_get(run->cpu, CPU_RIP)))
-        return ERR_OK;
-    switch (run->action.kind) {
-    case ACTION_STEP:
-        return go_step(run);
-    case ACTION_RANGE:
-        return go_range(run);
-    case ACTION_OUT:
-        return over_out(run);
-    case ACTION_CONTINUE:
-        return run_continue(run, at_import);
-    case ACTION_HALT:
-        break;
-    }
-    return ERR_OK;
+    return false;
 }
 
 enum err run_go(struct run *run, struct target_stop *why)
 {
-    enum err e;
+    enum err e = ERR_OK;
 
     if (!run->resumed)
         return ERR_STATE;
     run->resumed = false;
     process_clock_start(run->process);
-    e = go(run);
+    if (!begin(run))
+        e = turns_take(run);
     process_clock_stop(run->process);
     if (e)
         e = stop_broken(run, e);

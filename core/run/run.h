@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "run/actions.h"
 #include "run/catches.h"
 #include "run/counts.h"
 #include "run/coverage.h"
@@ -53,13 +54,13 @@ struct run {
         enum vm_access access;
     } served[RUN_SERVED_MAX]; /* by the present system service */
     size_t served_count;
-    struct target_action action; /* of the one thread; valid while resumed */
+    struct actions actions; /* of the threads; valid while resumed */
     bool resumed;
-    bool ended;                      /* the process has exited or was killed */
-    struct target_stop stop;         /* why the process stands still now */
-    struct cpu_event exception;      /* behind stop, when that is a STOP_EXCEPTION, */
-    struct process_exception raised; /* and what the guest's handlers would be given */
-    bool starting;                   /* on the way to where the debugger begins */
+    bool ended; /* the process has exited or was killed */
+    /* Why the process stands still now; while it runs, of the thread whose turn it is. */
+    struct target_stop stop;
+    struct run_thread *thread; /* whose turn it is; while it runs */
+    bool starting;             /* on the way to where the debugger begins */
     atomic_bool interrupted;
     void (*console)(void *ctx, const char *text, size_t len); /* NULL: nobody listens */
     void *console_ctx;
@@ -90,8 +91,15 @@ MUST_USE enum err run_point_agent(struct run *run, enum point_kind kind, gva_t a
 
 /* One instruction, breaks ignored; *stopped says whether that made a stop, which run->stop describes. */
 MUST_USE enum err run_step(struct run *run, bool *stopped);
-/* Run until something stops; leave_import: the made-up function at the pc was reported, so that its code runs now. */
-MUST_USE enum err run_continue(struct run *run, bool leave_import);
+/*
+ * The same with traps open for it, and looking at watched bytes only. thread->stepped says whether it was executed: not
+ * when a stack grew under it, or when a system call will ask again.
+ */
+MUST_USE enum err run_step_open(struct run *run, bool *stopped);
+/* Turn an event into the stop; false when the guest just goes on. */
+bool run_stopped_by(struct run *run, const struct cpu_event *event);
+/* Does the guest raise an exception at pc? Then that is the stop. */
+bool run_raises_at(struct run *run, gva_t pc);
 /* Was an interrupt asked for? Then it is the stop. */
 bool run_interrupted(struct run *run);
 /* Nobody may want the break at addr any more: take it from the CPU then. */

@@ -129,6 +129,31 @@ nt_status vm_commit_anywhere(struct vm *vm, uint64_t size, uint32_t protect, con
     return vm_allocate(vm, &req, base, NULL);
 }
 
+nt_status vm_unmap_range(struct vm *vm, gva_t addr, uint64_t size)
+{
+    gva_t at = page_down(addr), end;
+    struct vm_region r;
+
+    if (!size || addr >= vm_user_limit(vm))
+        return STATUS_SUCCESS;
+    end = last_of(addr, size) < vm_user_limit(vm) ? page_up(last_of(addr, size) + 1)
+                                                  : vm_user_limit(vm);
+    while (at < end && vm_query(vm, at, &r) == STATUS_SUCCESS) {
+        gva_t next = r.state == MEM_FREE ? r.base + r.size : r.allocation_base + r.allocation_size;
+        uint64_t part = (next < end ? next : end) - at;
+        nt_status st = STATUS_SUCCESS;
+
+        if (r.type == MEM_PRIVATE)
+            st = vm_release(vm, &at, &part, MEM_RELEASE);
+        else if (r.state != MEM_FREE)
+            st = vm_unmap_view(vm, at);
+        if (st != STATUS_SUCCESS)
+            return st;
+        at = next;
+    }
+    return STATUS_SUCCESS;
+}
+
 /* ---- By name --------------------------------------------------------------------------------- */
 
 /* The first allocation that starts at or above from. */

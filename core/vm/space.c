@@ -165,7 +165,8 @@ void space_bytes_changed(const struct vm *vm, uint64_t offset)
 
 bool space_may_commit(const struct vm *vm, uint64_t bytes)
 {
-    return vm->committed <= vm->commit_limit && bytes <= vm->commit_limit - vm->committed;
+    return !bytes ||
+           (vm->committed <= vm->commit_limit && bytes <= vm->commit_limit - vm->committed);
 }
 
 bool space_is_charged(const struct allocation *a)

@@ -105,6 +105,7 @@ void cpu_set_tsc(struct cpu *cpu, uint64_t (*read)(void *ctx), void *ctx);
  */
 enum cpu_event_kind {
     CPU_EVENT_STOP,      /* cpu_stop was called */
+    CPU_EVENT_LIMIT,     /* as much was executed as cpu_set_limit allows */
     CPU_EVENT_BREAK,     /* the instruction at pc, not yet executed, has a break */
     CPU_EVENT_STEP,      /* cpu_step: one instruction was executed (one iteration of a rep) */
     CPU_EVENT_FAULT,     /* an access was refused by vm; the instruction had no effect */
@@ -155,6 +156,22 @@ MUST_USE enum err cpu_run(struct cpu *cpu, bool pass_break, struct cpu_event *ou
  * without us.
  */
 MUST_USE enum err cpu_step(struct cpu *cpu, bool open, struct cpu_event *out);
+
+/* Would cpu_run end at once, because of cpu_stop or the limit? For loops of steps. */
+bool cpu_due(const struct cpu *cpu);
+
+/*
+ * Count from now on what is executed: one unit for each byte of each instruction that was completed, each iteration of a rep for
+ * itself. It does not depend on how the code is divided into blocks, runs and steps. Slows runs down by about a third. ERR_NOMEM
+ */
+MUST_USE enum err cpu_count(struct cpu *cpu);
+/* What was executed since; also from inside the function of cpu_set_tsc. */
+uint64_t cpu_work(const struct cpu *cpu);
+/*
+ * While counting: end runs (CPU_EVENT_LIMIT) at the first instruction before which cpu_work is at least `work`;
+ * UINT64_MAX: never. Steps are not ended.
+ */
+void cpu_set_limit(struct cpu *cpu, uint64_t work);
 
 /*
  * Stop the current or the next run; steps are not stopped. From any thread, also before the run.

@@ -71,6 +71,23 @@ MUST_USE nt_status vm_commit_anywhere(struct vm *vm, uint64_t size, uint32_t pro
                                       const char *label, gva_t *base);
 
 /*
+ * Take away what is mapped in [addr, addr + size), whole pages: of private memory exactly that, of views, devices and lent
+ * memory all that reaches into it. What was free stays so. STATUS_NO_MEMORY: some of it, from below, may be gone.
+ */
+MUST_USE nt_status vm_unmap_range(struct vm *vm, gva_t addr, uint64_t size);
+
+/* value rounded to a multiple of alignment, a power of two; up wraps to 0 past the last multiple. */
+static inline uint64_t vm_align_down(uint64_t value, uint64_t alignment)
+{
+    return value & ~(alignment - 1);
+}
+
+static inline uint64_t vm_align_up(uint64_t value, uint64_t alignment)
+{
+    return vm_align_down(value + (alignment - 1), alignment);
+}
+
+/*
  * The first allocation at or above `from` with this label, or the first run of pages with a label of its own
  * ("hello.exe .text"); *out is what the label covers. Continue from out->base + out->size.
  * False: there is none. O(allocations + runs).

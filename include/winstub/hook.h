@@ -63,7 +63,8 @@ struct cpu_hook {
  * ERR_INVALID  no access, no function, or first above last; ERR_NOMEM
  */
 MUST_USE enum err cpu_hook_add(struct cpu *cpu, const struct cpu_hook *hook, unsigned *id);
-/* Remove one; nothing happens when there is none of that id. */
+/* Remove one, nothing when there is none of that id; or all. */
 void cpu_hook_remove(struct cpu *cpu, unsigned id);
+void cpu_hook_clear(struct cpu *cpu);
 
 #endif

@@ -90,6 +90,17 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_PIPE_BROKEN, 0xC000014B, 109)                                                         \
     S(STATUS_HANDLE_NOT_CLOSABLE, 0xC0000235, 6)                                                   \
     S(STATUS_PORT_NOT_SET, 0xC0000353, 1)                                                          \
+    S(STATUS_INVALID_PARAMETER_MIX, 0xC0000030, 87)                                                \
+    S(STATUS_ABANDONED_WAIT_0, 0x00000080, 735)                                                    \
+    S(STATUS_USER_APC, 0x000000C0, 0)                                                              \
+    S(STATUS_ALERTED, 0x00000101, 739)                                                             \
+    S(STATUS_TIMEOUT, 0x00000102, 258)                                                             \
+    S(STATUS_OBJECT_NAME_EXISTS, 0x40000000, 698)                                                  \
+    S(STATUS_INVALID_CID, 0xC000000B, 87)                                                          \
+    S(STATUS_MUTANT_NOT_OWNED, 0xC0000046, 288)                                                    \
+    S(STATUS_SEMAPHORE_LIMIT_EXCEEDED, 0xC0000047, 298)                                            \
+    S(STATUS_SUSPEND_COUNT_EXCEEDED, 0xC000004A, 156)                                              \
+    S(STATUS_THREAD_IS_TERMINATING, 0xC000004B, 5)                                                 \
     S(STATUS_NOT_FOUND, 0xC0000225, 1168)                                                          \
     S(STATUS_NO_MORE_FILES, 0x80000006, 18)                                                        \
     S(STATUS_NO_SUCH_FILE, 0xC000000F, 2)                                                          \

@@ -46,6 +46,24 @@ void stub_free(struct stub *stub); /* takes NULL */
 /* These hold for all clients; at first STUB_MAP_WIDE, STUB_PERSONA_AUTO, everything. */
 void stub_set_map(struct stub *stub, enum stub_map map);
 void stub_set_persona(struct stub *stub, enum stub_persona persona);
+/* How a client wants the program started anew. Strings live as long as the call. */
+struct stub_launch {
+    const char *const
+        *args; /* without the program itself; arg_count, 0: those it was first started with */
+    size_t arg_count;
+    const char *const *env; /* "NAME=value" beside the first ones, "NAME" alone takes one away */
+    size_t env_count;
+    const char *cwd; /* guest path; "": the first one */
+    bool elsewhere;  /* images need not be where they were */
+};
+/*
+ * Who starts the program anew; without one there is no extended mode. launch replaces the process by a new one, which
+ * stands where the first one did, and describes it in *out; the old target is then gone. A failure changes nothing.
+ */
+typedef enum err (*stub_launcher)(void *ctx, const struct stub_launch *what, struct target *out,
+                                  struct diag *why);
+void stub_set_launcher(struct stub *stub, stub_launcher launch, void *ctx);
+
 /* What the client hears when it asks what it talks to; kept, not copied. At first "winstub". */
 void stub_set_version(struct stub *stub, const char *version);
 /*
@@ -95,9 +113,18 @@ void stub_run(struct stub *stub);
 enum stub_end {
     STUB_GOES_ON,
     STUB_DETACHED, /* D: the guest should run on without a client; the caller resumes it */
+    STUB_LEFT,     /* D1: the client is gone, the guest stays stopped */
     STUB_KILLED,   /* k, vKill: the process is over */
 };
 /* After stub_output has been sent. */
 enum stub_end stub_state(const struct stub *stub);
+
+/*
+ * Extended mode: the client stays when the process ends or is left alone, and may start it anew. Has one client used it,
+ * the server should outlive the process.
+ */
+bool stub_extended(const struct stub *stub);
+/* Has the client of extended mode left the guest alone? Then it should run until the client sends something. */
+bool stub_left_alone(const struct stub *stub);
 
 #endif

@@ -187,6 +187,7 @@ enum target_stop_kind {
     STOP_EXIT,      /* the process ended with exit_code; nothing more can run */
     STOP_CATCH,     /* a target_catch; note says which and what */
     STOP_ENGINE,    /* the engine cannot go on; note says why */
+    STOP_STUCK, /* no thread that may run can: all wait, and nothing will end that; note says for what */
 };
 
 #define TARGET_INFO_MAX 15 /* EXCEPTION_MAXIMUM_PARAMETERS */
@@ -244,6 +245,9 @@ struct target_ops {
      */
     enum err (*file)(void *ctx, const char *path, uint64_t offset, void *dst, size_t len,
                      size_t *got, uint64_t *size);
+
+    /* Where the host has the file of a library, by its guest path. ERR_NOT_FOUND: nowhere, or the name does not fit. */
+    enum err (*host_path)(void *ctx, const char *path, char *out, size_t size);
 
     /* Bits POINT_BIT(kind) that point() accepts. */
     unsigned (*points)(void *ctx);

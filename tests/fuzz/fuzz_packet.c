@@ -105,6 +105,7 @@ static void set_up(struct fixture *x, unsigned choice)
         take_ops_away(x->target);
     target = fake_target_ref(x->target);
     CHECK(!stub_new(&target, &x->stub));
+    stub_set_launcher(x->stub, fake_launch, x->target);
     x->frame = malloc(sizeof *x->frame);
     CHECK(x->frame);
     rsp_frame_init(x->frame);

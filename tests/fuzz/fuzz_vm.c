@@ -5,11 +5,10 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "vm/space.h"
+#include "vm_compare.h"
 #include "vm_model.h"
 #include "winstub/bytes.h"
 
@@ -23,6 +22,12 @@ struct moment {
     struct model *model;
 };
 
+/* What the file of a section is asked for: it holds its number, and must get what the twin holds. */
+struct file {
+    struct state *state;
+    unsigned number;
+};
+
 struct state {
     struct bytes input;
     uint64_t at;
@@ -30,15 +35,9 @@ struct state {
     struct model *model;
     struct vm_fill tlb[MODEL_PAGES]; /* what a CPU may have cached; offset NO_OFFSET: nothing */
     struct moment moments[MOMENTS];
+    struct vm_section *sections[MODEL_SECTIONS]; /* by the twin's numbers; NULL: no handle */
+    struct file files[MODEL_SECTIONS];
 };
-
-static void check(bool ok, const char *what)
-{
-    if (ok)
-        return;
-    (void)fprintf(stderr, "fuzz_vm: %s differs\n", what);
-    abort();
-}
 
 /* ---- Input ----------------------------------------------------------------------------------- */
 
@@ -58,7 +57,21 @@ static uint16_t next_u16(struct state *s)
     return (uint16_t)(low | next_u8(s) << 8);
 }
 
-/* Mostly a page boundary or a byte beside one, sometimes far outside. */
+/* A page that is taken, if one is. */
+static gva_t taken_page(const struct state *s, unsigned which)
+{
+    unsigned count = 0;
+
+    for (unsigned p = 0; p < MODEL_PAGES; p++)
+        count += s->model->pages[p].allocation != 0;
+    for (unsigned p = 0; p < MODEL_PAGES && count; p++) {
+        if (s->model->pages[p].allocation && which-- % count == 0)
+            return (gva_t)p * VM_PAGE_SIZE;
+    }
+    return 0;
+}
+
+/* Mostly a page boundary or a byte beside one, often of taken memory, sometimes far outside. */
 static gva_t next_addr(struct state *s)
 {
     uint16_t v = next_u16(s);
@@ -73,6 +86,11 @@ static gva_t next_addr(struct state *s)
         return page / VM_GRANULARITY * VM_GRANULARITY;
     case 3:
         return (v & 0xff) == 0 ? UINT64_MAX - (v & 0xfff) : page;
+    case 4:
+    case 5:
+        return taken_page(s, v & 0x1fff);
+    case 6:
+        return taken_page(s, v & 0x1fff) + VM_PAGE_SIZE - 1;
     default:
         return page;
     }
@@ -86,7 +104,7 @@ static uint64_t next_size(struct state *s)
         return v;
     if (v == 255)
         return UINT64_MAX - 5;
-    return (uint64_t)(v % 48) * VM_PAGE_SIZE + (v & 0x40 ? 1 : 0);
+    return (uint64_t)(v % (v & 0x80 ? 48 : 6)) * VM_PAGE_SIZE + (v & 0x40 ? 1 : 0);
 }
 
 static uint32_t next_protect(struct state *s)
@@ -129,7 +147,7 @@ static void do_fill(struct state *s)
     s->tlb[page / VM_PAGE_SIZE] = fill;
     if (want != VM_WRITE)
         return;
-    s->model->bytes[page / VM_PAGE_SIZE][how] = how;
+    model_store(s->model, page + how, how);
     vm_arena(s->vm, &size)[fill.offset + how] = how;
 }
 
@@ -143,7 +161,8 @@ static void check_tlb(const struct state *s)
         if (f->offset == NO_OFFSET)
             continue;
         check(!(f->access & ~model_access(s->model, (gva_t)i * VM_PAGE_SIZE)), "a cached promise");
-        check(memcmp(vm_arena(s->vm, &size) + f->offset, s->model->bytes[i], VM_PAGE_SIZE) == 0,
+        check(memcmp(vm_arena(s->vm, &size) + f->offset, model_bytes(s->model, i), VM_PAGE_SIZE) ==
+                  0,
               "a cached frame");
     }
 }
@@ -185,6 +204,23 @@ static void do_allocate(struct state *s)
     check(base[0] == base[1] && size[0] == size[1], "output of allocate");
 }
 
+/* Commit where something is. */
+static void do_commit(struct state *s)
+{
+    static const uint32_t protects[] = {PAGE_READWRITE, PAGE_READONLY, PAGE_EXECUTE_READ,
+                                        PAGE_EXECUTE_READWRITE};
+    struct vm_request req = {
+        .base = taken_page(s, next_u16(s)), .size = next_size(s) + 1, .type = MEM_COMMIT};
+    gva_t base[2] = {1, 1};
+    uint64_t size[2] = {2, 2};
+
+    req.protect = protects[next_u8(s) % 4];
+    check(vm_allocate(s->vm, &req, &base[0], &size[0]) ==
+              model_allocate(s->model, &req, &base[1], &size[1]),
+          "status of commit");
+    check(base[0] == base[1] && size[0] == size[1], "output of commit");
+}
+
 static void do_release(struct state *s)
 {
     static const uint32_t types[] = {MEM_RELEASE,
@@ -221,7 +257,8 @@ static void do_protect(struct state *s)
     check(base[0] == base[1] && size[0] == size[1] && old[0] == old[1], "output of protect");
 }
 
-static void do_map(struct state *s)
+/* An image with every kind of page. */
+static struct vm_image image_of(uint8_t fill)
 {
     static uint8_t bytes[6 * VM_PAGE_SIZE];
     static const struct vm_image_run runs[] = {
@@ -230,8 +267,9 @@ static void do_map(struct state *s)
         {0x2000, 0x2000, PAGE_WRITECOPY, ".data"},
         {0x5000, 0x1000, PAGE_EXECUTE_WRITECOPY, ".both"},
     };
-    struct vm_image image = {
-        .base = next_addr(s),
+
+    memset(bytes, fill, 3 * VM_PAGE_SIZE);
+    return (struct vm_image){
         .size = sizeof bytes,
         .bytes = bytes,
         .runs = runs,
@@ -239,11 +277,15 @@ static void do_map(struct state *s)
         .label = "fuzz.exe",
         .path = "C:\\fuzz.exe",
     };
-    nt_status st;
+}
 
-    memset(bytes, next_u8(s), 3 * VM_PAGE_SIZE);
-    st = vm_map_image(s->vm, &image);
-    check(st == model_map_image(s->model, &image), "status of map");
+static void do_map(struct state *s)
+{
+    gva_t base = next_addr(s);
+    struct vm_image image = image_of(next_u8(s));
+
+    image.base = base;
+    check(vm_map_image(s->vm, &image) == model_map_image(s->model, &image), "status of map");
 }
 
 static void do_unmap(struct state *s)
@@ -345,8 +387,214 @@ static void do_restore(struct state *s)
     if (!m->vm)
         return;
     check(vm_restore(s->vm, m->vm), "restore");
-    *s->model = *m->model;
+    model_restore(s->model, m->model);
 }
+
+/* ---- Sections -------------------------------------------------------------------------------- */
+
+static enum err read_file(void *ctx, uint64_t offset, void *dst, size_t len)
+{
+    const struct file *f = ctx;
+
+    memset(dst, (int)(f->number + offset / VM_PAGE_SIZE), len);
+    return ERR_OK;
+}
+
+/* What is written back is dirty, and is what the twin holds. */
+static enum err write_file(void *ctx, uint64_t offset, const void *src, size_t len)
+{
+    const struct file *f = ctx;
+    struct model_section *m = &f->state->model->sections[f->number];
+    uint64_t page = offset / VM_PAGE_SIZE;
+
+    check(offset % VM_PAGE_SIZE == 0 && m->file && offset + len <= m->size && m->dirty[page],
+          "a page that was written back");
+    check(memcmp(src, m->bytes[page], len) == 0, "what was written back");
+    m->dirty[page] = false;
+    return ERR_OK;
+}
+
+/* The twin's number of a section to come; MODEL_SECTIONS when all live on, here or in what was saved. */
+static unsigned free_number(const struct state *s)
+{
+    unsigned n = 0;
+
+    for (; n < MODEL_SECTIONS; n++) {
+        bool lives = model_section_lives(s->model, n);
+
+        for (unsigned i = 0; i < MOMENTS; i++)
+            lives |= s->moments[i].model && model_section_lives(s->moments[i].model, n);
+        if (!lives)
+            break;
+    }
+    return n;
+}
+
+static uint32_t next_section_protect(struct state *s)
+{
+    static const uint32_t protects[] = {PAGE_READWRITE,   PAGE_EXECUTE_READWRITE, PAGE_READWRITE,
+                                        PAGE_WRITECOPY,   PAGE_EXECUTE_WRITECOPY, PAGE_READONLY,
+                                        PAGE_EXECUTE_READ};
+    uint8_t v = next_u8(s);
+
+    return v >= 0xf0 ? v : protects[v % 7];
+}
+
+/* A section of both; number is free. */
+static void new_section(struct state *s, unsigned number, struct vm_section_config config,
+                        struct vm_backing file)
+{
+    s->files[number] = (struct file){s, number};
+    file.ctx = &s->files[number];
+    file.read = read_file;
+    config.file = config.file ? &file : NULL;
+    check(vm_section_new(s->vm, &config, &s->sections[number]) ==
+              model_section_new(s->model, number, &config),
+          "status of a new section");
+}
+
+static void do_new_section(struct state *s)
+{
+    static const uint32_t attributes[] = {SEC_COMMIT,
+                                          SEC_RESERVE,
+                                          SEC_COMMIT,
+                                          SEC_RESERVE | SEC_NOCACHE,
+                                          SEC_COMMIT | SEC_WRITECOMBINE,
+                                          SEC_RESERVE,
+                                          SEC_NOCACHE,
+                                          SEC_COMMIT | SEC_RESERVE};
+    unsigned n = free_number(s);
+    uint8_t how = next_u8(s);
+    struct vm_backing file = {.size = how & 1 ? 0x22800 : 0x1800,
+                              .write = how & 2 ? write_file : NULL};
+    struct vm_section_config config = {.protect = next_section_protect(s),
+                                       .attributes = attributes[how >> 2 & 7],
+                                       .file = how & 0x80 ? &file : NULL};
+
+    config.size = next_size(s) % (MODEL_SECTION_PAGES * VM_PAGE_SIZE);
+    if (n < MODEL_SECTIONS)
+        new_section(s, n, config, file);
+}
+
+static void do_new_image(struct state *s)
+{
+    static struct vm_image_run runs[5];
+    unsigned n = free_number(s);
+    struct vm_image image = image_of(next_u8(s));
+
+    if (n == MODEL_SECTIONS)
+        return;
+    memcpy(runs, image.runs, 4 * sizeof *runs);
+    runs[4] = runs[3];
+    runs[3] = (struct vm_image_run){0x4000, 0x1000, PAGE_READWRITE, ".shared"};
+    image.runs = runs;
+    image.run_count = 5;
+    check(vm_section_new_image(s->vm, &image, &s->sections[n]) == STATUS_SUCCESS, "a new image");
+    model_section_new_image(s->model, n, &image);
+}
+
+/* Everything that was dirty has been written back. */
+static void check_clean(const struct model_section *m, unsigned first, unsigned end)
+{
+    for (unsigned p = first; p < end; p++)
+        check(!m->dirty[p], "what was left dirty");
+}
+
+static void do_close_section(struct state *s)
+{
+    unsigned n = next_u8(s) % MODEL_SECTIONS;
+
+    vm_section_unref(s->sections[n]);
+    s->sections[n] = NULL;
+    s->model->sections[n].handle = false;
+    if (!model_section_lives(s->model, n))
+        check_clean(&s->model->sections[n], 0, MODEL_SECTION_PAGES);
+}
+
+/* A view of a section that has a handle. */
+static void map_view(struct state *s, unsigned number, const struct vm_view_request *req)
+{
+    gva_t base[2] = {1, 1};
+    uint64_t size[2] = {2, 2};
+
+    check(vm_section_map(s->sections[number], req, &base[0], &size[0]) ==
+              model_section_map(s->model, number, req, &base[1], &size[1]),
+          "status of a view");
+    check(base[0] == base[1] && size[0] == size[1], "output of a view");
+}
+
+static void do_map_view(struct state *s)
+{
+    unsigned n = next_u8(s) % MODEL_SECTIONS;
+    uint8_t how = next_u8(s);
+    struct vm_view_request req = {.base = how & 1 ? next_addr(s) : 0,
+                                  .offset = how & 2 ? next_addr(s) % 0x30000 : 0,
+                                  .size = how & 4 ? next_size(s) : 0,
+                                  .type = how & 8 ? MEM_TOP_DOWN : 0};
+
+    while (n < MODEL_SECTIONS && !s->sections[n]) /* one that there is */
+        n++;
+    req.protect = how & 16 ? next_protect(s) : next_section_protect(s);
+    if ((how & 0xe0) == 0x20)
+        req.zero_bits = next_u8(s) % 34;
+    if ((how & 0xe0) == 0x40) {
+        req.lowest = next_addr(s);
+        req.alignment = UINT64_C(1) << (next_u8(s) & 31);
+    }
+    if (n < MODEL_SECTIONS)
+        map_view(s, n, &req);
+}
+
+/* Start with overlapping views of a section of each kind, for what random operations rarely get to by themselves. */
+static void start_with_views(struct state *s)
+{
+    static const struct {
+        unsigned section;
+        struct vm_view_request req;
+    } views[] = {
+        {0, {.base = 0x20000, .protect = PAGE_READWRITE}},
+        {0, {.base = 0x40000, .offset = 0x10000, .protect = PAGE_EXECUTE_READWRITE}},
+        {0, {.base = 0x50000, .size = 0x4000, .protect = PAGE_EXECUTE_WRITECOPY}},
+        {1, {.base = 0x60000, .protect = PAGE_READWRITE}},
+        {1, {.base = 0x70000, .size = 0x6000, .protect = PAGE_READONLY}},
+        {2, {.base = 0x80000, .protect = PAGE_READWRITE}},
+        {2, {.base = 0x90000, .size = 0x3000, .protect = PAGE_WRITECOPY}},
+    };
+
+    new_section(
+        s, 0, (struct vm_section_config){0x18000, PAGE_EXECUTE_READWRITE, SEC_RESERVE, NULL, NULL},
+        (struct vm_backing){0});
+    new_section(s, 1, (struct vm_section_config){0x8000, PAGE_READWRITE, SEC_COMMIT, NULL, NULL},
+                (struct vm_backing){0});
+    new_section(
+        s, 2,
+        (struct vm_section_config){0, PAGE_READWRITE, SEC_COMMIT, &(struct vm_backing){0}, NULL},
+        (struct vm_backing){.size = 0x5800, .write = write_file});
+    for (unsigned i = 0; i < sizeof views / sizeof *views; i++)
+        map_view(s, views[i].section, &views[i].req);
+}
+
+static void do_flush(struct state *s)
+{
+    gva_t addr = next_addr(s);
+    uint64_t size = next_size(s);
+    struct model_section *m;
+    unsigned first, end;
+
+    check(vm_section_flush(s->vm, addr, size) ==
+              model_flush(s->model, addr, size, &m, &first, &end),
+          "status of flush");
+    if (m)
+        check_clean(m, first, end);
+}
+
+static void drop_sections(struct state *s)
+{
+    for (unsigned n = 0; n < MODEL_SECTIONS; n++)
+        vm_section_unref(s->sections[n]);
+}
+
+/* ---- Labels ---------------------------------------------------------------------------------- */
 
 static void do_label(struct state *s)
 {
@@ -358,57 +606,26 @@ static void do_label(struct state *s)
     check(vm_set_label(s->vm, addr, how & 2 ? "label" : "", how & 1) == there, "result of label");
 }
 
-/* ---- Comparison ------------------------------------------------------------------------------ */
-
-static void check_query(const struct state *s, gva_t addr)
-{
-    struct vm_region a;
-    struct vm_region b = {0};
-
-    check(vm_query(s->vm, addr, &a) == model_query(s->model, addr, &b), "status of query");
-    check(a.base == b.base && a.size == b.size, "extent of query");
-    check(a.allocation_base == b.allocation_base && a.allocation_size == b.allocation_size,
-          "allocation of query");
-    check(a.allocation_protect == b.allocation_protect && a.state == b.state &&
-              a.protect == b.protect && a.type == b.type,
-          "attributes of query");
-    check(a.label_size <= a.size && (a.state == MEM_FREE) == (a.label_size == 0), "label's size");
-}
-
-static void check_contents(const struct state *s, gva_t addr)
-{
-    uint8_t bytes[VM_PAGE_SIZE];
-    size_t len = s->model->pages[addr / VM_PAGE_SIZE].protect ? sizeof bytes : 0;
-
-    check(vm_debug_read(s->vm, addr, bytes, sizeof bytes) >= len, "length of read");
-    check(memcmp(bytes, s->model->bytes[addr / VM_PAGE_SIZE], len) == 0, "contents");
-}
-
-static void check_layout(const struct state *s)
-{
-    check(vm_valid(s->vm), "an invariant");
-    for (gva_t addr = 0; addr < MODEL_LIMIT; addr += VM_PAGE_SIZE)
-        check_query(s, addr);
-}
-
 static void check_memory(const struct state *s)
 {
-    for (gva_t addr = 0; addr < MODEL_LIMIT; addr += VM_PAGE_SIZE)
-        check_contents(s, addr);
+    compare_memory(s->vm, s->model);
     check_tlb(s);
 }
 
 static void run(struct state *s)
 {
     static void (*const operations[])(struct state *) = {
-        do_allocate,  do_allocate,    do_allocate, do_release, do_release, do_protect,
-        do_protect,   do_fill,        do_fill,     do_fill,    do_map,     do_unmap,
-        do_write,     do_guard,       do_dep,      do_save,    do_label,   do_kernel_write,
-        do_get_watch, do_reset_watch, do_restore};
+        do_allocate, do_allocate,      do_allocate,     do_release,   do_release,
+        do_protect,  do_protect,       do_fill,         do_fill,      do_fill,
+        do_map,      do_unmap,         do_write,        do_guard,     do_dep,
+        do_save,     do_label,         do_kernel_write, do_get_watch, do_reset_watch,
+        do_restore,  do_new_section,   do_new_section,  do_map_view,  do_map_view,
+        do_map_view, do_close_section, do_flush,        do_commit,    do_commit,
+        do_new_image};
 
     for (unsigned n = 0; n < OPERATIONS_MAX && s->at < s->input.len; n++) {
         operations[next_u8(s) % (sizeof operations / sizeof *operations)](s);
-        check_layout(s);
+        compare_layout(s->vm, s->model);
         if (n % 8 == 7) /* most of the time goes here */
             check_memory(s);
     }
@@ -429,9 +646,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     s.model = model_new(config.commit_limit);
     vm_set_observer(s.vm, &observer);
     forget(&s, 0, MODEL_LIMIT);
+    if (data && size && data[0] & 2)
+        start_with_views(&s);
     run(&s);
     for (unsigned i = 0; i < MOMENTS; i++)
         drop_saved(&s.moments[i]);
+    drop_sections(&s);
+    vm_unmap_all(s.vm);
     model_free(s.model);
     vm_free(s.vm);
     return 0;

@@ -1,4 +1,6 @@
-/* What the fake target's operating system is asked: memory, handles. */
+/* What the fake target's operating system is asked: memory, handles, to start the program anew. */
+#include <string.h>
+
 #include "fake_target.h"
 #include "winstub/nt.h"
 
@@ -34,4 +36,29 @@ enum err fake_handle(void *ctx, uint64_t after, struct target_handle *out)
         }
     }
     return ERR_RANGE;
+}
+
+/* The new process has a line in its data that says how it was started. */
+enum err fake_launch(void *ctx, const struct stub_launch *what, struct target *out,
+                     struct diag *why)
+{
+    struct fake_target *f = ctx;
+    struct buf line;
+
+    if (strcmp(what->cwd, "C:\\nowhere") == 0)
+        return diag_set(why, ERR_INVALID, "there is no C:\\nowhere");
+    buf_init(&line, FAKE_REGION_BYTES - 1);
+    for (size_t i = 0; i < what->arg_count; i++)
+        buf_printf(&line, "%s|", what->args[i]);
+    for (size_t i = 0; i < what->env_count; i++)
+        buf_printf(&line, "%s;", what->env[i]);
+    buf_printf(&line, "%s%s", what->cwd, what->elsewhere ? " elsewhere" : "");
+    f->stop = (struct target_stop){.kind = STOP_STEP, .tid = FAKE_TID};
+    f->point_count = 0;
+    f->resumed = false;
+    fake_target_set_reg(f, "rip", FAKE_CODE);
+    fake_target_poke(f, FAKE_DATA, buf_str(&line), line.len + 1);
+    buf_fini(&line);
+    *out = fake_target_ref(f);
+    return ERR_OK;
 }

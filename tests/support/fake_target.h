@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "winstub/buf.h"
+#include "winstub/stub.h"
 #include "winstub/target.h"
 
 #define FAKE_PID          0x1234u
@@ -96,6 +97,10 @@ enum err fake_trace(void *ctx, unsigned tables);
 enum err fake_coverage(void *ctx, bool on, const char *at_end, struct diag *why);
 enum err fake_coverage_save(void *ctx, const char *file, struct diag *why);
 void fake_where(void *ctx, gva_t addr, struct buf *out);
+
+/* A stub_launcher over a fake target. */
+enum err fake_launch(void *ctx, const struct stub_launch *what, struct target *out,
+                     struct diag *why);
 
 /* Shorthands for the current thread. */
 uint64_t fake_target_reg(struct fake_target *f, const char *name);

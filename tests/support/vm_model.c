@@ -1,10 +1,9 @@
 /* The naive twin of the memory manager; see vm_model.h. Its rules are written out, not looked up. */
-#include "vm_model.h"
+#include "vm_model_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define CACHING  (PAGE_NOCACHE | PAGE_WRITECOMBINE)
 #define PRESERVE (MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER)
 #define COALESCE (MEM_RELEASE | MEM_COALESCE_PLACEHOLDERS)
 
@@ -27,7 +26,7 @@ void model_free(struct model *m)
 
 /* ---- Protections ----------------------------------------------------------------------------- */
 
-static bool valid_protection(uint32_t p, bool fresh)
+bool mp_valid(uint32_t p, bool fresh)
 {
     uint32_t value = p & ~PAGE_TARGETS_INVALID;
     uint32_t base = value & 0xff;
@@ -44,16 +43,47 @@ static bool valid_protection(uint32_t p, bool fresh)
            modifier == PAGE_WRITECOMBINE;
 }
 
-static bool is_copy(uint32_t p)
+bool mp_is_copy(uint32_t p)
 {
     return (p & 0xff) == PAGE_WRITECOPY || (p & 0xff) == PAGE_EXECUTE_WRITECOPY;
 }
 
-static uint32_t stored(uint32_t wanted, uint32_t initial)
+uint32_t mp_stored(uint32_t wanted, uint32_t initial)
 {
-    uint32_t p = wanted & ~(PAGE_TARGETS_INVALID | CACHING);
+    uint32_t p = wanted & ~(PAGE_TARGETS_INVALID | MODEL_CACHING);
 
-    return p == PAGE_NOACCESS || p & PAGE_GUARD ? p : p | (initial & CACHING);
+    return p == PAGE_NOACCESS || p & PAGE_GUARD ? p : p | (initial & MODEL_CACHING);
+}
+
+bool mp_writes(uint32_t p)
+{
+    return (p & 0xff) == PAGE_READWRITE || (p & 0xff) == PAGE_EXECUTE_READWRITE;
+}
+
+/* What a protection lets anybody do, as bits: 4 read, 2 write, 1 execute. */
+static unsigned rights(uint32_t p)
+{
+    switch (p & 0xff) {
+    case PAGE_READONLY:
+    case PAGE_WRITECOPY:
+        return 4;
+    case PAGE_READWRITE:
+        return 6;
+    case PAGE_EXECUTE:
+        return 1;
+    case PAGE_EXECUTE_READ:
+    case PAGE_EXECUTE_WRITECOPY:
+        return 5;
+    case PAGE_EXECUTE_READWRITE:
+        return 7;
+    default:
+        return 0;
+    }
+}
+
+bool mp_fits(uint32_t wanted, uint32_t allowed)
+{
+    return !(rights(wanted) & ~rights(allowed));
 }
 
 static uint32_t swap_base(uint32_t p, uint32_t from, uint32_t to)
@@ -61,19 +91,19 @@ static uint32_t swap_base(uint32_t p, uint32_t from, uint32_t to)
     return (p & 0xff) == from ? (p & ~0xffu) | to : p;
 }
 
-static uint32_t written_form(uint32_t p)
+uint32_t mp_written(uint32_t p)
 {
     p = swap_base(p, PAGE_WRITECOPY, PAGE_READWRITE);
     return swap_base(p, PAGE_EXECUTE_WRITECOPY, PAGE_EXECUTE_READWRITE);
 }
 
-static uint32_t unwritten_form(uint32_t p)
+uint32_t mp_unwritten(uint32_t p)
 {
     p = swap_base(p, PAGE_READWRITE, PAGE_WRITECOPY);
     return swap_base(p, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY);
 }
 
-static unsigned access_of(const struct model *m, uint32_t p)
+unsigned mp_access(const struct model *m, uint32_t p)
 {
     unsigned a = VM_READ;
 
@@ -88,14 +118,14 @@ static unsigned access_of(const struct model *m, uint32_t p)
 
 /* ---- Pages ----------------------------------------------------------------------------------- */
 
-static unsigned first_of(const struct model *m, unsigned page)
+unsigned model_first(const struct model *m, unsigned page)
 {
     while (page > 0 && m->pages[page - 1].allocation == m->pages[page].allocation)
         page--;
     return page;
 }
 
-static unsigned end_of(const struct model *m, unsigned page)
+unsigned model_end(const struct model *m, unsigned page)
 {
     unsigned allocation = m->pages[page].allocation;
 
@@ -104,7 +134,7 @@ static unsigned end_of(const struct model *m, unsigned page)
     return page;
 }
 
-static bool all_free(const struct model *m, unsigned start, unsigned end)
+bool model_all_free(const struct model *m, unsigned start, unsigned end)
 {
     for (unsigned p = start; p < end; p++) {
         if (m->pages[p].allocation)
@@ -113,16 +143,25 @@ static bool all_free(const struct model *m, unsigned start, unsigned end)
     return true;
 }
 
-static uint64_t committed(const struct model *m)
+uint64_t model_committed(const struct model *m)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = model_section_charge(m);
 
-    for (unsigned p = 0; p < MODEL_PAGES; p++)
-        bytes += m->pages[p].protect ? VM_PAGE_SIZE : 0;
+    for (unsigned p = 0; p < MODEL_PAGES; p++) {
+        const struct model_allocation *a = model_allocation_at(m, p);
+
+        if (m->pages[p].protect && (!a->section || mp_is_copy(a->protect)))
+            bytes += VM_PAGE_SIZE;
+    }
     return bytes;
 }
 
-static void wipe(struct model *m, unsigned start, unsigned end, unsigned allocation)
+bool model_may_commit(const struct model *m, uint64_t bytes)
+{
+    return !bytes || model_committed(m) + bytes <= m->commit_limit;
+}
+
+void model_wipe(struct model *m, unsigned start, unsigned end, unsigned allocation)
 {
     for (unsigned p = start; p < end; p++) {
         m->pages[p] = (struct model_page){.allocation = allocation};
@@ -130,7 +169,7 @@ static void wipe(struct model *m, unsigned start, unsigned end, unsigned allocat
     }
 }
 
-static unsigned new_allocation(struct model *m, struct model_allocation a)
+unsigned model_new_allocation(struct model *m, struct model_allocation a)
 {
     if (m->allocation_count == sizeof m->allocations / sizeof *m->allocations)
         abort();
@@ -138,19 +177,19 @@ static unsigned new_allocation(struct model *m, struct model_allocation a)
     return m->allocation_count++;
 }
 
-static const struct model_allocation *allocation_at(const struct model *m, unsigned page)
+const struct model_allocation *model_allocation_at(const struct model *m, unsigned page)
 {
     return &m->allocations[m->pages[page].allocation];
 }
 
-static unsigned page_of(gva_t addr)
+unsigned model_page(gva_t addr)
 {
     return (unsigned)(addr / VM_PAGE_SIZE);
 }
 
 /* ---- Allocate -------------------------------------------------------------------------------- */
 
-static nt_status check_requirements(const struct vm_request *q)
+nt_status model_requirements(const struct vm_request *q)
 {
     if (!q->lowest && !q->highest && !q->alignment)
         return STATUS_SUCCESS;
@@ -194,7 +233,7 @@ static nt_status check_type(const struct vm_request *q)
 
 static nt_status check_request(const struct vm_request *q)
 {
-    nt_status st = check_requirements(q);
+    nt_status st = model_requirements(q);
 
     if (st)
         return st;
@@ -203,7 +242,7 @@ static nt_status check_request(const struct vm_request *q)
     st = check_type(q);
     if (st)
         return st;
-    if (!valid_protection(q->protect, true) || is_copy(q->protect))
+    if (!mp_valid(q->protect, true) || mp_is_copy(q->protect))
         return STATUS_INVALID_PAGE_PROTECTION;
     if (q->base >= MODEL_LIMIT)
         return STATUS_INVALID_PARAMETER_2;
@@ -212,24 +251,33 @@ static nt_status check_request(const struct vm_request *q)
     return STATUS_SUCCESS;
 }
 
+gva_t model_zero_end(uint64_t zero_bits)
+{
+    gva_t end = UINT64_MAX;
+
+    if (zero_bits && zero_bits < 32)
+        return UINT64_C(1) << (32 - zero_bits);
+    for (unsigned bit = 0; zero_bits && bit < 63; bit++) {
+        if (zero_bits >> bit)
+            end = UINT64_C(2) << bit;
+    }
+    return end;
+}
+
 /* Try every granule, from below or from above. */
-static bool search(const struct model *m, const struct vm_request *q, unsigned pages, unsigned *at)
+bool model_search(const struct model *m, const struct vm_request *q, unsigned pages, unsigned *at)
 {
     gva_t end = q->highest ? q->highest + 1 : MODEL_LIMIT;
-    gva_t zero_end = q->zero_bits && q->zero_bits < 32 ? (UINT64_C(1) << (32 - q->zero_bits)) : end;
+    gva_t zero_end = model_zero_end(q->zero_bits);
     bool found = false;
 
-    for (unsigned bit = 0; q->zero_bits >= 32 && bit < 63; bit++) {
-        if (q->zero_bits >> bit)
-            zero_end = UINT64_C(2) << bit;
-    }
     end = zero_end < end ? zero_end : end;
 
     for (gva_t a = VM_GRANULARITY; a + (gva_t)pages * VM_PAGE_SIZE <= end; a += VM_GRANULARITY) {
         if (a < q->lowest || (q->alignment && a % q->alignment) ||
-            !all_free(m, page_of(a), page_of(a) + pages))
+            !model_all_free(m, model_page(a), model_page(a) + pages))
             continue;
-        *at = page_of(a);
+        *at = model_page(a);
         found = true;
         if (!(q->type & MEM_TOP_DOWN))
             break;
@@ -240,35 +288,35 @@ static bool search(const struct model *m, const struct vm_request *q, unsigned p
 static nt_status reserve(struct model *m, const struct vm_request *q, unsigned *start,
                          unsigned *end)
 {
-    unsigned pages = page_of(q->size + VM_PAGE_SIZE - 1);
+    unsigned pages = model_page(q->size + VM_PAGE_SIZE - 1);
     unsigned id;
 
     if (!q->base) {
-        if (!search(m, q, pages, start))
+        if (!model_search(m, q, pages, start))
             return STATUS_NO_MEMORY;
         *end = *start + pages;
     } else {
-        *start = page_of(q->base) / 16 * 16;
-        *end = page_of(q->base + q->size + VM_PAGE_SIZE - 1);
+        *start = model_page(q->base) / 16 * 16;
+        *end = model_page(q->base + q->size + VM_PAGE_SIZE - 1);
         if (q->type & MEM_REPLACE_PLACEHOLDER) {
-            *start = page_of(q->base);
-            if (!allocation_at(m, *start)->placeholder || *start != first_of(m, *start) ||
-                *end != end_of(m, *start))
+            *start = model_page(q->base);
+            if (!model_allocation_at(m, *start)->placeholder || *start != model_first(m, *start) ||
+                *end != model_end(m, *start))
                 return STATUS_CONFLICTING_ADDRESSES;
         } else if (*start == 0) {
             return STATUS_INVALID_PARAMETER_2;
-        } else if (!all_free(m, *start, *end)) {
+        } else if (!model_all_free(m, *start, *end)) {
             return STATUS_CONFLICTING_ADDRESSES;
         }
     }
-    if (q->type & MEM_COMMIT && committed(m) + (*end - *start) * 4096ull > m->commit_limit)
+    if (q->type & MEM_COMMIT && !model_may_commit(m, (*end - *start) * 4096ull))
         return STATUS_COMMITMENT_LIMIT;
-    id = new_allocation(
+    id = model_new_allocation(
         m, (struct model_allocation){.protect = q->protect & ~PAGE_TARGETS_INVALID,
                                      .type = MEM_PRIVATE,
                                      .watch = q->type & MEM_WRITE_WATCH,
                                      .placeholder = q->type & MEM_RESERVE_PLACEHOLDER});
-    wipe(m, *start, *end, id);
+    model_wipe(m, *start, *end, id);
     for (unsigned p = *start; p < *end && q->type & MEM_COMMIT; p++)
         m->pages[p].protect = q->protect & ~PAGE_TARGETS_INVALID;
     return STATUS_SUCCESS;
@@ -278,25 +326,25 @@ static nt_status commit(struct model *m, const struct vm_request *q, unsigned st
 {
     uint64_t added = 0;
 
-    if (!m->pages[start].allocation || end > end_of(m, start) ||
-        allocation_at(m, start)->placeholder)
+    if (!m->pages[start].allocation || end > model_end(m, start) ||
+        model_allocation_at(m, start)->placeholder)
         return STATUS_CONFLICTING_ADDRESSES;
-    if (allocation_at(m, start)->type != MEM_PRIVATE)
-        return STATUS_ALREADY_COMMITTED;
+    if (model_allocation_at(m, start)->type != MEM_PRIVATE)
+        return model_view_commit(m, q, start, end);
     if (q->type & MEM_RESET)
         return STATUS_SUCCESS;
     for (unsigned p = start; p < end; p++)
         added += m->pages[p].protect ? 0 : VM_PAGE_SIZE;
-    if (committed(m) + added > m->commit_limit)
+    if (!model_may_commit(m, added))
         return STATUS_COMMITMENT_LIMIT;
     for (unsigned p = start; p < end; p++)
-        m->pages[p].protect = stored(q->protect, allocation_at(m, p)->protect);
+        m->pages[p].protect = mp_stored(q->protect, model_allocation_at(m, p)->protect);
     return STATUS_SUCCESS;
 }
 
 nt_status model_allocate(struct model *m, const struct vm_request *q, gva_t *base, uint64_t *size)
 {
-    unsigned start = page_of(q->base);
+    unsigned start = model_page(q->base);
     unsigned end = 0;
     nt_status st = check_request(q);
 
@@ -305,7 +353,7 @@ nt_status model_allocate(struct model *m, const struct vm_request *q, gva_t *bas
     if (q->type & MEM_RESERVE || (q->type & MEM_COMMIT && !q->base)) {
         st = reserve(m, q, &start, &end);
     } else {
-        end = page_of(q->base + q->size + VM_PAGE_SIZE - 1);
+        end = model_page(q->base + q->size + VM_PAGE_SIZE - 1);
         st = commit(m, q, start, end);
     }
     if (st)
@@ -320,7 +368,7 @@ nt_status model_allocate(struct model *m, const struct vm_request *q, gva_t *bas
 static nt_status check_release(const struct model *m, gva_t base, uint64_t size, uint32_t type,
                                unsigned *end)
 {
-    unsigned start = page_of(base);
+    unsigned start = model_page(base);
 
     if (type != MEM_RELEASE && type != MEM_DECOMMIT && type != PRESERVE && type != COALESCE)
         return STATUS_INVALID_PARAMETER_4;
@@ -330,22 +378,22 @@ static nt_status check_release(const struct model *m, gva_t base, uint64_t size,
         return STATUS_INVALID_PARAMETER_3;
     if (!m->pages[start].allocation)
         return STATUS_MEMORY_NOT_ALLOCATED;
-    *end = page_of(base + size + VM_PAGE_SIZE - 1);
-    if (size && *end > end_of(m, start) && type != COALESCE)
+    *end = model_page(base + size + VM_PAGE_SIZE - 1);
+    if (size && *end > model_end(m, start) && type != COALESCE)
         return STATUS_UNABLE_TO_FREE_VM;
-    if (allocation_at(m, start)->type != MEM_PRIVATE)
+    if (model_allocation_at(m, start)->type != MEM_PRIVATE)
         return STATUS_UNABLE_TO_DELETE_SECTION;
-    if (!size && start != first_of(m, start))
+    if (!size && start != model_first(m, start))
         return STATUS_FREE_VM_NOT_AT_BASE;
     if (!size)
-        *end = end_of(m, start);
+        *end = model_end(m, start);
     return STATUS_SUCCESS;
 }
 
 /* The pages of [start, end) get an allocation of their own with these properties. */
 static void give(struct model *m, unsigned start, unsigned end, struct model_allocation a)
 {
-    unsigned id = start < end ? new_allocation(m, a) : 0;
+    unsigned id = start < end ? model_new_allocation(m, a) : 0;
 
     for (unsigned p = start; p < end; p++)
         m->pages[p].allocation = id;
@@ -354,8 +402,8 @@ static void give(struct model *m, unsigned start, unsigned end, struct model_all
 /* What lies behind the released part becomes an allocation of its own. */
 static void release(struct model *m, unsigned start, unsigned end)
 {
-    give(m, end, end_of(m, start), *allocation_at(m, start));
-    wipe(m, start, end, 0);
+    give(m, end, model_end(m, start), *model_allocation_at(m, start));
+    model_wipe(m, start, end, 0);
 }
 
 static void decommit(struct model *m, unsigned start, unsigned end)
@@ -363,33 +411,34 @@ static void decommit(struct model *m, unsigned start, unsigned end)
     for (unsigned p = start; p < end; p++) {
         bool watched = m->pages[p].watched;
 
-        wipe(m, p, p + 1, m->pages[p].allocation);
+        model_wipe(m, p, p + 1, m->pages[p].allocation);
         m->pages[p].watched = watched;
     }
 }
 
 static nt_status preserve(struct model *m, unsigned start, unsigned end)
 {
-    struct model_allocation old = *allocation_at(m, start);
+    struct model_allocation old = *model_allocation_at(m, start);
 
-    if (!old.placeholder && (start != first_of(m, start) || end != end_of(m, start)))
+    if (!old.placeholder && (start != model_first(m, start) || end != model_end(m, start)))
         return STATUS_CONFLICTING_ADDRESSES;
     if (!old.placeholder) {
         decommit(m, start, end);
         m->allocations[m->pages[start].allocation].placeholder = true;
         return STATUS_SUCCESS;
     }
-    give(m, end, end_of(m, start), old);
+    give(m, end, model_end(m, start), old);
     give(m, start, end, old);
     return STATUS_SUCCESS;
 }
 
 static nt_status coalesce(struct model *m, unsigned start, unsigned end)
 {
-    if (start != first_of(m, start) || end_of(m, start) >= end || end_of(m, end - 1) != end)
+    if (start != model_first(m, start) || model_end(m, start) >= end ||
+        model_end(m, end - 1) != end)
         return STATUS_CONFLICTING_ADDRESSES;
     for (unsigned p = start; p < end; p++) {
-        if (!allocation_at(m, p)->placeholder)
+        if (!model_allocation_at(m, p)->placeholder)
             return STATUS_CONFLICTING_ADDRESSES;
     }
     for (unsigned p = start; p < end; p++)
@@ -399,7 +448,7 @@ static nt_status coalesce(struct model *m, unsigned start, unsigned end)
 
 nt_status model_release(struct model *m, gva_t *base, uint64_t *size, uint32_t type)
 {
-    unsigned start = page_of(*base);
+    unsigned start = model_page(*base);
     unsigned end = 0;
     nt_status st = check_release(m, *base, *size, type, &end);
 
@@ -419,62 +468,57 @@ nt_status model_release(struct model *m, gva_t *base, uint64_t *size, uint32_t t
     return STATUS_SUCCESS;
 }
 
-nt_status model_unmap(struct model *m, gva_t addr)
-{
-    unsigned page = page_of(addr);
-
-    if (addr >= MODEL_LIMIT || !m->pages[page].allocation ||
-        allocation_at(m, page)->type == MEM_PRIVATE)
-        return STATUS_NOT_MAPPED_VIEW;
-    wipe(m, first_of(m, page), end_of(m, page), 0);
-    return STATUS_SUCCESS;
-}
-
-void model_unmap_all(struct model *m)
-{
-    wipe(m, 0, MODEL_PAGES, 0);
-}
-
 /* ---- Protect --------------------------------------------------------------------------------- */
 
 static nt_status check_protect(const struct model *m, gva_t base, uint64_t size, uint32_t protect)
 {
-    unsigned start = page_of(base);
+    unsigned start = model_page(base);
 
-    if (!valid_protection(protect, false))
+    if (!mp_valid(protect, false))
         return STATUS_INVALID_PAGE_PROTECTION;
     if (base >= MODEL_LIMIT)
         return STATUS_INVALID_PARAMETER_2;
     if (!size || size > MODEL_LIMIT - base)
         return STATUS_INVALID_PARAMETER_3;
-    if (!m->pages[start].allocation || page_of(base + size + VM_PAGE_SIZE - 1) > end_of(m, start))
+    if (!m->pages[start].allocation ||
+        model_page(base + size + VM_PAGE_SIZE - 1) > model_end(m, start))
         return STATUS_CONFLICTING_ADDRESSES;
-    if (allocation_at(m, start)->type == MEM_PRIVATE && is_copy(protect))
+    if (model_allocation_at(m, start)->type == MEM_PRIVATE && mp_is_copy(protect))
         return STATUS_INVALID_PARAMETER_4;
-    for (unsigned p = start; p < page_of(base + size + VM_PAGE_SIZE - 1); p++) {
+    if (model_allocation_at(m, start)->type == MEM_MAPPED &&
+        !mp_fits(protect, model_allocation_at(m, start)->protect))
+        return STATUS_SECTION_PROTECTION;
+    for (unsigned p = start; p < model_page(base + size + VM_PAGE_SIZE - 1); p++) {
         if (!m->pages[p].protect)
             return STATUS_NOT_COMMITTED;
     }
     return STATUS_SUCCESS;
 }
 
+void model_set_protect(struct model *m, unsigned page, uint32_t protect)
+{
+    const struct model_allocation *a = model_allocation_at(m, page);
+    uint32_t value = mp_stored(protect, a->protect);
+
+    if (m->pages[page].written)
+        value = mp_written(value);
+    else if (a->type == MEM_IMAGE)
+        value = mp_unwritten(value);
+    m->pages[page].protect = value;
+}
+
 nt_status model_protect(struct model *m, gva_t *base, uint64_t *size, uint32_t protect,
                         uint32_t *old)
 {
-    unsigned start = page_of(*base);
-    unsigned end = page_of(*base + *size + VM_PAGE_SIZE - 1);
+    unsigned start = model_page(*base);
+    unsigned end = model_page(*base + *size + VM_PAGE_SIZE - 1);
     nt_status st = check_protect(m, *base, *size, protect);
 
     if (st)
         return st;
     *old = m->pages[start].protect;
-    for (unsigned p = start; p < end; p++) {
-        uint32_t value = stored(protect, allocation_at(m, p)->protect);
-
-        if (allocation_at(m, p)->type == MEM_IMAGE)
-            value = m->pages[p].written ? written_form(value) : unwritten_form(value);
-        m->pages[p].protect = value;
-    }
+    for (unsigned p = start; p < end; p++)
+        model_set_protect(m, p, protect);
     *base = (gva_t)start * VM_PAGE_SIZE;
     *size = (uint64_t)(end - start) * VM_PAGE_SIZE;
     return STATUS_SUCCESS;
@@ -482,19 +526,20 @@ nt_status model_protect(struct model *m, gva_t *base, uint64_t *size, uint32_t p
 
 bool model_clear_guard(struct model *m, gva_t addr)
 {
-    struct model_page *p = &m->pages[page_of(addr) % MODEL_PAGES];
+    struct model_page *p = &m->pages[model_page(addr) % MODEL_PAGES];
 
     if (addr >= MODEL_LIMIT || !(p->protect & PAGE_GUARD))
         return false;
-    p->protect = stored(p->protect & ~(uint32_t)PAGE_GUARD, m->allocations[p->allocation].protect);
+    p->protect =
+        mp_stored(p->protect & ~(uint32_t)PAGE_GUARD, m->allocations[p->allocation].protect);
     return true;
 }
 
-/* ---- Query and contents ---------------------------------------------------------------------- */
+/* ---- Query ---------------------------------------------------------------------- */
 
 nt_status model_query(const struct model *m, gva_t addr, struct vm_region *out)
 {
-    unsigned page = page_of(addr);
+    unsigned page = model_page(addr);
     const struct model_page *p;
     unsigned end = page;
     unsigned last;
@@ -502,7 +547,7 @@ nt_status model_query(const struct model *m, gva_t addr, struct vm_region *out)
     if (addr >= MODEL_LIMIT)
         return STATUS_INVALID_PARAMETER;
     p = &m->pages[page];
-    last = end_of(m, page);
+    last = model_end(m, page);
     while (end < last && m->pages[end].protect == p->protect)
         end++;
     *out = (struct vm_region){.base = (gva_t)page * VM_PAGE_SIZE,
@@ -511,7 +556,7 @@ nt_status model_query(const struct model *m, gva_t addr, struct vm_region *out)
                               .protect = PAGE_NOACCESS};
     if (!p->allocation)
         return STATUS_SUCCESS;
-    out->allocation_base = (gva_t)first_of(m, page) * VM_PAGE_SIZE;
+    out->allocation_base = (gva_t)model_first(m, page) * VM_PAGE_SIZE;
     out->allocation_size = (gva_t)last * VM_PAGE_SIZE - out->allocation_base;
     out->allocation_protect = m->allocations[p->allocation].protect;
     out->type = m->allocations[p->allocation].type;
@@ -520,158 +565,7 @@ nt_status model_query(const struct model *m, gva_t addr, struct vm_region *out)
     return STATUS_SUCCESS;
 }
 
-nt_status model_map_image(struct model *m, const struct vm_image *image)
+void model_unmap_all(struct model *m)
 {
-    unsigned start = page_of(image->base);
-    unsigned pages = page_of(image->size + VM_PAGE_SIZE - 1);
-    unsigned id;
-
-    if (!image->base)
-        return STATUS_INVALID_PARAMETER;
-    if (image->base % VM_GRANULARITY)
-        return STATUS_MAPPED_ALIGNMENT;
-    if (image->base >= MODEL_LIMIT)
-        return STATUS_INVALID_PARAMETER_3;
-    if (pages > MODEL_PAGES - start)
-        return STATUS_INVALID_PARAMETER_4;
-    if (!all_free(m, start, start + pages))
-        return STATUS_CONFLICTING_ADDRESSES;
-    if (committed(m) + pages * 4096ull > m->commit_limit)
-        return STATUS_COMMITMENT_LIMIT;
-    id = new_allocation(
-        m, (struct model_allocation){.protect = PAGE_EXECUTE_WRITECOPY, .type = MEM_IMAGE});
-    wipe(m, start, start + pages, id);
-    for (unsigned p = 0; p < pages; p++) {
-        m->pages[start + p].protect = PAGE_NOACCESS;
-        memcpy(m->bytes[start + p], image->bytes + (size_t)p * VM_PAGE_SIZE, VM_PAGE_SIZE);
-    }
-    for (size_t i = 0; i < image->run_count; i++) {
-        for (uint64_t at = 0; at < image->runs[i].size; at += VM_PAGE_SIZE)
-            m->pages[start + page_of(image->runs[i].offset + at)].protect = image->runs[i].protect;
-    }
-    return STATUS_SUCCESS;
-}
-
-static void become_written(struct model *m, unsigned page)
-{
-    if (allocation_at(m, page)->type != MEM_IMAGE)
-        return;
-    m->pages[page].written = true;
-    m->pages[page].protect = written_form(m->pages[page].protect);
-}
-
-bool model_write(struct model *m, gva_t addr, const uint8_t *src, size_t len)
-{
-    if (addr > MODEL_LIMIT || len > MODEL_LIMIT - addr)
-        return len == 0;
-    for (size_t i = 0; i < len; i++) {
-        if (!m->pages[page_of(addr + i)].protect)
-            return false;
-    }
-    for (size_t i = 0; i < len; i++) {
-        m->bytes[page_of(addr + i)][(addr + i) % VM_PAGE_SIZE] = src[i];
-        become_written(m, page_of(addr + i));
-    }
-    return true;
-}
-
-size_t model_read(const struct model *m, gva_t addr, uint8_t *dst, size_t len)
-{
-    size_t done = 0;
-
-    while (done < len && addr + done < MODEL_LIMIT && m->pages[page_of(addr + done)].protect) {
-        dst[done] = m->bytes[page_of(addr + done)][(addr + done) % VM_PAGE_SIZE];
-        done++;
-    }
-    return done;
-}
-
-unsigned model_access(const struct model *m, gva_t page)
-{
-    const struct model_page *p = &m->pages[page_of(page)];
-    unsigned access = access_of(m, p->protect);
-
-    return m->allocations[p->allocation].watch && !p->watched ? access & ~(unsigned)VM_WRITE
-                                                              : access;
-}
-
-enum vm_fault model_fill(struct model *m, gva_t page, enum vm_access want)
-{
-    const struct model_page *p = &m->pages[page_of(page) % MODEL_PAGES];
-
-    if (page >= MODEL_LIMIT)
-        return VM_FAULT_KERNEL;
-    if (!p->allocation)
-        return VM_FAULT_FREE;
-    if (!p->protect)
-        return VM_FAULT_RESERVED;
-    if (p->protect & PAGE_GUARD)
-        return VM_FAULT_GUARD;
-    if ((p->protect & 0xff) == PAGE_NOACCESS)
-        return VM_FAULT_NOACCESS;
-    if (want == VM_WRITE && is_copy(p->protect)) {
-        become_written(m, page_of(page));
-        return VM_FAULT_NONE;
-    }
-    if (access_of(m, p->protect) & want) {
-        m->pages[page_of(page)].watched |= want == VM_WRITE;
-        return VM_FAULT_NONE;
-    }
-    return want == VM_WRITE ? VM_FAULT_READONLY : VM_FAULT_NOEXEC;
-}
-
-/* ---- Write watch and system services --------------------------------------------------------- */
-
-static bool is_watched(const struct model *m, gva_t base, uint64_t size)
-{
-    unsigned start = page_of(base);
-
-    return base < MODEL_LIMIT && size && size <= MODEL_LIMIT - base && m->pages[start].allocation &&
-           allocation_at(m, start)->watch &&
-           page_of(base + size + VM_PAGE_SIZE - 1) <= end_of(m, start);
-}
-
-nt_status model_get_write_watch(struct model *m, uint32_t flags, gva_t base, uint64_t size,
-                                gva_t *addresses, uint64_t *count)
-{
-    uint64_t found = 0;
-
-    if (flags > 1 || !*count || !is_watched(m, base, size))
-        return STATUS_INVALID_PARAMETER;
-    for (unsigned p = page_of(base); p < page_of(base + size + VM_PAGE_SIZE - 1); p++) {
-        if (!m->pages[p].watched || found == *count)
-            continue;
-        addresses[found++] = (gva_t)p * VM_PAGE_SIZE;
-        m->pages[p].watched = !flags;
-    }
-    *count = found;
-    return STATUS_SUCCESS;
-}
-
-nt_status model_reset_write_watch(struct model *m, gva_t base, uint64_t size)
-{
-    if (!is_watched(m, base, size))
-        return STATUS_INVALID_PARAMETER;
-    for (unsigned p = page_of(base); p < page_of(base + size + VM_PAGE_SIZE - 1); p++)
-        m->pages[p].watched = false;
-    return STATUS_SUCCESS;
-}
-
-nt_status model_kernel_write(struct model *m, gva_t addr, const uint8_t *src, size_t len)
-{
-    if (!len)
-        return STATUS_SUCCESS;
-    if (addr > MODEL_LIMIT || len > MODEL_LIMIT - addr)
-        return STATUS_ACCESS_VIOLATION;
-    for (unsigned p = page_of(addr); p <= page_of(addr + len - 1); p++) {
-        enum vm_fault fault = model_fill(m, (gva_t)p * VM_PAGE_SIZE, VM_WRITE);
-
-        if (fault == VM_FAULT_GUARD) {
-            (void)model_clear_guard(m, (gva_t)p * VM_PAGE_SIZE);
-            return STATUS_GUARD_PAGE_VIOLATION;
-        }
-        if (fault)
-            return STATUS_ACCESS_VIOLATION;
-    }
-    return model_write(m, addr, src, len) ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL;
+    model_wipe(m, 0, MODEL_PAGES, 0);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "winstub/section.h"
 #include "winstub/vm.h"
 
 #define MODEL_PAGES 272u /* 17 granules, the lowest of which nobody may use */
@@ -24,8 +25,27 @@ struct model_page {
 struct model_allocation {
     uint32_t protect;
     uint32_t type;
+    unsigned
+        section; /* 1 + a number in model.sections of what the view shows; 0: it is not in the table */
+    unsigned first; /* the section's page at its base */
     bool watch;
     bool placeholder;
+};
+
+#define MODEL_SECTIONS      10u
+#define MODEL_SECTION_PAGES 40u
+
+/* A section. It lives while there is a handle or a view. */
+struct model_section {
+    bool handle;
+    uint32_t type;
+    uint32_t protect;
+    uint64_t size; /* bytes */
+    bool file;
+    bool committed[MODEL_SECTION_PAGES];
+    bool dirty[MODEL_SECTION_PAGES];     /* of a file: written since it was read or flushed */
+    uint32_t parts[MODEL_SECTION_PAGES]; /* of an image: as each page starts */
+    uint8_t bytes[MODEL_SECTION_PAGES][VM_PAGE_SIZE];
 };
 
 struct model {
@@ -33,6 +53,7 @@ struct model {
     uint8_t bytes[MODEL_PAGES][VM_PAGE_SIZE];
     struct model_allocation allocations[4096];
     unsigned allocation_count;
+    struct model_section sections[MODEL_SECTIONS];
     uint64_t commit_limit; /* bytes */
     bool dep;
 };
@@ -49,9 +70,24 @@ nt_status model_protect(struct model *m, gva_t *base, uint64_t *size, uint32_t p
 nt_status model_query(const struct model *m, gva_t addr, struct vm_region *out);
 nt_status model_map_image(struct model *m, const struct vm_image *image);
 nt_status model_unmap(struct model *m, gva_t addr);
+nt_status model_section_new(struct model *m, unsigned number, const struct vm_section_config *c);
+void model_section_new_image(struct model *m, unsigned number, const struct vm_image *image);
+bool model_section_lives(const struct model *m, unsigned number);
+nt_status model_section_map(struct model *m, unsigned number, const struct vm_view_request *req,
+                            gva_t *base, uint64_t *size);
+/* Which pages of which section a flush writes back, those that are dirty; NULL: none, or it is refused. */
+nt_status model_flush(struct model *m, gva_t addr, uint64_t size, struct model_section **section,
+                      unsigned *first, unsigned *end);
+/* Make m what it was at a moment, with the handles of now. */
+void model_restore(struct model *m, const struct model *moment);
 void model_unmap_all(struct model *m);
 bool model_clear_guard(struct model *m, gva_t addr);
 bool model_write(struct model *m, gva_t addr, const uint8_t *src, size_t len);
+/* Store one byte where a fill has allowed it. */
+void model_store(struct model *m, gva_t addr, uint8_t value);
+/* What a page holds. */
+const uint8_t *model_bytes(const struct model *m, unsigned page);
+uint64_t model_committed(const struct model *m);
 size_t model_read(const struct model *m, gva_t addr, uint8_t *dst, size_t len);
 nt_status model_get_write_watch(struct model *m, uint32_t flags, gva_t base, uint64_t size,
                                 gva_t *addresses, uint64_t *count);

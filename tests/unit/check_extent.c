@@ -189,6 +189,59 @@ START_TEST(modules_are_found_by_file_name)
 }
 END_TEST
 
+START_TEST(free_space_is_looked_for_from_the_default_base)
+{
+    struct vm_request req = {.size = 0x10000, .type = MEM_RESERVE};
+    gva_t base;
+
+    ck_assert_uint_eq(vm_default_base(vm), VM_LOWEST);
+    ck_assert(!vm_set_default_base(vm, 0));
+    ck_assert(!vm_set_default_base(vm, 0x12345000));
+    ck_assert(!vm_set_default_base(vm, LIMIT));
+    ck_assert(vm_set_default_base(vm, UINT64_C(0x100000000)));
+    ck_succeeds(vm_find_free(vm, &req, &base));
+    ck_assert_uint_eq(base, UINT64_C(0x100000000));
+    ck_succeeds(vm_commit_anywhere(vm, 0x1000, PAGE_READWRITE, NULL, &base));
+    ck_assert_uint_eq(base, UINT64_C(0x100000000));
+    ck_succeeds(vm_find_free(vm, &req, &base));
+    ck_assert_uint_eq(base, UINT64_C(0x100010000));
+    req.lowest = VM_LOWEST;
+    ck_succeeds(vm_find_free(vm, &req, &base));
+    ck_assert_uint_lt(base, UINT64_C(0x100000000));
+    req.lowest = 0;
+    req.type |= MEM_TOP_DOWN;
+    ck_succeeds(vm_find_free(vm, &req, &base));
+    ck_assert_uint_eq(base, LIMIT - 0x10000);
+    ck_assert(vm_set_default_base(vm, LIMIT - 0x10000));
+    req.type = MEM_RESERVE;
+    req.size = 0x20000; /* nothing fits above: from below after all */
+    ck_succeeds(vm_find_free(vm, &req, &base));
+    ck_assert_uint_lt(base, UINT64_C(0x100000000));
+}
+END_TEST
+
+START_TEST(what_lies_in_a_range_is_taken_away)
+{
+    struct vm_stats stats;
+
+    ck_succeeds(vm_unmap_range(vm, A, 0));
+    ck_succeeds(vm_unmap_range(vm, LIMIT, 1));
+    ck_assert(vm_is_mapped(vm, A, 0x3000, NULL));
+    ck_succeeds(vm_unmap_range(vm, A + 0x1fff, 1)); /* a page out of the middle */
+    ck_assert(vm_is_mapped(vm, A, 0x1000, NULL));
+    ck_assert(vm_is_free(vm, A + 0x1000, 0x1000, NULL));
+    ck_assert(vm_is_mapped(vm, A + 0x2000, 0x1000, NULL));
+    ck_succeeds(vm_unmap_range(vm, A + 0x2000, F + 0x1001 - (A + 0x2000))); /* into the image */
+    ck_assert(vm_is_free(vm, A + 0x1000, F + 0x4000 - (A + 0x1000), NULL));
+    ck_succeeds(vm_unmap_range(vm, 0, UINT64_MAX));
+    vm_get_stats(vm, &stats);
+    ck_assert_uint_eq(stats.allocations, 0);
+    ck_assert_uint_eq(vm_align_up(0x1001, 0x1000), 0x2000);
+    ck_assert_uint_eq(vm_align_up(0x1000, 0x1000), 0x1000);
+    ck_assert_uint_eq(vm_align_down(0x1fff, 0x1000), 0x1000);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("extent");
@@ -202,6 +255,8 @@ int main(void)
     tcase_add_test(tc, labels_lead_to_allocations_and_runs);
     tcase_add_test(tc, a_label_covers_all_runs_that_carry_it);
     tcase_add_test(tc, modules_are_found_by_file_name);
+    tcase_add_test(tc, free_space_is_looked_for_from_the_default_base);
+    tcase_add_test(tc, what_lies_in_a_range_is_taken_away);
     suite_add_tcase(suite, tc);
     return suite_main(suite);
 }

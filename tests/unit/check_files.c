@@ -137,8 +137,9 @@ START_TEST(handles_are_multiples_of_four_and_reused)
     ck_assert_uint_eq(handles_get(&handles, 0x404, NULL, &found), STATUS_INVALID_HANDLE);
     ck_assert_uint_eq(handles_get(&handles, 0, NULL, &found), STATUS_INVALID_HANDLE);
     ck_assert_uint_eq(handles_get(&handles, UINT64_MAX, NULL, &found), STATUS_INVALID_HANDLE);
-    ck_assert_uint_eq(handles_get(&handles, b, &(const struct object_class){"Other", NULL}, &found),
-                      STATUS_OBJECT_TYPE_MISMATCH);
+    ck_assert_uint_eq(
+        handles_get(&handles, b, &(const struct object_class){.name = "Other"}, &found),
+        STATUS_OBJECT_TYPE_MISMATCH);
     ck_assert_uint_eq(file->object.references, 4);
     handles_fini(&handles);
     ck_assert_uint_eq(file->object.references, 1);

@@ -145,6 +145,13 @@ START_TEST(what_cannot_be_hooked)
     ck_assert_int_eq(cpu_hook_add(g.cpu, &hook, &id), ERR_INVALID);
     ck_assert_uint_eq(id, 5);
     cpu_hook_remove(g.cpu, 17);
+    (void)add_hook(VM_READ, 0, UINT64_MAX, on_access);
+    (void)add_hook(VM_WRITE, 0, UINT64_MAX, on_access);
+    put_some_code();
+    cpu_hook_clear(g.cpu);
+    forget();
+    guest_run(&g, CPU_EVENT_EXCEPTION, GUEST_CODE + 10);
+    ck_assert_str_eq(heard, "");
 }
 END_TEST
 

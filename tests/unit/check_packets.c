@@ -47,11 +47,11 @@ static const struct {
 } lookups[] = {
     {"m1000,4", "m"},
     {"g", "g"},
-    {"g0", NULL},
+    {"g0", "g"},
     {"p", "p"},
     {"D", "D"},
     {"D;1", "D;"},
-    {"D1", NULL},
+    {"D1", "D1"},
     {"qC", "qC"},
     {"qCRC:0,1", "qCRC:"},
     {"qSupported", "qSupported"},

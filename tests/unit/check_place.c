@@ -236,13 +236,13 @@ END_TEST
 
 START_TEST(bad_options_are_named)
 {
-    const char *argv[] = {"a\"b"}, *folder[] = {"C:\\dir\\"}, *env[] = {"nothing"};
+    const char *argv[] = {"a\"b"}, *folder[] = {"C:\\dir\\"}, *env[] = {"=nothing"};
     const struct {
         struct process_options options;
         const char *text;
     } bad[] = {
         {{.argv = argv, .argc = 1}, "a\"b"},
-        {{.env = env, .env_count = 1}, "'nothing'"},
+        {{.env = env, .env_count = 1}, "'=nothing'"},
         {{.cwd = "/home"}, "'/home'"},
         {{.cwd = ""}, "''"},
         {{.argv = folder, .argc = 1}, "names a folder"},

@@ -438,11 +438,12 @@ END_TEST
 
 /* ---- Clock ------------------------------------------------------------------------------------ */
 
-START_TEST(time_passes_between_clock_start_and_stop)
+START_TEST(host_time_passes_between_clock_start_and_stop)
 {
+    const struct process_options options = {.host_time = true};
     uint64_t before, after;
 
-    start(_i, NULL);
+    start(_i, &options);
     before = guest_u32(f.p, 0x7ffe0008);
     process_clock_start(f.p);
     do { /* the page itself may change under a reader now: only the guest and this test look at it so */
@@ -473,13 +474,20 @@ END_TEST
 int main(void)
 {
     const TTest *tests[] = {
-        the_teb_is_linked_and_describes_the_stack,   the_peb_holds_what_programs_look_for,
-        the_parameters_carry_what_was_given,         without_options_the_file_lies_under_c,
-        the_current_directory_ends_with_a_backslash, the_loader_lists_are_in_windows_order,
-        loader_entries_agree_with_the_module_list,   hash_links_form_the_loaders_table,
-        imports_are_bound_to_stubs_that_have_names,  well_known_names_are_exported_unasked,
-        stubs_return_as_their_functions_do,          addresses_get_names,
-        time_passes_between_clock_start_and_stop,    two_processes_live_side_by_side,
+        the_teb_is_linked_and_describes_the_stack,
+        the_peb_holds_what_programs_look_for,
+        the_parameters_carry_what_was_given,
+        without_options_the_file_lies_under_c,
+        the_current_directory_ends_with_a_backslash,
+        the_loader_lists_are_in_windows_order,
+        loader_entries_agree_with_the_module_list,
+        hash_links_form_the_loaders_table,
+        imports_are_bound_to_stubs_that_have_names,
+        well_known_names_are_exported_unasked,
+        stubs_return_as_their_functions_do,
+        addresses_get_names,
+        host_time_passes_between_clock_start_and_stop,
+        two_processes_live_side_by_side,
         without_dlls_it_says_which_width_is_missing,
     };
     Suite *suite = suite_create("process");

@@ -32,7 +32,10 @@ static gva_t run_to_trap(void)
     struct cpu_event event;
 
     process_clock_start(p);
-    ck_assert_int_eq(cpu_run(process_cpu(p), false, &event), ERR_OK);
+    do {
+        ck_assert_int_eq(process_schedule(p), PROCESS_TURN_RUNS);
+        ck_assert_int_eq(cpu_run(process_cpu(p), false, &event), ERR_OK);
+    } while (event.kind == CPU_EVENT_LIMIT);
     process_clock_stop(p);
     ck_assert_msg(event.kind == CPU_EVENT_TRAP, "event %d at 0x%llx", (int)event.kind,
                   (unsigned long long)event.pc);

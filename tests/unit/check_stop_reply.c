@@ -89,19 +89,22 @@ START_TEST(kinds)
         enum target_stop_kind kind;
         const char *plain, *gdb, *lldb;
     } cases[] = {
-        {STOP_STEP, "T05thread:4c;", "T05thread:p1234.4c;", "T05thread:p1234.4c;reason:trace;"},
+        {STOP_STEP, "T05thread:4c;", "T05thread:p1234.4c;",
+         "T05thread:p1234.4c;reason:trace;hexname:6d61696e;"},
         {STOP_BREAK_SW, "T05thread:4c;", "T05swbreak:;thread:p1234.4c;",
-         "T05thread:p1234.4c;reason:breakpoint;"},
+         "T05thread:p1234.4c;reason:breakpoint;hexname:6d61696e;"},
         {STOP_BREAK_HW, "T05thread:4c;", "T05hwbreak:;thread:p1234.4c;",
-         "T05thread:p1234.4c;reason:breakpoint;"},
+         "T05thread:p1234.4c;reason:breakpoint;hexname:6d61696e;"},
         {STOP_WATCH, "T05watch:1234;thread:4c;", "T05watch:1234;thread:p1234.4c;",
-         "T05watch:1234;thread:p1234.4c;reason:watchpoint;"},
+         "T05watch:1234;thread:p1234.4c;reason:watchpoint;hexname:6d61696e;"},
         {STOP_INTERRUPT, "T02thread:4c;", "T02thread:p1234.4c;",
-         "T02thread:p1234.4c;reason:signal;"},
+         "T02thread:p1234.4c;reason:signal;hexname:6d61696e;"},
         {STOP_LIBRARY, "T05library:;thread:4c;", "T05library:;thread:p1234.4c;",
-         "T05library:;thread:p1234.4c;reason:signal;"},
-        {STOP_IMPORT, "T0cthread:4c;", "T0cthread:p1234.4c;", "T0cthread:p1234.4c;reason:signal;"},
-        {STOP_ENGINE, "T06thread:4c;", "T06thread:p1234.4c;", "T06thread:p1234.4c;reason:signal;"},
+         "T05library:;thread:p1234.4c;reason:signal;hexname:6d61696e;"},
+        {STOP_IMPORT, "T0cthread:4c;", "T0cthread:p1234.4c;",
+         "T0cthread:p1234.4c;reason:signal;hexname:6d61696e;"},
+        {STOP_ENGINE, "T06thread:4c;", "T06thread:p1234.4c;",
+         "T06thread:p1234.4c;reason:signal;hexname:6d61696e;"},
         {STOP_EXIT, "Wc0000005", "Wc0000005;process:1234", "W05;process:1234"},
     };
 

@@ -145,7 +145,8 @@ static bool find_variable(const struct buf *block, const char *name, char *value
 
 START_TEST(the_environment_is_sorted_and_overridden_by_name)
 {
-    const char *env[] = {"zed=1", "SYSTEMROOT=D:\\W", "empty=", "zed=2", "=C:=C:\\dir"};
+    const char *env[] = {"zed=1",       "SYSTEMROOT=D:\\W", "empty=", "zed=2",
+                         "=C:=C:\\dir", "windir",           "gone=1", "GONE"};
     char value[256];
     struct buf out;
 
@@ -159,6 +160,8 @@ START_TEST(the_environment_is_sorted_and_overridden_by_name)
     ck_assert(find_variable(&out, "empty", value));
     ck_assert_str_eq(value, "");
     ck_assert(find_variable(&out, "=C:", value));
+    ck_assert(!find_variable(&out, "windir", value));
+    ck_assert(!find_variable(&out, "gone", value));
     ck_assert(find_variable(&out, "PROCESSOR_ARCHITECTURE", value));
     ck_assert_str_eq(value, "AMD64");
     buf_fini(&out);
@@ -167,7 +170,7 @@ END_TEST
 
 START_TEST(a_bad_environment_entry_is_named)
 {
-    static const char *const bad[] = {"", "novalue", "="};
+    static const char *const bad[] = {"", "=novalue", "="};
     struct diag why;
     struct buf out;
 

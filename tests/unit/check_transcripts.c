@@ -41,6 +41,7 @@ static void session_open(struct session *t, const char *path)
     t->target->budget = 100000;
     target = fake_target_ref(t->target);
     ck_assert_int_eq(stub_new(&target, &t->stub), ERR_OK);
+    stub_set_launcher(t->stub, fake_launch, t->target);
     buf_init(&t->sent, FILE_MAX);
     buf_init(&t->wanted, FILE_MAX);
     buf_init(&t->golden, FILE_MAX);

@@ -1,0 +1,258 @@
+/* Waiting; the contract is in waits.h. */
+#include "nt/waits.h"
+
+#include "nt/apcs.h"
+#include "nt/guest.h"
+#include "nt/kernel.h"
+#include "nt/parts.h"
+#include "nt/ports.h"
+#include "nt/sync.h"
+#include "nt/threads.h"
+#include "winstub/buf.h"
+
+/* ---- When it is over -------------------------------------------------------------------------- */
+
+static bool is_signaled(struct object *object, const struct thread *by)
+{
+    return object->class->signaled(object, by);
+}
+
+static nt_status take(struct object *object, struct thread *by)
+{
+    return object->class->take ? object->class->take(object, by) : STATUS_SUCCESS;
+}
+
+/* Any: the first one that is signaled, which alone is taken. */
+static bool try_any(struct thread *thread, const struct wait *wait, nt_status *result)
+{
+    for (size_t i = 0; i < wait->count; i++) {
+        if (is_signaled(wait->objects[i], thread)) {
+            *result = take(wait->objects[i], thread) + (nt_status)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All: nothing is taken before everything is there. */
+static bool try_all(struct thread *thread, const struct wait *wait, nt_status *result)
+{
+    for (size_t i = 0; i < wait->count; i++) {
+        if (!is_signaled(wait->objects[i], thread))
+            return false;
+    }
+    *result = STATUS_SUCCESS;
+    for (size_t i = 0; i < wait->count; i++) {
+        nt_status st = take(wait->objects[i], thread);
+
+        if (st && !*result)
+            *result = st + (nt_status)i;
+    }
+    return true;
+}
+
+static bool try_end(struct thread *thread, const struct wait *wait, nt_status *result)
+{
+    if (wait->kind == WAIT_PORT)
+        return port_take(thread, wait, result);
+    if (wait->kind != WAIT_OBJECTS || !wait->count)
+        return false;
+    return wait->all ? try_all(thread, wait, result) : try_any(thread, wait, result);
+}
+
+static bool ended_by_alert(struct thread *thread, const struct wait *wait, nt_status *result)
+{
+    if (!wait->alertable)
+        return false;
+    if (thread->alerted) {
+        thread->alerted = false;
+        *result = STATUS_ALERTED;
+        return true;
+    }
+    *result = STATUS_USER_APC;
+    return thread->apcs != NULL;
+}
+
+bool wait_begin(struct thread *thread, const struct wait *wait, nt_status *result)
+{
+    struct process *p = thread->process;
+    uint64_t now = clock_now(p->clock).interrupt;
+
+    if (wait->alertable)
+        timers_queue_apcs(p, now);
+    if (try_end(thread, wait, result) || ended_by_alert(thread, wait, result))
+        return true;
+    *result = STATUS_TIMEOUT;
+    if (wait->until <= now)
+        return true;
+    thread->wait = *wait;
+    thread->wait.order = ++p->threads.waits_begun;
+    for (size_t i = 0; i < wait->count; i++) {
+        object_ref(wait->objects[i]);
+        wait->objects[i]->waiters++;
+    }
+    p->threads.next_due = 0;
+    return false;
+}
+
+void wait_end(struct thread *thread, nt_status result)
+{
+    struct wait *wait = &thread->wait;
+    size_t count = wait->count;
+
+    wait->kind = WAIT_NOTHING;
+    wait->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        wait->objects[i]->waiters--;
+        object_unref(wait->objects[i]);
+    }
+    threads_answer(thread, result);
+}
+
+bool wait_is_alertable(const struct thread *thread)
+{
+    return thread->wait.kind && thread->wait.alertable;
+}
+
+/* ---- What ends waits -------------------------------------------------------------------------- */
+
+static bool waits_for(const struct thread *thread, const struct object *object)
+{
+    for (size_t i = 0; i < thread->wait.count; i++) {
+        if (thread->wait.objects[i] == object)
+            return true;
+    }
+    return false;
+}
+
+/* The thread whose wait for the object began first after `order`. */
+static struct thread *next_waiter(const struct process *p, const struct object *object,
+                                  uint64_t order)
+{
+    struct thread *found = NULL;
+
+    for (size_t i = 0; i < p->threads.count; i++) {
+        struct thread *thread = p->threads.list[i];
+
+        if (thread->wait.kind && thread->wait.order > order && waits_for(thread, object) &&
+            (!found || thread->wait.order < found->wait.order))
+            found = thread;
+    }
+    return found;
+}
+
+void waits_signal(struct process *p, struct object *object)
+{
+    struct thread *thread;
+    uint64_t order = 0;
+
+    object_ref(object);
+    while (object->waiters && (thread = next_waiter(p, object, order)) != NULL) {
+        nt_status result;
+
+        order = thread->wait.order;
+        if (try_end(thread, &thread->wait, &result))
+            wait_end(thread, result);
+    }
+    object_unref(object);
+}
+
+uint64_t waits_expire(struct process *p, uint64_t now)
+{
+    uint64_t due = WAIT_FOREVER;
+
+    timers_expire(p, now);
+    for (size_t i = 0; i < p->threads.count; i++) {
+        struct thread *thread = p->threads.list[i];
+
+        if (thread->wait.kind && thread->wait.until <= now)
+            wait_end(thread, STATUS_TIMEOUT);
+        if (thread->wait.kind && thread->wait.until < due)
+            due = thread->wait.until;
+    }
+    return timers_next(p, due);
+}
+
+nt_status wait_deadline(struct process *p, gva_t at, uint64_t *until)
+{
+    struct shared_time now = clock_now(p->clock);
+    uint64_t raw = 0, left;
+    nt_status st;
+
+    *until = WAIT_FOREVER;
+    if (!at)
+        return STATUS_SUCCESS;
+    st = guest_get_number(p, at, 8, &raw);
+    if (st)
+        return st;
+    if ((int64_t)raw < 0)
+        left = 0 - raw;
+    else
+        left = raw > now.system ? raw - now.system : 0;
+    *until = left < WAIT_FOREVER - now.interrupt ? now.interrupt + left : WAIT_FOREVER;
+    return STATUS_SUCCESS;
+}
+
+/* ---- For the user ----------------------------------------------------------------------------- */
+
+/* The lowest handle to the object; 0: it has none. */
+static uint64_t handle_of(const struct handles *handles, const struct object *object)
+{
+    for (size_t i = 0; i < handles->count; i++) {
+        if (handles->list[i].object == object)
+            return 4 * (i + 1);
+    }
+    return 0;
+}
+
+static void describe_object(const struct thread *thread, const struct object *object,
+                            struct buf *out)
+{
+    uint64_t handle = handle_of(&thread->process->kernel->handles, object);
+
+    if (object->class == &thread_class)
+        (void)buf_printf(out, " Thread %" PRIu32, ((const struct thread *)object)->info.tid);
+    else
+        (void)buf_printf(out, " %s", object->class->name);
+    if (handle)
+        (void)buf_printf(out, " (handle 0x%" PRIx64 ")", handle);
+}
+
+static void describe_until(const struct thread *thread, struct buf *out)
+{
+    uint64_t now = clock_now(thread->process->clock).interrupt, until = thread->wait.until;
+
+    if (until != WAIT_FOREVER)
+        (void)buf_printf(out, ", %" PRIu64 " ms left", until > now ? (until - now) / 10000 : 0);
+}
+
+void wait_describe(const struct thread *thread, struct buf *out)
+{
+    const struct wait *wait = &thread->wait;
+
+    switch (wait->kind) {
+    case WAIT_NOTHING:
+        return;
+    case WAIT_OBJECTS:
+        (void)buf_text(out, wait->count ? "waiting for" : "sleeping");
+        if (wait->count > 1)
+            (void)buf_printf(out, " %s of %zu:", wait->all ? "all" : "any", wait->count);
+        break;
+    case WAIT_ALERT:
+        (void)buf_printf(out, "waiting at address 0x%" PRIx64, wait->key);
+        break;
+    case WAIT_KEYED:
+    case WAIT_RELEASE:
+        (void)buf_printf(out, "%s key 0x%" PRIx64 " of",
+                         wait->kind == WAIT_KEYED ? "waiting for" : "releasing", wait->key);
+        break;
+    case WAIT_PORT:
+        (void)buf_text(out, "waiting for a packet of");
+        break;
+    }
+    for (size_t i = 0; i < wait->count; i++) {
+        (void)buf_text(out, i ? "," : "");
+        describe_object(thread, wait->objects[i], out);
+    }
+    describe_until(thread, out);
+}
