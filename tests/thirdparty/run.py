@@ -121,6 +121,7 @@ class Drive:
                    "-x", os.path.join(TOP, "gdbinit"), "-ex", f"target remote | {pipe}"]
         for line in script:
             command += ["-ex", line]
+        command.append(self.program)
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   timeout=PATIENCE, check=False)
@@ -172,8 +173,8 @@ def ripgrep():
         drive.sources()
         with open(drive.path("src", "README.md"), encoding="utf-8") as file:
             lines = [f"src\\README.md:{number}:{line.rstrip()}" for number, line in enumerate(file, 1) if "winstub" in line]
-        said = drive.run("-n", "-H", "--no-heading", "--sort", "path", "winstub", "src/README.md").splitlines()
-        if [line.replace("/", "\\") for line in said] != lines:
+        said = drive.run("-n", "-H", "--no-heading", "winstub", r"src\README.md").splitlines()
+        if [line.rstrip() for line in said] != lines:
             raise Failed("other lines than are in the file")
         drive.run("-c", "include|SYSROOT", "src", wanted=r"Makefile:\d+")
         drive.run("--files", "-j4", "src", wanted=r"noise\.bin")
