@@ -172,7 +172,7 @@ GUESTS := $(foreach g,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c)
 # Whole programs with the C runtime: they need DLLs.
 programs = $(foreach p,$(basename $(notdir $(wildcard tests/programs/*.$1))),$O/programs/$p64.exe $O/programs/$p32.exe)
 libraries = $(foreach p,$(basename $(notdir $(wildcard tests/libraries/*.c))),$O/programs/$p64.dll $O/programs/$p32.dll)
-GUESTS   += $(call programs,c) $(libraries)
+GUESTS   += $(call programs,c) $(call programs,cpp) $(libraries)
 
 comma := ,
 # $(call mingw,COMPILER,ARGUMENTS)
@@ -181,11 +181,17 @@ define mingw
 	@mkdir -p $(@D); command -v $1 >/dev/null || { echo "$1 is missing: run 'make deps-check'"; exit 1; }
 	$Q$1 -o $@ $< $2
 endef
-PROGRAM_FLAGS := -std=gnu17 -g -O0 -Wall -Wextra
+PROGRAM_FLAGS     := -std=gnu17 -g -O0 -Wall -Wextra
+PROGRAM_FLAGS_CXX := -std=gnu++17 -g -O1 -Wall -Wextra -static
 $O/programs/%64.exe: tests/programs/%.c
 	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS) -lsynchronization)
 $O/programs/%32.exe: tests/programs/%.c
 	$(call mingw,$(MINGW32)gcc,$(PROGRAM_FLAGS) -lsynchronization)
+# C++ brings its runtime along: a program is one file. Of the two variants this one has std::thread.
+$O/programs/%64.exe: tests/programs/%.cpp
+	$(call mingw,$(MINGW64)g++-posix,$(PROGRAM_FLAGS_CXX))
+$O/programs/%32.exe: tests/programs/%.cpp
+	$(call mingw,$(MINGW32)g++-posix,$(PROGRAM_FLAGS_CXX))
 $O/programs/%64.dll: tests/libraries/%.c
 	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS) -shared)
 $O/programs/%32.dll: tests/libraries/%.c

@@ -55,13 +55,14 @@ struct layout {
     uint16_t fxsave; /* offset of the FXSAVE area */
     uint8_t fx_part; /* which part it is */
     uint8_t xmm_count;
+    uint16_t fsave; /* offset of the FSAVE area, which is CONTEXT_FLOATING; 0: none */
 };
 
 static const struct layout layouts[] = {
     [CPU_I386] = {slots_32, COUNT_OF(slots_32), 0x2cc, 0x10000, 0x3f, 0x00, 0xcc, CONTEXT_EXTENDED,
-                  8},
+                  8, 0x1c},
     [CPU_AMD64] = {slots_64, COUNT_OF(slots_64), 0x4d0, 0x100000, 0x1f, 0x30, 0x100,
-                   CONTEXT_FLOATING, 16},
+                   CONTEXT_FLOATING, 16, 0},
 };
 
 size_t context_size(enum cpu_arch arch)
@@ -205,10 +206,42 @@ static void load_floating(struct cpu *cpu, const struct layout *l, const uint8_t
     write_u32(cpu, st + FCTRL, get_u16(fx));
     write_u32(cpu, st + FSTAT, get_u16(fx + 2));
     write_u32(cpu, st + FTAG, lengthen_tags(fx[4]));
+    if (arch == CPU_I386) /* the other CONTEXT has a field of its own for it */
+        cpu_set(cpu, CPU_MXCSR, get_u32(fx + 0x18) & 0xffff);
     for (size_t i = 0; i < X87_COUNT; i++)
         write_row(cpu, st + i, fx + FX_ST + FX_STEP * i, X87_BYTES);
     for (size_t i = 0; i < l->xmm_count; i++)
         write_row(cpu, i < 8 ? xmm + i : high + i - 8, fx + FX_XMM + FX_STEP * i, FX_STEP);
+}
+
+/* ---- Floating point: the FSAVE area, x87 registers alone -------------------------------------- */
+
+enum { FS_WORDS = 7, FS_ST = 4 * FS_WORDS, FS_RESERVED = 0xffff0000u };
+
+static void save_x87(const struct cpu *cpu, uint8_t *fs)
+{
+    size_t st = row_of(cpu_get_arch(cpu), "st0");
+
+    put_u32(fs, FS_RESERVED | read_u32(cpu, st + FCTRL));
+    put_u32(fs + 4, FS_RESERVED | read_u32(cpu, st + FSTAT));
+    put_u32(fs + 8, FS_RESERVED | read_u32(cpu, st + FTAG));
+    put_u32(fs + 12, read_u32(cpu, st + FIOFF));
+    put_u32(fs + 16, (read_u32(cpu, st + FISEG) & 0xffff) | read_u32(cpu, st + FOP) << 16);
+    put_u32(fs + 20, read_u32(cpu, st + FOOFF));
+    put_u32(fs + 24, FS_RESERVED | read_u32(cpu, st + FOSEG));
+    for (size_t i = 0; i < X87_COUNT; i++)
+        read_row(cpu, st + i, fs + FS_ST + X87_BYTES * i, X87_BYTES);
+}
+
+static void load_x87(struct cpu *cpu, const uint8_t *fs)
+{
+    size_t st = row_of(cpu_get_arch(cpu), "st0");
+
+    write_u32(cpu, st + FCTRL, get_u16(fs));
+    write_u32(cpu, st + FSTAT, get_u16(fs + 4));
+    write_u32(cpu, st + FTAG, get_u16(fs + 8));
+    for (size_t i = 0; i < X87_COUNT; i++)
+        write_row(cpu, st + i, fs + FS_ST + X87_BYTES * i, X87_BYTES);
 }
 
 /* ---- The whole -------------------------------------------------------------------------------- */
@@ -227,6 +260,8 @@ bool context_fill(const struct cpu *cpu, uint8_t *raw)
     }
     if (flags & l->fx_part)
         save_floating(cpu, l, raw + l->fxsave);
+    if (l->fsave && flags & CONTEXT_FLOATING)
+        save_x87(cpu, raw + l->fsave);
     return true;
 }
 
@@ -266,5 +301,7 @@ bool context_load(struct cpu *cpu, const uint8_t *raw)
     }
     if (flags & l->fx_part)
         load_floating(cpu, l, raw + l->fxsave);
+    else if (l->fsave && flags & CONTEXT_FLOATING)
+        load_x87(cpu, raw + l->fsave);
     return true;
 }

@@ -106,7 +106,9 @@ enum err gate_open(struct process *p, const struct pe_image *dll, gva_t base, st
     enum err e = numbers_scan(&p->kernel->numbers, dll, mapped, &found, why);
 
     *count = found.count;
-    if (!e && found.count && p->arch == CPU_I386)
+    if (!e && found.count && p->arch == CPU_I386) /* its address goes into every TEB as well */
+        e = make_gate(p, why);
+    if (!e && found.has_thunk)
         e = patch(p, base, mapped, found.thunk, why);
     return e;
 }

@@ -6,6 +6,8 @@
 
 #include "nt/services.h"
 
+#define CODE_LOOK 12u /* bytes of a function that show whether it is a service's */
+
 static enum err no_memory(struct diag *why)
 {
     return diag_set(why, ERR_NOMEM, "the host is out of memory");
@@ -61,27 +63,40 @@ struct scan {
     enum err failed;
 };
 
-/*
- * x64: mov r10, rcx; mov eax, NUMBER. i386: mov eax, NUMBER; mov edx, THUNK. False when the code at rva does not begin
- * so, or the number is in neither table.
- */
+/* x64: mov r10, rcx; mov eax, NUMBER. */
+static bool read_64(struct bytes code, uint32_t *number)
+{
+    static const uint8_t begins[] = {0x4c, 0x8b, 0xd1, 0xb8};
+
+    return bytes_has(code, 0, sizeof begins) && memcmp(code.data, begins, sizeof begins) == 0 &&
+           bytes_u32(code, sizeof begins, number);
+}
+
+/* i386: mov eax, NUMBER; then mov edx, THUNK, or call fs:[0C0h]. */
+static bool read_32(struct bytes code, uint32_t *number, struct numbers_found *found)
+{
+    static const uint8_t by_teb[] = {0x64, 0xff, 0x15, 0xc0, 0, 0, 0};
+
+    if (!bytes_has(code, 0, 5 + sizeof by_teb) || code.data[0] != 0xb8)
+        return false;
+    *number = get_u32(code.data + 1);
+    if (memcmp(code.data + 5, by_teb, sizeof by_teb) == 0)
+        return true;
+    if (code.data[5] != 0xba)
+        return false;
+    found->has_thunk = true;
+    found->thunk = get_u32(code.data + 6);
+    return true;
+}
+
+/* False when the code at rva does not begin as a service's does, or the number is in neither table. */
 static bool read_number(struct scan *scan, uint32_t rva, uint32_t *number)
 {
-    static const uint8_t begins_64[] = {0x4c, 0x8b, 0xd1, 0xb8};
-    struct bytes code = bytes_slice(scan->mapped, rva, 10);
-    size_t at = scan->arch == CPU_AMD64 ? sizeof begins_64 : 1;
+    struct bytes code = bytes_slice(scan->mapped, rva, CODE_LOOK);
 
-    if (!code.data)
+    if (scan->arch == CPU_AMD64 ? !read_64(code, number) : !read_32(code, number, scan->found))
         return false;
-    if (scan->arch == CPU_AMD64 ? memcmp(code.data, begins_64, sizeof begins_64) != 0
-                                : code.data[0] != 0xb8 || code.data[5] != 0xba)
-        return false;
-    *number = get_u32(code.data + at);
-    if (*number >= 2 * NUMBERS_TABLE)
-        return false;
-    if (scan->arch == CPU_I386)
-        scan->found->thunk = get_u32(code.data + 6);
-    return true;
+    return *number < 2 * NUMBERS_TABLE;
 }
 
 static bool on_export(void *ctx, const struct pe_export *export)

@@ -32,7 +32,8 @@ void numbers_fini(struct numbers *numbers);
 /* What a scan found. */
 struct numbers_found {
     size_t count;
-    uint32_t thunk; /* i386: address of the code by which the last service enters the kernel */
+    bool has_thunk; /* i386: services enter the kernel by code */
+    uint32_t thunk; /* at this address */
 };
 
 /*

@@ -47,6 +47,7 @@ struct process {
     struct clock *clock;
     enum cpu_arch arch;
     struct plan plan;
+    gva_t user_limit;       /* where its addresses end */
     struct module *modules; /* in load order */
     size_t module_count;
     bool has_image;

@@ -157,6 +157,7 @@ enum err process_space(struct process *p, const struct program *program,
 
     if (e)
         return diag_set(why, e, "the guest's memory: %s", err_text(e));
+    p->user_limit = config.user_limit;
     vm_set_dep(p->vm, wants_dep(program));
     p->plan = config.user_limit == VM_USER_LIMIT_64 ? large_plan : small_plan;
     move_images(&p->plan, program->options->placement, config.user_limit == VM_USER_LIMIT_64);

@@ -5,7 +5,10 @@
 
 /* DuplicateHandle's options; OBJECT_INFORMATION_CLASS */
 enum { DUPLICATE_CLOSE_SOURCE = 1, DUPLICATE_SAME_ACCESS = 2 };
-enum { OBJECT_BASIC = 0, OBJECT_NAME = 1, OBJECT_TYPE = 2 };
+enum { OBJECT_BASIC = 0, OBJECT_NAME = 1, OBJECT_TYPE = 2, OBJECT_FLAGS = 4 };
+
+/* A handle's flags, as GetHandleInformation and handles.h have them. */
+enum { FLAG_INHERIT = 1, FLAG_PROTECT = 2 };
 
 nt_status serve_NtClose(struct call *call)
 {
@@ -88,6 +91,33 @@ static void put_name(struct nt_block *out, gva_t at, const struct handle *entry)
     buf_fini(&text);
 }
 
+/* OBJECT_HANDLE_FLAG_INFORMATION: two BOOLEANs. */
+static void put_flags(struct nt_block *out, const struct handle *entry)
+{
+    const uint8_t raw[2] = {(entry->attributes & FLAG_INHERIT) != 0,
+                            (entry->attributes & FLAG_PROTECT) != 0};
+
+    (void)buf_append(&out->bytes, raw, sizeof raw);
+}
+
+nt_status serve_NtSetInformationObject(struct call *call)
+{
+    struct handle *entry = handles_entry(&call->kernel->handles, call->arg[0]);
+    uint8_t raw[2] = {0};
+    nt_status st;
+
+    if (call->arg[1] != OBJECT_FLAGS)
+        return STATUS_INVALID_INFO_CLASS;
+    if (call->arg[3] != sizeof raw)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    if (!entry)
+        return STATUS_INVALID_HANDLE;
+    st = guest_read(call->process, call->arg[2], raw, sizeof raw);
+    if (!st)
+        entry->attributes = (raw[0] ? FLAG_INHERIT : 0u) | (raw[1] ? FLAG_PROTECT : 0u);
+    return st;
+}
+
 nt_status serve_NtQueryObject(struct call *call)
 {
     const struct handle *entry = handles_entry(&call->kernel->handles, call->arg[0]);
@@ -96,13 +126,15 @@ nt_status serve_NtQueryObject(struct call *call)
 
     if (!entry)
         return STATUS_INVALID_HANDLE;
-    if (call->arg[1] > OBJECT_TYPE)
+    if (call->arg[1] > OBJECT_TYPE && call->arg[1] != OBJECT_FLAGS)
         return STATUS_INVALID_INFO_CLASS;
     nt_block_init(&out, call->process->arch, 0, 3u * NT_STRING_MAX);
     if (call->arg[1] == OBJECT_BASIC)
         put_basic(&out, entry);
     else if (call->arg[1] == OBJECT_NAME)
         put_name(&out, call->arg[2], entry);
+    else if (call->arg[1] == OBJECT_FLAGS)
+        put_flags(&out, entry);
     else
         put_type(&out, call->arg[2], entry);
     st = guest_answer(call->process, &out, call->arg[2], call->arg[3], call->arg[4]);

@@ -14,8 +14,6 @@ enum { SYSTEM_BASIC = 0, SYSTEM_PROCESSOR = 1, SYSTEM_TIME = 3, SYSTEM_WINE_VERS
 
 static void put_basic(struct nt_block *out, const struct process *p)
 {
-    gva_t limit = p->arch == CPU_AMD64 ? VM_USER_LIMIT_64 : VM_USER_LIMIT_32;
-
     (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_SYSTEM));
     nt_put(out, 0, NT_SYSTEM_TIMER_RESOLUTION, TIMER_RESOLUTION);
     nt_put(out, 0, NT_SYSTEM_PAGE_SIZE, VM_PAGE_SIZE);
@@ -24,7 +22,7 @@ static void put_basic(struct nt_block *out, const struct process *p)
     nt_put(out, 0, NT_SYSTEM_HIGHEST_PAGE, PHYSICAL_PAGES);
     nt_put(out, 0, NT_SYSTEM_GRANULARITY, VM_GRANULARITY);
     nt_put(out, 0, NT_SYSTEM_LOWEST_ADDRESS, VM_LOWEST);
-    nt_put(out, 0, NT_SYSTEM_HIGHEST_ADDRESS, limit - 1);
+    nt_put(out, 0, NT_SYSTEM_HIGHEST_ADDRESS, p->user_limit - 1);
     nt_put(out, 0, NT_SYSTEM_AFFINITY, 1);
     nt_put(out, 0, NT_SYSTEM_PROCESSORS, 1);
 }

@@ -153,6 +153,7 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtClose, "h")                                                                                \
     S(NtDuplicateObject, "h h h ?P d d d")                                                         \
     S(NtQueryObject, "h d p d ?D")                                                                 \
+    S(NtSetInformationObject, "h d p d")                                                           \
     S(NtOpenDirectoryObject, "P d A")                                                              \
     S(NtCreateDirectoryObject, "P d ?A")
 #define SERVICES_THREAD(S)                                                                         \

@@ -14,6 +14,7 @@ _Static_assert(sizeof((struct target_stop *)0)->info == sizeof((struct process_e
                "a stop shows every parameter of an exception");
 
 #define NOTE_MAX 511
+#define UNLISTED 0xe0000000u /* a code that no program gives a meaning to */
 
 /* The bytes at pc, as far as they are there. */
 static size_t fetch(struct process *process, gva_t pc, uint8_t bytes[DIS_MAX_LENGTH])
@@ -157,7 +158,11 @@ static void note_who(struct process *process, const struct target_stop *stop, st
 {
     size_t before;
 
-    (void)buf_printf(out, "%s at 0x%" PRIx64, nt_text(stop->code), stop->addr);
+    if (strcmp(nt_text(stop->code), nt_text(UNLISTED)) != 0)
+        (void)buf_text(out, nt_text(stop->code));
+    else
+        (void)buf_printf(out, "exception 0x%08" PRIx32, stop->code);
+    (void)buf_printf(out, " at 0x%" PRIx64, stop->addr);
     before = out->len;
     (void)buf_text(out, " (");
     process_where(process, stop->addr, out);
@@ -252,11 +257,27 @@ void exception_describe_raised(struct process *process, const struct process_exc
     stop->first_chance = !raised->last_chance;
     buf_init(&text, NOTE_MAX);
     note_who(process, stop, &text);
-    (void)buf_printf(&text, ": raised by the program (code 0x%08" PRIx32 ")%s", raised->code,
+    (void)buf_printf(&text, ": raised by the program%s",
                      raised->last_chance ? ", and no handler took it" : "");
     memcpy(stop->note, buf_str(&text), text.len);
     stop->note[text.len] = 0;
     buf_fini(&text);
+}
+
+bool exception_is_routine(const struct process_exception *raised)
+{
+    static const uint32_t codes[] = {
+        0x20474343, 0x21474343, 0x22474343, /* GCC's C++: throw, unwind, forced unwind */
+        0xe06d7363,                         /* Visual C++'s throw */
+        0x406d1388,                         /* a thread is given a name */
+        0x40010006, 0x4001000a,             /* OutputDebugString */
+    };
+
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (codes[i] == raised->code)
+            return !raised->last_chance;
+    }
+    return false;
 }
 
 struct process_exception exception_of(const struct target_stop *stop)

@@ -20,6 +20,12 @@ void exception_describe(struct process *process, struct dis *dis, const struct c
 void exception_describe_raised(struct process *process, const struct process_exception *raised,
                                struct target_stop *stop);
 
+/*
+ * Is it how a program works rather than a sign that something is wrong, and not yet at its last chance? Such ones are
+ * the guest's handlers' alone: debuggers on Windows do not stop there either (gdb's windows-nat.c, WinDbg's defaults).
+ */
+bool exception_is_routine(const struct process_exception *raised);
+
 /* The record of stop's exception, as the guest's handlers will see it. */
 struct process_exception exception_of(const struct target_stop *stop);
 

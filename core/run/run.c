@@ -269,22 +269,26 @@ static bool stop_at_exception(struct run *run, const struct cpu_event *event)
     return true;
 }
 
-/* An exception that the guest raised by a service: as if the CPU had, at the registers' pc. */
-static void stop_at_raised(struct run *run)
+/*
+ * An exception that the guest raised by itself: as if the CPU had, at the registers' pc. False when it is the guest's
+ * business, which goes on in its handlers.
+ */
+static bool stop_at_raised(struct run *run)
 {
+    if (exception_is_routine(&run->thread->raised) &&
+        process_raise(run->process, &run->thread->raised))
+        return false;
     run->thread->excepted = true;
     run->thread->exception =
         (struct cpu_event){.kind = CPU_EVENT_FAULT, .pc = cpu_get(run->cpu, CPU_RIP)};
     exception_describe_raised(run->process, &run->thread->raised, &run->stop);
+    return true;
 }
 
 bool run_raises_at(struct run *run, gva_t pc)
 {
-    if (!pc || pc != process_raise_point(run->process) ||
-        !process_raise_called(run->process, &run->thread->raised))
-        return false;
-    stop_at_raised(run);
-    return true;
+    return pc && pc == process_raise_point(run->process) &&
+           process_raise_called(run->process, &run->thread->raised) && stop_at_raised(run);
 }
 
 static bool stop_at_break(struct run *run, gva_t pc)
@@ -321,8 +325,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
         run_end(run, exit_code);
         return true;
     case PROCESS_SYSCALL_RAISE:
-        stop_at_raised(run);
-        return true;
+        return stop_at_raised(run);
     case PROCESS_SYSCALL_WAITS:
         run->told = (struct told_call){.tid = run->stop.tid, .pc = event->pc};
         if (!atomic_load(&run->interrupted))

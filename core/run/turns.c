@@ -140,6 +140,16 @@ static bool settle_exception(struct run *run, bool pass)
     return false;
 }
 
+/* The raise point as a thread leaves it that stands there: behind a breakpoint, or by a step, no break stops there. */
+static bool leaves_raise_point(struct run *run, enum target_action_kind kind)
+{
+    const struct run_thread *thread = run->thread;
+    gva_t pc = cpu_get(run->cpu, CPU_RIP);
+    bool passes = thread->passes && thread->pass_pc == pc;
+
+    return (passes || kind != ACTION_CONTINUE) && run_raises_at(run, pc);
+}
+
 /* The thread on the CPU does what it shall until it stops or its turn is over. */
 static enum err take_turn(struct run *run, bool *stopped)
 {
@@ -151,8 +161,7 @@ static enum err take_turn(struct run *run, bool *stopped)
     if (!run->thread)
         return ERR_NOMEM;
     cpu_set_who(run->cpu, tid);
-    *stopped =
-        settle_exception(run, action->pass) || run_raises_at(run, cpu_get(run->cpu, CPU_RIP));
+    *stopped = settle_exception(run, action->pass) || leaves_raise_point(run, action->kind);
     if (*stopped)
         return ERR_OK;
     if (action->kind == ACTION_CONTINUE || run->thread->continues)

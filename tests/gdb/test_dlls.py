@@ -73,6 +73,22 @@ def libraries_of_the_system_load(test):
 
 
 @with_dlls
+def cpp_programs_throw_and_unwind(test):
+    prints_as_expected(test, "cpp", status=6, given="one two\n")
+
+
+@with_dlls
+def cpp_programs_have_threads(test):
+    prints_as_expected(test, "cpp_threads", status=7)
+
+
+@with_dlls
+def an_exception_that_nobody_catches_aborts(test):
+    errors = prints_as_expected(test, "uncaught", status=3)
+    test.expect("what():  nobody wants it" in errors, "the exception is not named")
+
+
+@with_dlls
 def an_exhausted_stack_is_an_exception(test):
     prints_as_expected(test, "overflow", status=9)
 
@@ -200,9 +216,30 @@ def a_fault_stops_before_the_handlers_and_is_passed_on_to_them(test):
     gdb.do("continue", r"SIGTRAP")  # the fault went to the handler, which mended it
     test.expect(server.output.wait(re.compile("exception c0000005")), "the handler was not asked")
     gdb.do("signal SIGTRAP", r"SIGFPE")
-    gdb.do("continue", r"raised by the program \(code 0xe0001234\)")
+    gdb.do("continue", r"exception 0xe0001234 at .*kernelbase.*: raised by the program$")
     gdb.do("continue", r"SIGSEGV")  # the guard page
     gdb.do("continue", r"exited with code 05")
+
+
+@with_dlls_and_gdb
+def an_exception_of_the_programs_own_can_be_kept_from_it(test):
+    gdb, _ = session(test, "exceptions")
+    gdb.do("handle SIGSEGV SIGFPE SIGTRAP nostop noprint pass")
+    gdb.do(f"break *(void *) &{symbol(test, 'RtlRaiseException', 4)}")
+    gdb.do("continue", r"Breakpoint 1,.* RtlRaiseException")
+    gdb.do("continue", r"exception 0xe0001234 at .*: raised by the program$")
+    gdb.do("backtrace", r"RaiseException", r" main \(\)")
+    gdb.do("signal 0", r"exited with code 04")  # one less than the program counts without a debugger
+
+
+@with_dlls_and_gdb
+def cpp_exceptions_are_the_programs_business(test):
+    gdb, _ = session(test, "cpp")
+    gdb.do("catch throw", r"Catchpoint 1")
+    gdb.do("continue", r"Catchpoint 1 \(exception thrown\)")
+    gdb.do("backtrace", r"deep \(n=n@entry=3\)", r"main \(\)")
+    gdb.do("delete")
+    gdb.do("continue", r"exited with code 06")
 
 
 SYSCALL = {64: 0x050F, 32: 0x2ECD}  # the instruction's two bytes: syscall, int 2eh

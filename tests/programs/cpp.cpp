@@ -14,27 +14,38 @@
 namespace
 {
 
-struct Noisy
-{
+struct Noisy {
     std::string name;
-    explicit Noisy(std::string n) : name(std::move(n)) { std::cout << "made " << name << '\n'; }
-    ~Noisy() { std::cout << "gone " << name << '\n'; }
+    explicit Noisy(std::string n) : name(std::move(n))
+    {
+        std::cout << "made " << name << '\n';
+    }
+    ~Noisy()
+    {
+        std::cout << "gone " << name << '\n';
+    }
 };
 
-struct Base
-{
+struct Base {
     virtual ~Base() = default;
-    virtual int value() const { return 1; }
+    virtual int value() const
+    {
+        return 1;
+    }
 };
-struct Derived : Base
-{
-    int value() const override { return 2; }
+struct Derived : Base {
+    int value() const override
+    {
+        return 2;
+    }
 };
 
 class Own : public std::runtime_error
 {
-public:
-    Own(const std::string &what, double number) : std::runtime_error(what), number(number) {}
+  public:
+    Own(const std::string &what, double number) : std::runtime_error(what), number(number)
+    {
+    }
     double number;
 };
 

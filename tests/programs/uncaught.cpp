@@ -2,9 +2,11 @@
 #include <iostream>
 #include <stdexcept>
 
-struct Left
-{
-    ~Left() { std::cout << "unwound\n"; }
+struct Left {
+    ~Left()
+    {
+        std::cout << "unwound\n";
+    }
 };
 
 int main()
