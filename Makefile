@@ -257,6 +257,14 @@ conformance: all ## Wine's own memory tests, fetched and compiled here, on Wine 
 	@.ci/deps wine-source
 	@$(PYTHON) tests/conformance/run.py $O
 
+# Which files of it: SUITE=gdb.base/break.exp, for one.
+SUITE ?= open.list
+gdb-testsuite: all ## GDB's own testsuite, fetched here, with PE programs inside winstub; judged by what gdbserver.exe passed
+	@.ci/deps gdb-source
+	@GDB_SRC=build/gdb-source STUB_CMD='$(abspath $O)/winstub --root $(abspath build)/sysroot --gdb {PORT} {EXE} {ARGS}' \
+	 STUB_LDFLAGS=-static STUB_STDERR=$(abspath $O)/gdb-testsuite.log tests/gdb-testsuite/run-suite -o $O/gdb-testsuite $(SUITE)
+	@tests/gdb-testsuite/compare pe-wine-gdbserver.open $O/gdb-testsuite
+
 demo: all $O/programs/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
 	@.ci/demo $O
 
@@ -287,7 +295,7 @@ lint: $O/libwinstub.a ## include boundaries, headers that stand alone, banned fu
 clean: ## remove what was built for this MODE
 	rm -rf $O
 
-.PHONY: all help sysroot sysroot8 check check-units check-programs programs fuzz run-fuzzers bench golden conformance demo install format lint clean FORCE
+.PHONY: all help sysroot sysroot8 check check-units check-programs programs fuzz run-fuzzers bench golden conformance gdb-testsuite demo install format lint clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $O -name '*.d' 2>/dev/null)

@@ -41,62 +41,61 @@ Show the memory map as Windows sees it: winstub map [ADDRESS]
 With ADDRESS (an expression) only the allocation that holds it.
 end
 
-define winstub teb
-  if sizeof (void *) == 8
-    set $_teb = (unsigned long long) $gs_base
-    set $_peb = *(unsigned long long *) ($_teb + 0x60)
-    printf "TEB    0x%llx\n", $_teb
-    printf "stack  0x%llx-0x%llx\n", *(unsigned long long *) ($_teb + 0x10), *(unsigned long long *) ($_teb + 8)
-    printf "ids    process %u, thread %u\n", *(unsigned int *) ($_teb + 0x40), *(unsigned int *) ($_teb + 0x48)
-    printf "error  %u (last error), 0x%x (last status)\n", *(unsigned int *) ($_teb + 0x68), *(unsigned int *) ($_teb + 0x1250)
-    printf "PEB    0x%llx\n", $_peb
-    printf "image  0x%llx\n", *(unsigned long long *) ($_peb + 0x10)
-    printf "Ldr    0x%llx\n", *(unsigned long long *) ($_peb + 0x18)
-    printf "params 0x%llx\n", *(unsigned long long *) ($_peb + 0x20)
-    printf "heap   0x%llx\n", *(unsigned long long *) ($_peb + 0x30)
+define winstub query
+  if $argc == 0
+    printf "winstub query ADDRESS\n"
   else
-    set $_teb = (unsigned int) $fs_base
-    set $_peb = *(unsigned int *) ($_teb + 0x30)
-    printf "TEB    0x%x\n", $_teb
-    printf "stack  0x%x-0x%x\n", *(unsigned int *) ($_teb + 8), *(unsigned int *) ($_teb + 4)
-    printf "ids    process %u, thread %u\n", *(unsigned int *) ($_teb + 0x20), *(unsigned int *) ($_teb + 0x24)
-    printf "error  %u (last error), 0x%x (last status)\n", *(unsigned int *) ($_teb + 0x34), *(unsigned int *) ($_teb + 0xbf4)
-    printf "PEB    0x%x\n", $_peb
-    printf "image  0x%x\n", *(unsigned int *) ($_peb + 8)
-    printf "Ldr    0x%x\n", *(unsigned int *) ($_peb + 0xc)
-    printf "params 0x%x\n", *(unsigned int *) ($_peb + 0x10)
-    printf "heap   0x%x\n", *(unsigned int *) ($_peb + 0x18)
+    eval "monitor query 0x%llx", (unsigned long long) ($arg0)
   end
 end
+document winstub query
+Describe the run of pages that holds an address, as VirtualQuery does: winstub query ADDRESS
+end
+
+define winstub teb
+  monitor teb
+end
 document winstub teb
-Show where the thread's and the process's environment blocks are, and what they point to.
+Show the thread environment block of the current thread, member by member.
 end
 
-define winstub over
-  monitor step over
-  stepi
+define winstub peb
+  monitor peb
 end
-document winstub over
-Step one instruction, over a call in one go: winstub over
-winstub runs the call to its return by itself, without symbols and without a packet in between.
+document winstub peb
+Show the process environment block, member by member, with command line and directory.
 end
 
-define winstub next
-  monitor step over
-  step
+define winstub why
+  monitor why
 end
-document winstub next
-Step to another source line, over calls, in one packet: winstub next
-As `next`, but winstub does it all by itself.
+document winstub why
+Say again why the program stands still: reason, thread, address, and the sentence that explains it.
 end
 
-define winstub out
-  monitor step out
-  stepi
+define winstub exports
+  if $argc == 0
+    printf "winstub exports MODULE [PART]\n"
+  else
+    if $argc == 1
+      monitor exports $arg0
+    else
+      monitor exports $arg0 $arg1
+    end
+  end
 end
-document winstub out
-Run until the function returns to its caller: winstub out
-As `finish`, but winstub needs neither symbols nor a frame that gdb can unwind.
+document winstub exports
+List what a module exports: winstub exports MODULE [PART]
+MODULE is a name such as ntdll; with PART only names that have it in them.
+end
+
+define winstub persona
+  show osabi
+end
+document winstub persona
+Say for which system gdb takes the program. A gdb that knows Windows has $_tlb, $_siginfo as EXCEPTION_RECORD, and
+functions that are called as Windows does; one that takes it for Linux has `info proc mappings`, `gcore` and Linux'
+$_siginfo of its own.
 end
 
 define winstub return
@@ -200,8 +199,14 @@ gdb asks for the memory map once per connection. This asks again, replaces gdb's
             gdb.execute("mem %#x %#x rw" % (start, start + length))
         gdb.execute("info mem")
 
+def drop_exec_file_for_core():
+    """gdb 13 writes a core in the format of its program file, and crashes when that is no ELF."""
+    if remote_connection() and "GNU/Linux" in gdb.execute("show osabi", to_string=True):
+        gdb.execute("exec-file", to_string=True)
+
 WinstubMappings()
 WinstubMem()
+gdb.execute("define hook-generate-core-file\npython drop_exec_file_for_core()\nend")
 
 # Only a gdb that knows more systems than Windows and Linux needs to be told, and not all of those know Windows.
 try:

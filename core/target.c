@@ -10,6 +10,11 @@
 #include "run/caught.h"
 #include "winstub/buf.h"
 
+_Static_assert(TARGET_FILE_WRITE == (int)PROCESS_FILE_WRITE &&
+                   TARGET_FILE_CREATE == (int)PROCESS_FILE_CREATE &&
+                   TARGET_FILE_NEW == (int)PROCESS_FILE_NEW &&
+                   TARGET_FILE_EMPTY == (int)PROCESS_FILE_EMPTY,
+               "the seam and the process number these alike");
 _Static_assert(TARGET_I386 == (int)CPU_I386 && TARGET_AMD64 == (int)CPU_AMD64,
                "the seam and the CPU number architectures alike");
 
@@ -166,10 +171,38 @@ static enum err op_handle(void *ctx, uint64_t after, struct target_handle *out)
     return ERR_OK;
 }
 
-static enum err op_file(void *ctx, const char *path, uint64_t offset, void *dst, size_t len,
-                        size_t *got, uint64_t *size)
+static enum err op_file_open(void *ctx, const char *path, unsigned flags, void **file)
 {
-    return process_file(run_of(ctx)->process, path, offset, dst, len, got, size);
+    struct process_file *opened;
+    enum err e = process_file_open(run_of(ctx)->process, path, flags, &opened);
+
+    if (!e)
+        *file = opened;
+    return e;
+}
+
+static void op_file_close(void *ctx, void *file)
+{
+    (void)ctx;
+    process_file_close(file);
+}
+
+static enum err op_file_read(void *ctx, void *file, uint64_t offset, void *dst, size_t len,
+                             size_t *got, uint64_t *size)
+{
+    (void)ctx;
+    return process_file_read(file, offset, dst, len, got, size);
+}
+
+static enum err op_file_write(void *ctx, void *file, uint64_t offset, const void *src, size_t len)
+{
+    (void)ctx;
+    return process_file_write(file, offset, src, len);
+}
+
+static enum err op_file_remove(void *ctx, const char *path)
+{
+    return process_file_remove(run_of(ctx)->process, path);
 }
 
 static enum err op_host_path(void *ctx, const char *path, char *out, size_t size)
@@ -315,7 +348,11 @@ static const struct target_ops process_ops = {
     .thread = op_thread,
     .library = op_library,
     .handle = op_handle,
-    .file = op_file,
+    .file_open = op_file_open,
+    .file_close = op_file_close,
+    .file_read = op_file_read,
+    .file_write = op_file_write,
+    .file_remove = op_file_remove,
     .host_path = op_host_path,
     .points = op_points,
     .point = op_point,

@@ -111,7 +111,11 @@ static enum err start(struct stub *s, const char *args, size_t arg_count, struct
         .elsewhere = s->launch.elsewhere,
     };
     struct target target;
-    enum err e = arg_list && env ? s->launcher(s->launcher_ctx, &what, &target, why) : ERR_NOMEM;
+    enum err e = ERR_NOMEM;
+
+    vfiles_let_go(&s->files, &s->target);
+    if (arg_list && env)
+        e = s->launcher(s->launcher_ctx, &what, &target, why);
 
     if (!e)
         take_over(s, &target);

@@ -101,6 +101,7 @@ enum verdict cmd_reg_write(struct stub *s, struct rsp_reader *in, struct reply *
     tid = session_suffix_thread(s, in);
     if (!rsp_end(in))
         return reply_error(out, RSP_EINVAL);
+    s->wrote_registers = true;
     return reply_result(out, s->target.ops->reg_write(s->target.ctx, tid, (size_t)number, value,
                                                       reg_size(&regs[number])));
 }

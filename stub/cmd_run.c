@@ -36,6 +36,8 @@ static enum verdict resume(struct stub *s, struct reply *out, struct target_acti
     e = s->target.ops->resume(s->target.ctx, acts, count);
     if (e)
         return reply_result(out, e);
+    s->wants_registers = s->wrote_registers;
+    s->wrote_registers = false;
     memcpy(s->actions, acts, count * sizeof *acts);
     s->action_count = count;
     return RESUMED;

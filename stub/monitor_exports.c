@@ -58,7 +58,7 @@ static bool read_exports(const struct stub *s, struct exports *e)
     e->ordinal_base = get_u32(head + 16);
     e->count = get_u32(head + 20);
     e->names = get_u32(head + 24);
-    if (e->count > EXPORTS_MAX || e->names > EXPORTS_MAX)
+    if (!e->count || e->count > EXPORTS_MAX || e->names > EXPORTS_MAX)
         return false;
     functions = e->count * 4u;
     names = e->names * 4u;

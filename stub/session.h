@@ -96,6 +96,9 @@ struct stub {
     /* of the client */
     enum stub_end end;
     struct features features;
+    bool wrote_registers; /* since the guest stopped */
+    bool
+        wants_registers; /* all of them with the stop reply: it will put back what it wrote before */
     uint32_t general_tid;  /* Hg; 0 any */
     uint32_t continue_tid; /* Hc; 0 all */
     enum next_step next_step;

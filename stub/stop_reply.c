@@ -123,7 +123,10 @@ const char *stop_word_lldb(enum target_stop_kind kind)
     }
 }
 
-/* The general registers, so that the client need not ask for them. */
+/*
+ * The general registers, so that the client need not ask for them; all of them when it wrote some before it let the guest
+ * run. That is how GDB calls a function, and afterwards it writes back each register that it does not know to be right.
+ */
 static void write_registers(const struct stub *s, struct reply *out, uint32_t tid)
 {
     const struct target_ops *ops = s->target.ops;
@@ -135,10 +138,11 @@ static void write_registers(const struct stub *s, struct reply *out, uint32_t ti
     regs = session_regs(s, &count);
     for (size_t i = 0; i < count; i++) {
         uint8_t value[TARGET_REG_MAX_BYTES];
-        uint8_t number = (uint8_t)i; /* expedited registers are among the first */
+        uint8_t number = (uint8_t)i; /* stub_new has seen to it that this is enough */
         size_t size = regs[i].bits / 8u;
 
-        if (!regs[i].expedite || ops->reg_read(s->target.ctx, tid, i, value, size))
+        if ((!regs[i].expedite && !s->wants_registers) ||
+            ops->reg_read(s->target.ctx, tid, i, value, size))
             continue;
         reply_hex(out, &number, 1); /* printf would be a tenth of the cost of a step */
         reply_byte(out, ':');

@@ -43,7 +43,7 @@ static bool registers_fit(const struct target *t)
             return false;
         total += regs[i].bits / 8u;
     }
-    return total <= STUB_PACKET_MAX / 4;
+    return count <= 256 && total <= STUB_PACKET_MAX / 4;
 }
 
 enum err stub_new(const struct target *target, struct stub **out)
@@ -82,7 +82,7 @@ void stub_free(struct stub *s)
     client_points_fini(&s->points);
     session_drop_saved(s);
     rsp_link_fini(&s->link);
-    vfiles_close_all(&s->files);
+    vfiles_close_all(&s->files, &s->target);
     buf_fini(&s->inbox);
     buf_fini(&s->console);
     buf_fini(&s->launch.env);
@@ -122,6 +122,8 @@ void stub_connect(struct stub *s)
     s->general_tid = 0;
     s->continue_tid = 0;
     session_drop_saved(s);
+    s->wrote_registers = false;
+    s->wants_registers = false;
     s->extended = false;
     s->left_alone = false;
     buf_clear(&s->launch.env);
@@ -134,7 +136,7 @@ void stub_connect(struct stub *s)
     s->next_thread = 0;
     memset(s->passed, 0, sizeof s->passed);
     session_drop_document(s);
-    vfiles_close_all(&s->files);
+    vfiles_close_all(&s->files, &s->target);
     buf_clear(&s->console);
     buf_clear(&s->inbox);
     rsp_frame_init(&s->frame);
@@ -145,6 +147,7 @@ void stub_disconnect(struct stub *s)
 {
     assert(s->guest != GUEST_RUNNING);
     client_points_clear_all(&s->points, &s->target, true);
+    vfiles_close_all(&s->files, &s->target);
     s->guest = GUEST_STOPPED;
 }
 

@@ -78,6 +78,7 @@ def main(commands):
             result = done.result()
             result.report()
             rules.note(result.tap)
+            rules.note(result.output)
             for i, n in enumerate((result.passed, result.failed, result.skipped)):
                 sums[i] += n
     print(rules.report())

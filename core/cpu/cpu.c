@@ -5,6 +5,7 @@
 #include "cpu/cpu_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "winstub/log.h"
 
@@ -125,10 +126,23 @@ static bool is_narrow(const struct cpu *cpu, enum cpu_reg reg)
            (reg <= CPU_RSP || reg == CPU_RIP || reg == CPU_FS_BASE || reg == CPU_GS_BASE);
 }
 
+/* What the kernel leaves of a value that user code gives a debug register: no address of its own, no bit without effect. */
+static uint64_t tame_debug(enum cpu_reg reg, uint64_t value)
+{
+    if (reg == CPU_DR6)
+        return value & 0xe00f;
+    if (reg == CPU_DR7)
+        return value & 0xffff0355;
+    return value < VM_USER_LIMIT_64 ? value : 0;
+}
+
 uint64_t cpu_get(const struct cpu *cpu, enum cpu_reg reg)
 {
-    uint64_t value = engine_get(cpu->engine, reg);
+    uint64_t value;
 
+    if (reg >= CPU_DR0)
+        return cpu->debug[reg - CPU_DR0];
+    value = engine_get(cpu->engine, reg);
     return is_narrow(cpu, reg) ? (uint32_t)value : value;
 }
 
@@ -140,6 +154,10 @@ enum err cpu_set_checked(struct cpu *cpu, enum cpu_reg reg, uint64_t value)
         if (value == engine_get(cpu->engine, reg))
             return ERR_OK;
         return segments_load(cpu, reg, (uint16_t)value);
+    }
+    if (reg >= CPU_DR0) {
+        cpu->debug[reg - CPU_DR0] = tame_debug(reg, value);
+        return ERR_OK;
     }
     if (is_narrow(cpu, reg))
         value = (uint32_t)value;
@@ -188,6 +206,7 @@ void cpu_on_block(struct cpu *cpu, void (*fn)(void *ctx, gva_t address, uint32_t
 struct cpu_context {
     struct engine_context *engine;
     uint32_t teb_base;
+    uint64_t debug[CPU_DEBUG_REGS];
 };
 
 struct cpu_context *cpu_context_new(const struct cpu *cpu)
@@ -217,10 +236,12 @@ void cpu_context_save(const struct cpu *cpu, struct cpu_context *context)
 {
     engine_context_save(cpu->engine, context->engine);
     context->teb_base = cpu->teb_base;
+    memcpy(context->debug, cpu->debug, sizeof cpu->debug);
 }
 
 void cpu_context_load(struct cpu *cpu, const struct cpu_context *context)
 {
     engine_context_load(cpu->engine, context->engine);
     segments_set_teb(cpu, context->teb_base);
+    memcpy(cpu->debug, context->debug, sizeof cpu->debug);
 }

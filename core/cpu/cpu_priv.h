@@ -161,6 +161,9 @@ struct cpu {
     uint64_t armed_bits[CPU_ARMED_WORDS]; /* by page number, wrapped around */
     gva_t filter_first, filter_last;
 
+    /* cpu.c */
+    uint64_t debug[CPU_DEBUG_REGS];
+
     /* writes.c */
     enum cpu_writes writes;
     struct page_writer *writers; /* one for each frame; NULL while off */

@@ -13,19 +13,32 @@
 
 #include <capstone/capstone.h>
 
-struct dis {
-    csh wide, narrow;
-    cs_insn *insn_wide, *insn_narrow;
+#define SLOTS    64 /* power of two */
+#define OPERANDS 8  /* Capstone's limit */
+
+/*
+ * An instruction that was decoded before: the same watched loop asks for the same few again and again, and all but the
+ * addresses follows from the bytes.
+ */
+struct slot {
+    cs_insn *insn; /* NULL: not used yet */
+    bool code64;
+    bool vex, rep, partial;
+    bool forward; /* operands are read in the order in which they are written down */
+    bool bits;    /* a bit number moves the address */
+    unsigned access[OPERANDS];
+    uint32_t size[OPERANDS];
+    char text[sizeof((struct dis_insn *)0)->text];
 };
 
-static bool open_one(cs_mode mode, csh *handle, cs_insn **insn)
+struct dis {
+    csh wide, narrow;
+    struct slot slots[SLOTS]; /* by address */
+};
+
+static bool open_one(cs_mode mode, csh *handle)
 {
-    if (cs_open(CS_ARCH_X86, mode, handle))
-        return false;
-    if (cs_option(*handle, CS_OPT_DETAIL, CS_OPT_ON))
-        return false;
-    *insn = cs_malloc(*handle);
-    return *insn;
+    return !cs_open(CS_ARCH_X86, mode, handle) && !cs_option(*handle, CS_OPT_DETAIL, CS_OPT_ON);
 }
 
 struct dis *dis_new(void)
@@ -34,8 +47,7 @@ struct dis *dis_new(void)
 
     if (!dis)
         return NULL;
-    if (!open_one(CS_MODE_64, &dis->wide, &dis->insn_wide) ||
-        !open_one(CS_MODE_32, &dis->narrow, &dis->insn_narrow)) {
+    if (!open_one(CS_MODE_64, &dis->wide) || !open_one(CS_MODE_32, &dis->narrow)) {
         dis_free(dis);
         return NULL;
     }
@@ -46,10 +58,10 @@ void dis_free(struct dis *dis)
 {
     if (!dis)
         return;
-    if (dis->insn_wide)
-        cs_free(dis->insn_wide, 1);
-    if (dis->insn_narrow)
-        cs_free(dis->insn_narrow, 1);
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (dis->slots[i].insn)
+            cs_free(dis->slots[i].insn, 1);
+    }
     if (dis->wide)
         (void)cs_close(&dis->wide);
     if (dis->narrow)
@@ -62,6 +74,7 @@ void dis_free(struct dis *dis)
 /* One instruction being described. */
 struct view {
     const struct cpu *cpu;
+    const struct slot *slot;
     const cs_insn *insn;
     const cs_x86 *x86;
     bool code64;
@@ -309,7 +322,7 @@ static uint64_t bit_displacement(const struct view *v, uint32_t size)
     uint8_t bytes;
     int64_t number;
 
-    if (!begins(bare_mnemonic(v->insn), "bt") || bit->type != X86_OP_REG)
+    if (!v->slot->bits || bit->type != X86_OP_REG)
         return 0;
     number = (int64_t)(reg_value(v, bit->reg, &bytes) << (64 - 8 * size)) >> (64 - 8 * size);
     return (uint64_t)(number >> (size == 8 ? 6 : size == 4 ? 5 : 4)) * size;
@@ -324,10 +337,10 @@ static void add_operand(const struct view *v, size_t index)
 
     if (op->type != X86_OP_MEM)
         return;
-    access = operand_access(v, index);
+    access = v->slot->access[index];
     if (!access)
         return;
-    size = operand_size(v, op);
+    size = v->slot->size[index];
     address = effective_address(v, &op->mem) + bit_displacement(v, size);
     if (v->insn->id == X86_INS_POP && op->mem.base == X86_REG_RSP)
         address += op->size; /* computed after the pop */
@@ -340,10 +353,9 @@ static void add_operand(const struct view *v, size_t index)
 static void add_operands(const struct view *v)
 {
     size_t count = v->x86->op_count;
-    bool forward = begins(bare_mnemonic(v->insn), "cmps");
 
     for (size_t i = 0; i < count; i++)
-        add_operand(v, forward ? i : count - 1 - i);
+        add_operand(v, v->slot->forward ? i : count - 1 - i);
 }
 
 /* ---- Implicit operands ----------------------------------------------------------------------- */
@@ -498,27 +510,72 @@ static bool is_partial(const cs_insn *insn)
     return begins(bare_mnemonic(insn), "maskmov") || begins(bare_mnemonic(insn), "fxsave");
 }
 
+/* What follows from the bytes alone. */
+static void describe(struct slot *slot)
+{
+    const cs_insn *insn = slot->insn;
+    const cs_x86 *x86 = &insn->detail->x86;
+    const struct view v = {.insn = insn, .x86 = x86, .code64 = slot->code64};
+    uint8_t rep = x86->prefix[0];
+    struct scan_insn scan;
+
+    slot->vex =
+        scan_insn(insn->bytes, insn->size, slot->code64, &scan) && (scan.traits & SCAN_ILLEGAL);
+    slot->rep = is_string(insn) && (rep == X86_PREFIX_REP || rep == X86_PREFIX_REPNE);
+    slot->partial = is_partial(insn);
+    slot->forward = begins(bare_mnemonic(insn), "cmps");
+    slot->bits = begins(bare_mnemonic(insn), "bt");
+    (void)snprintf(slot->text, sizeof slot->text, "%.31s%s%.63s", insn->mnemonic,
+                   *insn->op_str ? " " : "", insn->op_str);
+    for (size_t i = 0; i < x86->op_count && i < OPERANDS; i++) {
+        slot->access[i] = operand_access(&v, i);
+        slot->size[i] = operand_size(&v, &x86->operands[i]);
+    }
+}
+
+/* The slot that holds the instruction at pc, decoded now or before; NULL when it is none, or memory is short. */
+static const struct slot *find_slot(struct dis *dis, bool code64, gva_t pc, const uint8_t *bytes,
+                                    size_t len)
+{
+    struct slot *slot = &dis->slots[pc % SLOTS];
+    csh handle = code64 ? dis->wide : dis->narrow;
+    const cs_insn *insn = slot->insn;
+    uint64_t address = pc;
+
+    if (insn && insn->size && insn->address == pc && slot->code64 == code64 && insn->size <= len &&
+        memcmp(insn->bytes, bytes, insn->size) == 0)
+        return slot;
+    if (!slot->insn)
+        slot->insn = cs_malloc(handle);
+    if (!slot->insn)
+        return NULL;
+    if (!cs_disasm_iter(handle, &bytes, &len, &address, slot->insn)) {
+        slot->insn->size = 0;
+        return NULL;
+    }
+    slot->code64 = code64;
+    describe(slot);
+    return slot;
+}
+
 bool dis_decode(struct dis *dis, const struct cpu *cpu, gva_t pc, const uint8_t *bytes, size_t len,
                 struct dis_insn *out)
 {
     bool code64 = cpu_get(cpu, CPU_CS) == 0x33;
-    cs_insn *insn = code64 ? dis->insn_wide : dis->insn_narrow;
-    struct view v = {cpu, insn, &insn->detail->x86, code64, out};
-    struct scan_insn scan;
-    uint64_t address = pc;
-    uint8_t rep;
+    const struct slot *slot =
+        find_slot(dis, code64, pc, bytes, len < DIS_MAX_LENGTH ? len : DIS_MAX_LENGTH);
+    struct view v = {.cpu = cpu, .slot = slot, .code64 = code64, .out = out};
 
-    if (len > DIS_MAX_LENGTH)
-        len = DIS_MAX_LENGTH;
-    if (!cs_disasm_iter(code64 ? dis->wide : dis->narrow, &bytes, &len, &address, insn))
+    if (!slot)
         return false;
-    rep = v.x86->prefix[0];
-    *out = (struct dis_insn){.length = (uint8_t)insn->size};
-    out->vex = scan_insn(insn->bytes, insn->size, code64, &scan) && (scan.traits & SCAN_ILLEGAL);
-    out->rep = is_string(insn) && (rep == X86_PREFIX_REP || rep == X86_PREFIX_REPNE);
-    (void)snprintf(out->text, sizeof out->text, "%.31s%s%.63s", insn->mnemonic,
-                   *insn->op_str ? " " : "", insn->op_str);
-    out->partial = is_partial(insn);
+    v.insn = slot->insn;
+    v.x86 = &slot->insn->detail->x86;
+    out->length = (uint8_t)slot->insn->size;
+    out->vex = slot->vex;
+    out->rep = slot->rep;
+    out->partial = slot->partial;
+    out->access_count = 0;
+    memcpy(out->text, slot->text, sizeof out->text);
     if (out->vex || is_over(&v))
         return true;
     add_implicit_before(&v);

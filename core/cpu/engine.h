@@ -18,9 +18,9 @@
 
 struct engine;
 
-/* Registers beyond enum cpu_reg, which comes first and has the same numbers. */
+/* Registers beyond enum cpu_reg, which comes first and has the same numbers; the engine has no debug registers. */
 enum engine_reg {
-    ENGINE_FSTAT = CPU_FCW + 1,
+    ENGINE_FSTAT = CPU_DR7 + 1,
     ENGINE_FTAG,
     ENGINE_FISEG,
     ENGINE_FIOFF,

@@ -304,9 +304,24 @@ static void restore_tf(struct cpu *cpu, const struct scan_insn *insn, bool done,
         clean_pushed_flags(cpu);
 }
 
-static enum outcome step_engine(struct cpu *cpu, const struct scan_insn *insn, uint64_t flags,
+/*
+ * No trap comes between a load of ss and the instruction behind it: one step under TF executes both. Give insn, which
+ * was at pc, the second one's dealings with the flags as well when that has happened.
+ */
+static void join_shadow(const struct cpu *cpu, gva_t pc, struct scan_insn *insn)
+{
+    gva_t next = pc + insn->length;
+    struct scan_insn second;
+
+    if ((insn->traits & SCAN_LOADS_SEGMENT) && fault_scan(cpu, next, &second) &&
+        engine_get(cpu->engine, CPU_RIP) == next + second.length)
+        insn->traits |= second.traits & (SCAN_PUSHES_FLAGS | SCAN_LOADS_FLAGS);
+}
+
+static enum outcome step_engine(struct cpu *cpu, struct scan_insn *insn, uint64_t flags,
                                 struct cpu_event *out)
 {
+    gva_t pc = engine_get(cpu->engine, CPU_RIP);
     bool own_tf = flags & CPU_TF;
     enum engine_exit exit;
     bool done;
@@ -318,6 +333,8 @@ static enum outcome step_engine(struct cpu *cpu, const struct scan_insn *insn, u
     cpu->stepping = false;
     done = exit == ENGINE_STOPPED && cpu->note.kind == NOTE_INTERRUPT &&
            cpu->note.vector == CPU_VEC_DB && !(insn->traits & SCAN_INT1);
+    if (done)
+        join_shadow(cpu, pc, insn);
     restore_tf(cpu, insn, done, own_tf);
     cpu->done = done;
     return done ? stepped(cpu, own_tf, out) : after_engine(cpu, exit, true, out);
@@ -332,6 +349,8 @@ static enum outcome step_once(struct cpu *cpu, struct cpu_event *out)
 
     cpu->done = false;
     if (breaks_marked_at(cpu, pc, &insn) && !(insn.traits & SCAN_ALONE)) {
+        if (!cpu->detour.active && hooks_on_page(cpu, PAGE_OF(pc)) & VM_EXEC)
+            return detour_run(cpu, pc, out); /* no fetch will be refused */
         outcome = step_marked(cpu, &insn, flags & CPU_TF, out);
     } else {
         (void)fault_scan(cpu, pc, &insn);
@@ -348,11 +367,14 @@ static enum outcome step_once(struct cpu *cpu, struct cpu_event *out)
 
 enum outcome exec_one(struct cpu *cpu, struct cpu_event *out)
 {
+    gva_t pc = engine_get(cpu->engine, CPU_RIP);
     enum outcome outcome;
     unsigned turns = 0;
 
     do {
         outcome = step_once(cpu, out);
+        if (outcome == OUTCOME_AGAIN && engine_get(cpu->engine, CPU_RIP) != pc)
+            return OUTCOME_STEPPED; /* a hook has left it out */
     } while (outcome == OUTCOME_AGAIN && ++turns < TURNS_LIMIT);
     return outcome;
 }
@@ -374,7 +396,7 @@ static bool needs_step(struct cpu *cpu, gva_t pc)
     if (breaks_marked_at(cpu, pc, &insn))
         return true;
     return fault_scan(cpu, pc, &insn) &&
-           (insn.traits & (SCAN_PUSHES_FLAGS | SCAN_LOADS_FLAGS | SCAN_INT1));
+           (insn.traits & (SCAN_PUSHES_FLAGS | SCAN_LOADS_FLAGS | SCAN_LOADS_SEGMENT | SCAN_INT1));
 }
 
 /* Run freely from rip; *progress tells whether at least one instruction was executed. */
@@ -409,6 +431,8 @@ static enum outcome turn(struct cpu *cpu, bool pass_break, bool *progress, struc
     if (!pass_break && breaks_user_at(cpu, pc))
         return event_at(cpu, CPU_EVENT_BREAK, out);
     outcome = needs_step(cpu, pc) ? step_once(cpu, out) : run_free(cpu, progress, out);
+    if (outcome == OUTCOME_AGAIN && engine_get(cpu->engine, CPU_RIP) != pc)
+        *progress = true; /* a hook has left the instruction out */
     if (outcome == OUTCOME_STEPPED) {
         *progress = true;
         outcome = OUTCOME_AGAIN;

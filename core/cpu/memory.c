@@ -240,7 +240,6 @@ static bool fill_guest(struct cpu *cpu, gva_t page, enum vm_access want, struct 
 
     if (cpu->detour.active && detour_fill(cpu, page, want, out))
         return true;
-
     if (page == GDT_PAGE && !cpu->gdt_open)
         return refuse(cpu, REFUSED_GDT, page, want);
     if (page == GDT_PAGE) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "nt/parts.h"
+#include "nt/stack_growth.h"
 #include "winstub/bytes.h"
 
 /*
@@ -12,9 +13,7 @@
  */
 static nt_status grow_stack(struct process *p, gva_t addr, uint64_t len)
 {
-    const struct process_thread *thread = &p->threads.on_cpu->info;
-
-    if (!len || addr >= thread->stack_limit || addr < thread->stack_limit - VM_PAGE_SIZE)
+    if (!len || !stack_at_guard(p, &p->threads.on_cpu->info, addr))
         return STATUS_SUCCESS;
     return process_guard_hit(p, addr) == PROCESS_GUARD_OVERFLOW ? STATUS_STACK_OVERFLOW
                                                                 : STATUS_SUCCESS;

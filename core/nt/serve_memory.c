@@ -5,15 +5,24 @@
 #include "image/pe_format.h"
 #include "winstub/utf.h"
 #include "nt/services.h"
+#include "nt/stack_growth.h"
 #include "nt/text.h"
 
 /* MEMORY_INFORMATION_CLASS */
 enum { MEMORY_BASIC = 0, MEMORY_MAPPED_NAME = 2, MEMORY_REGION = 3 };
 
 #define WINE_UNIX_FUNCTIONS 1000 /* asks for a handle of the Unix part of a DLL */
+#define ZERO_BITS_COUNT     31u  /* above it zero_bits is a mask */
 #define COPY_CHUNK          0x1000u
 #define VOLUME_DEVICE       "\\Device\\HarddiskVolume1"
 #define REGION_PRIVATE      1u
+
+/* After a commit or protect of [base, base + size): what it means for the caller's stack (S06, S07). */
+static void follow_guard(struct call *call, gva_t base, uint64_t size, uint32_t protect)
+{
+    if (protect & PAGE_GUARD)
+        stack_guard_set(call->process, &call->thread->info, base, base + size);
+}
 
 /* A base and a size as the caller gave them, through pointers that were checked. */
 static nt_status read_pair(struct call *call, gva_t base_at, gva_t *base, gva_t size_at,
@@ -41,11 +50,85 @@ nt_status serve_NtAllocateVirtualMemory(struct call *call)
     uint64_t size = 0;
     nt_status st = service_own_process(call, call->arg[0]);
 
+    if (!st && call->process->arch == CPU_I386 && req.zero_bits > ZERO_BITS_COUNT)
+        st = STATUS_INVALID_PARAMETER_3; /* no mask: our 32-bit processes are no WOW64 ones (A26) */
     if (!st)
         st = read_pair(call, call->arg[1], &req.base, call->arg[3], &req.size);
     if (!st)
         st = vm_allocate(call->process->vm, &req, &base, &size);
+    if (!st)
+        follow_guard(call, base, size, req.protect);
     return st ? st : write_pair(call, call->arg[1], base, call->arg[3], size);
+}
+
+/* ---- Extended parameters ---------------------------------------------------------------------- */
+
+/* MEM_EXTENDED_PARAMETER_TYPE */
+enum { PARAMETER_REQUIREMENTS = 1, PARAMETER_NODE = 2, PARAMETER_ATTRIBUTES = 5 };
+
+#define PARAMETER_SIZE      16u
+#define PARAMETER_TYPE_MASK 0xffu
+
+/* MEM_ADDRESS_REQUIREMENTS: three pointer-sized numbers. */
+static nt_status read_requirements(struct process *p, gva_t at, struct vm_request *req)
+{
+    uint32_t width = nt_pointer(p->arch);
+    nt_status st = guest_get_pointer(p, at, &req->lowest);
+
+    if (!st)
+        st = guest_get_pointer(p, at + width, &req->highest);
+    return st ? st : guest_get_pointer(p, at + 2 * width, &req->alignment);
+}
+
+/* One parameter. A node is a preference without a meaning here, and attributes change nothing either. */
+static nt_status read_parameter(struct process *p, gva_t at, uint32_t *seen, struct vm_request *req)
+{
+    uint64_t type = 0;
+    gva_t pointer = 0;
+    nt_status st = guest_get_number(p, at, 8, &type);
+
+    if (!st)
+        st = guest_get_pointer(p, at + 8, &pointer);
+    if (st)
+        return st;
+    type &= PARAMETER_TYPE_MASK;
+    if (type != PARAMETER_REQUIREMENTS && type != PARAMETER_NODE && type != PARAMETER_ATTRIBUTES)
+        return STATUS_INVALID_PARAMETER;
+    if (*seen & 1u << type)
+        return STATUS_INVALID_PARAMETER;
+    *seen |= 1u << type;
+    return type == PARAMETER_REQUIREMENTS ? read_requirements(p, pointer, req) : STATUS_SUCCESS;
+}
+
+/* A51, A52, A54. */
+static nt_status read_parameters(struct process *p, gva_t at, uint32_t count,
+                                 struct vm_request *req)
+{
+    uint32_t seen = 0;
+    nt_status st = count && !at ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
+
+    for (uint32_t i = 0; !st && i < count; i++)
+        st = read_parameter(p, at + (gva_t)i * PARAMETER_SIZE, &seen, req);
+    return st;
+}
+
+nt_status serve_NtAllocateVirtualMemoryEx(struct call *call)
+{
+    struct vm_request req = {
+        .type = (uint32_t)call->arg[3], .protect = (uint32_t)call->arg[4], .extended = true};
+    gva_t base = 0;
+    uint64_t size = 0;
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    if (!st)
+        st = read_parameters(call->process, call->arg[5], (uint32_t)call->arg[6], &req);
+    if (!st)
+        st = read_pair(call, call->arg[1], &req.base, call->arg[2], &req.size);
+    if (!st)
+        st = vm_allocate(call->process->vm, &req, &base, &size);
+    if (!st)
+        follow_guard(call, base, size, req.protect);
+    return st ? st : write_pair(call, call->arg[1], base, call->arg[2], size);
 }
 
 nt_status serve_NtFreeVirtualMemory(struct call *call)
@@ -72,6 +155,8 @@ nt_status serve_NtProtectVirtualMemory(struct call *call)
         st = read_pair(call, call->arg[1], &base, call->arg[2], &size);
     if (!st)
         st = vm_protect(call->process->vm, &base, &size, (uint32_t)call->arg[3], &old);
+    if (!st)
+        follow_guard(call, base, size, (uint32_t)call->arg[3]);
     if (!st)
         st = write_pair(call, call->arg[1], base, call->arg[2], size);
     return st ? st : guest_put_number(call->process, call->arg[4], 4, old);
@@ -142,7 +227,8 @@ static nt_status put_mapped_name(struct nt_block *out, gva_t at, const struct vm
     return STATUS_SUCCESS;
 }
 
-static nt_status query(struct call *call, struct nt_block *out)
+/* *least: how much of the answer must fit: all, or what the class began with. */
+static nt_status query(struct call *call, struct nt_block *out, uint64_t *least)
 {
     struct vm *vm = call->process->vm;
     struct vm_region region;
@@ -157,6 +243,8 @@ static nt_status query(struct call *call, struct nt_block *out)
     case MEMORY_MAPPED_NAME:
         return put_mapped_name(out, call->arg[3], &region);
     case MEMORY_REGION:
+        *least =
+            nt_offset(out->arch, NT_REGION_COMMITTED); /* newer members may be left out (Q08) */
         return put_region(out, vm, &region);
     default:
         return STATUS_INVALID_INFO_CLASS;
@@ -167,6 +255,7 @@ nt_status serve_NtQueryVirtualMemory(struct call *call)
 {
     struct process *p = call->process;
     struct nt_block out;
+    uint64_t least = UINT64_MAX;
     nt_status st;
 
     if (call->kernel->wine && call->arg[2] == WINE_UNIX_FUNCTIONS)
@@ -175,9 +264,11 @@ nt_status serve_NtQueryVirtualMemory(struct call *call)
     if (st)
         return st;
     nt_block_init(&out, p->arch, 0, NT_STRING_MAX + 64);
-    st = query(call, &out);
-    if (!st && call->arg[4] < out.bytes.len)
+    st = query(call, &out, &least);
+    if (!st && call->arg[4] < out.bytes.len && call->arg[4] < least)
         st = STATUS_INFO_LENGTH_MISMATCH;
+    if (!st && call->arg[4] < out.bytes.len)
+        out.bytes.len = (size_t)call->arg[4];
     if (!st)
         st = guest_answer(p, &out, call->arg[3], call->arg[4], 0);
     if (!st && call->arg[5])

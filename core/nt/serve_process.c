@@ -14,12 +14,14 @@ enum {
     PROCESS_DEBUG_FLAGS = 31,
     PROCESS_EXECUTE_FLAGS = 34,
     PROCESS_IMAGE_INFORMATION = 37,
+    PROCESS_STACK_ALLOCATION = 41,
     PROCESS_COOKIE = 36,
 };
 enum { TOKEN_USER = 1, TOKEN_SESSION = 12, TOKEN_ELEVATION_TYPE = 18, TOKEN_ELEVATION = 20 };
 
 #define STILL_ACTIVE 0x103
 #define COOKIE       0x6b8b4567
+#define STACK_EXTRA  16u /* bytes that the longer form of a stack's description begins with */
 
 static void free_token(struct object *object)
 {
@@ -99,12 +101,39 @@ nt_status serve_NtQueryInformationProcess(struct call *call)
     return st ? st : service_query(call, query_process);
 }
 
+/*
+ * PROCESS_STACK_ALLOCATION_INFORMATION, alone or behind four numbers: reserve a stack for RtlCreateUserStack, which asks
+ * for the size and the zero bits, and is told where it is (S10).
+ */
+static nt_status reserve_stack(struct call *call)
+{
+    struct process *p = call->process;
+    struct vm_request req = {.type = MEM_RESERVE, .protect = PAGE_READWRITE, .label = "stack"};
+    uint32_t width = nt_pointer(p->arch);
+    uint64_t extra = call->arg[3] - 3 * (uint64_t)width;
+    gva_t at = call->arg[2] + extra, base = 0;
+    nt_status st;
+
+    if (extra && extra != STACK_EXTRA)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    st = guest_get_pointer(p, at, &req.size);
+    if (!st)
+        st = guest_get_pointer(p, at + width, &req.zero_bits);
+    if (!st)
+        st = guest_probe(p, at + 2 * width, width, VM_WRITE);
+    if (!st)
+        st = vm_allocate(p->vm, &req, &base, NULL);
+    return st ? st : guest_put_pointer(p, at + 2 * width, base);
+}
+
 nt_status serve_NtSetInformationProcess(struct call *call)
 {
     nt_status st = service_own_process(call, call->arg[0]);
 
     if (st)
         return st;
+    if (call->arg[1] == PROCESS_STACK_ALLOCATION)
+        return reserve_stack(call);
     /* Error mode, execute flags, priorities: taken, and without consequence here. */
     return guest_probe(call->process, call->arg[2], call->arg[3], VM_READ);
 }

@@ -98,6 +98,7 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
 /* The services, by family. */
 #define SERVICES_MEMORY(S)                                                                         \
     S(NtAllocateVirtualMemory, "h P p P d d")                                                      \
+    S(NtAllocateVirtualMemoryEx, "h P P d d p d")                                                  \
     S(NtFreeVirtualMemory, "h P P d")                                                              \
     S(NtProtectVirtualMemory, "h P P d D")                                                         \
     S(NtQueryVirtualMemory, "h p d p p ?P")                                                        \
@@ -105,7 +106,10 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtWriteVirtualMemory, "h p p p ?P")                                                          \
     S(NtLockVirtualMemory, "h P P d")                                                              \
     S(NtUnlockVirtualMemory, "h P P d")                                                            \
-    S(NtFlushInstructionCache, "h p p")
+    S(NtFlushInstructionCache, "h p p")                                                            \
+    S(NtGetWriteWatch, "h d p p p P D")                                                            \
+    S(NtResetWriteWatch, "h p p")                                                                  \
+    S(NtSetInformationVirtualMemory, "h d p p p d")
 #define SERVICES_SECTION(S)                                                                        \
     S(NtCreateSection, "P d ?A ?R d d h")                                                          \
     S(NtOpenSection, "P d A")                                                                      \

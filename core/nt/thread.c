@@ -1,6 +1,6 @@
 /*
  * What a thread is given at its start: stack and TEB; in bare mode the TLS block and registers too, which stand where
- * BaseThreadInitThunk has just called the program's entry point. And the growth of stacks through their guard page.
+ * BaseThreadInitThunk has just called the program's entry point. How a stack grows is stack_growth.c's.
  *
  * Follows NT-PROCESS section 2 (items 3, 7, 9) and 6, and for TLS Microsoft's "PE Format".
  */
@@ -12,10 +12,11 @@
 #include "nt/kernel.h"
 #include "nt/layout.h"
 #include "nt/parts.h"
+#include "nt/stack_growth.h"
 #include "winstub/log.h"
 
 #define STACK_RESERVE   0x100000 /* when the image asks for nothing */
-#define STACK_SPARE     6u /* pages: a stack with fewer left is exhausted (NT-PROCESS section 6) */
+#define STACK_COMMIT    0x2000   /* the least (S02) */
 #define TIB_VERSION     0x1e00
 #define LOCALE_US       0x0409
 #define STATIC_ROOM     522 /* bytes of TEB.StaticUnicodeBuffer */
@@ -38,25 +39,18 @@ enum { FRAMES_64 = 0xa8, FRAMES_32 = 0x8c, SEH_32 = 0x24, ENTRY_EBP_32 = 0xc };
 static enum err round_sizes(struct stack_sizes *sizes, uint64_t least, struct diag *why)
 {
     uint64_t reserve = sizes->reserve ? sizes->reserve : STACK_RESERVE;
-    uint64_t commit = sizes->commit ? sizes->commit : VM_PAGE_SIZE;
+    uint64_t commit = sizes->commit > least ? sizes->commit : least;
 
     if (reserve > VM_USER_LIMIT_64 || commit > VM_USER_LIMIT_64)
         return diag_set(why, ERR_LIMIT,
                         "a stack of 0x%" PRIx64 " bytes, 0x%" PRIx64
                         " of them committed, is more than there are addresses",
                         reserve, commit);
-    commit = round_up(commit > least ? commit : least, VM_PAGE_SIZE);
+    commit = round_up(commit > STACK_COMMIT ? commit : STACK_COMMIT, VM_PAGE_SIZE);
     if (commit + 2 * VM_PAGE_SIZE > reserve)
         reserve = round_up(commit + 2 * VM_PAGE_SIZE, STACK_RESERVE);
     *sizes = (struct stack_sizes){round_up(reserve, VM_GRANULARITY), commit};
     return ERR_OK;
-}
-
-static nt_status commit_stack(struct process *p, gva_t base, uint64_t size, uint32_t protect)
-{
-    struct vm_request req = {.base = base, .size = size, .type = MEM_COMMIT, .protect = protect};
-
-    return vm_allocate(p->vm, &req, NULL, NULL);
 }
 
 /* "stack 1" is the first thread's. */
@@ -86,10 +80,10 @@ enum err thread_stack(struct thread *thread, struct stack_sizes sizes, uint64_t 
         thread->stack_bottom = req.base;
         thread->info.stack_base = req.base + req.size;
         thread->info.stack_limit = thread->info.stack_base - sizes.commit;
-        st = commit_stack(p, thread->info.stack_limit, sizes.commit, PAGE_READWRITE);
+        st = stack_commit(p, thread->info.stack_limit, sizes.commit, PAGE_READWRITE);
     }
     if (NT_SUCCESS(st))
-        st = commit_stack(p, thread->info.stack_limit - VM_PAGE_SIZE, VM_PAGE_SIZE,
+        st = stack_commit(p, thread->info.stack_limit - VM_PAGE_SIZE, VM_PAGE_SIZE,
                           PAGE_READWRITE | PAGE_GUARD);
     if (!NT_SUCCESS(st))
         return diag_set(why, ERR_NOMEM,
@@ -113,36 +107,9 @@ void thread_release(struct thread *thread)
     release(thread->process, &thread->info.teb);
 }
 
-static bool set_stack_limit(struct thread *thread, gva_t limit)
-{
-    const struct process *p = thread->process;
-
-    thread->info.stack_limit = limit;
-    return nt_write(p->vm, p->arch, thread->info.teb, NT_TEB_STACK_LIMIT, limit);
-}
-
 enum process_guard process_guard_hit(struct process *p, gva_t addr)
 {
-    struct thread *thread = p->threads.on_cpu;
-    gva_t guard = thread->info.stack_limit - VM_PAGE_SIZE;
-    gva_t last = thread->stack_bottom + VM_PAGE_SIZE; /* the lowest page is never committed */
-    bool exhausted = guard < last + STACK_SPARE * VM_PAGE_SIZE;
-
-    if (addr < guard || addr >= thread->info.stack_limit || !vm_clear_guard(p->vm, addr))
-        return PROCESS_GUARD_OTHER;
-    LOG(nt, "stack guard 0x%" PRIx64 " touched%s", guard, exhausted ? ", stack exhausted" : "");
-    if (exhausted && guard > last &&
-        !NT_SUCCESS(commit_stack(p, last, guard - last, PAGE_READWRITE)))
-        return PROCESS_GUARD_OVERFLOW;
-    if (exhausted) {
-        (void)set_stack_limit(thread, last);
-        return PROCESS_GUARD_OVERFLOW;
-    }
-    if (!NT_SUCCESS(
-            commit_stack(p, guard - VM_PAGE_SIZE, VM_PAGE_SIZE, PAGE_READWRITE | PAGE_GUARD)) ||
-        !set_stack_limit(thread, guard))
-        return PROCESS_GUARD_OVERFLOW;
-    return PROCESS_GUARD_GROWN;
+    return stack_guard_hit(p, &p->threads.on_cpu->info, addr);
 }
 
 /* ---- TLS -------------------------------------------------------------------------------------- */

@@ -18,12 +18,15 @@ struct run_thread {
     bool passes; /* it may execute the instruction at pass_pc although there is a break */
     gva_t pass_pc;
     bool stepped; /* its step's instruction was executed; a system call may not have returned yet */
-    bool at_return;             /* that instruction is one that returns */
-    gva_t out_stack;            /* ACTION_OUT: the stack pointer at its beginning; 0: not begun */
-    bool continues;             /* it runs to the end of a call that it steps over */
-    bool leaves_import;         /* the made-up function at which it stands was reported */
-    bool excepted;              /* it was stopped at an exception: */
-    struct cpu_event exception; /* how that came, */
+    bool at_return;     /* that instruction is one that returns */
+    gva_t out_stack;    /* ACTION_OUT: the stack pointer at its beginning; 0: not begun */
+    bool continues;     /* it runs to the end of a call that it steps over */
+    bool leaves_import; /* the made-up function at which it stands was reported */
+    gva_t told_pc;      /* behind a system call that a catch reported, to be served now; 0: none */
+    gva_t debug_pc;     /* a breakpoint of its own that was reported, to be passed once; 0: none */
+    bool debug_pending; /* a watchpoint of its own was hit, and it was not told yet */
+    bool excepted;      /* it was stopped at an exception: */
+    struct cpu_event exception;      /* how that came, */
     struct process_exception raised; /* and what the guest's handlers would be given */
 };
 

@@ -351,14 +351,13 @@ static bool wants_call(const struct target_catch *what, const struct process_cal
 bool caught_call(struct run *run)
 {
     gva_t pc = cpu_get(run->cpu, CPU_RIP);
-    struct told_call told = run->told;
+    bool told = run->thread->told_pc == pc;
     struct process_call call;
     bool stopped = false;
     struct buf text;
 
-    run->told = (struct told_call){0};
-    if ((told.tid == run->stop.tid && told.pc == pc) || !run->catches.count ||
-        !process_call(run->process, &call))
+    run->thread->told_pc = 0;
+    if (told || !run->catches.count || !process_call(run->process, &call))
         return false;
     buf_init(&text, 1024);
     show_call(run, &call, &text);
@@ -369,7 +368,7 @@ bool caught_call(struct run *run)
     buf_fini(&text);
     if (!stopped)
         return false;
-    run->told = (struct told_call){.tid = run->stop.tid, .pc = pc};
+    run->thread->told_pc = pc;
     cpu_set(run->cpu, CPU_RIP, pc - 2); /* syscall and int n have two bytes */
     return true;
 }

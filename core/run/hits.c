@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "run/caught.h"
+#include "run/debugregs.h"
 
 static enum err compile(const struct bytes *codes, size_t count, enum agent_use use,
                         const struct target_reg *regs, size_t reg_count, struct agent **list,
@@ -215,7 +216,7 @@ static bool hit_return(struct run *run, gva_t pc)
 
 bool run_breaks_at(const struct run *run, gva_t pc)
 {
-    return points_at(&run->points, pc) || catches_at(&run->catches, pc);
+    return points_at(&run->points, pc) || catches_at(&run->catches, pc) || debugregs_at(run, pc);
 }
 
 bool run_hit(struct run *run, gva_t pc)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "run/caught.h"
+#include "run/debugregs.h"
 #include "run/exception.h"
 #include "run/turns.h"
 #include "run/watched.h"
@@ -260,6 +261,8 @@ static bool stop_at_exception(struct run *run, const struct cpu_event *event)
 {
     bool fault = event->kind == CPU_EVENT_FAULT;
 
+    if (!fault && event->vector == CPU_VEC_DB && !event->length)
+        debugregs_step(run);
     if (fault && event->fault == VM_FAULT_GUARD)
         return stop_at_guard(run, event);
     exception_describe(run->process, run->dis, event, &run->stop);
@@ -291,9 +294,33 @@ bool run_raises_at(struct run *run, gva_t pc)
            process_raise_called(run->process, &run->thread->raised) && stop_at_raised(run);
 }
 
+/* A breakpoint or watchpoint of the guest's own, which is for its handlers. */
+static bool stop_at_debug(struct run *run)
+{
+    const struct cpu_event event = {
+        .kind = CPU_EVENT_EXCEPTION, .pc = cpu_get(run->cpu, CPU_RIP), .vector = CPU_VEC_DB};
+
+    exception_describe(run->process, run->dis, &event, &run->stop);
+    remember_exception(run, &event);
+    return true;
+}
+
+bool run_debug_break(struct run *run)
+{
+    return debugregs_break(run, cpu_get(run->cpu, CPU_RIP)) && stop_at_debug(run);
+}
+
+bool run_debug_pending(struct run *run)
+{
+    if (!run->thread->debug_pending)
+        return false;
+    run->thread->debug_pending = false;
+    return stop_at_debug(run);
+}
+
 static bool stop_at_break(struct run *run, gva_t pc)
 {
-    return run_hit(run, pc) || run_raises_at(run, pc);
+    return run_hit(run, pc) || run_raises_at(run, pc) || run_debug_break(run);
 }
 
 /* Modules have come or gone, or may have. */
@@ -327,7 +354,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
     case PROCESS_SYSCALL_RAISE:
         return stop_at_raised(run);
     case PROCESS_SYSCALL_WAITS:
-        run->told = (struct told_call){.tid = run->stop.tid, .pc = event->pc};
+        run->thread->told_pc = event->pc;
         if (!atomic_load(&run->interrupted))
             return false;
         stop_as(run, STOP_INTERRUPT);
@@ -335,6 +362,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
     case PROCESS_SYSCALL_DONE:
         break;
     }
+    debugregs_returned(run, event->pc);
     return watched_served(run) || stop_at_modules(run);
 }
 
@@ -397,18 +425,23 @@ enum err run_step_open(struct run *run, bool *stopped)
     *stopped = run_stopped_by(run, &event);
     run->thread->stepped = event.kind == CPU_EVENT_STEP ||
                            (event.kind == CPU_EVENT_SYSCALL && cpu_get(run->cpu, CPU_RIP) != pc);
-    for (size_t i = 0; i < probe.count && run->stop.kind == STOP_STEP; i++) {
+    for (size_t i = 0; i < probe.count; i++) {
         if (watches_count(&probe, vm, i))
             *stopped = watched_hit(run, &probe, &probe.hits[i]) || *stopped;
     }
+    *stopped = *stopped || run_debug_pending(run); /* or that waits for the next run */
     return ERR_OK;
 }
 
 /* Execute one instruction on the debugger's behalf; *stopped says whether that made a stop. */
 enum err run_step(struct run *run, bool *stopped)
 {
-    enum err e = run_step_open(run, stopped);
+    enum err e = debugregs_arm(run);
 
+    *stopped = !e && run_debug_break(run);
+    if (e || *stopped)
+        return e;
+    e = run_step_open(run, stopped);
     if (!e && !*stopped)
         *stopped = stop_at_exit(run) || stop_at_import(run);
     return e;

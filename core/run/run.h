@@ -19,10 +19,10 @@
 
 #define RUN_SERVED_MAX 8 /* watched places that one system service may touch and be noticed */
 
-/* A system call that a catch has reported; pc is behind it. tid 0: none. */
-struct told_call {
-    uint32_t tid;
-    gva_t pc;
+/* What of the guest's debug registers breaks and watches were set for. */
+struct debugregs {
+    uint64_t control; /* DR7 */
+    gva_t addr[4];
 };
 
 /* A call that is being stepped over: it is done when its thread is back at addr with the stack above. */
@@ -43,7 +43,7 @@ struct run {
     struct tracing tracing;
     struct coverage *coverage; /* NULL: never begun */
     struct return_point ret;
-    struct told_call told;
+    struct debugregs debugregs;
     gva_t *known; /* bases of the modules that catches know */
     size_t known_count;
     bool load_caught; /* a module was: load_note is the next stop's */
@@ -100,6 +100,10 @@ MUST_USE enum err run_step_open(struct run *run, bool *stopped);
 bool run_stopped_by(struct run *run, const struct cpu_event *event);
 /* Does the guest raise an exception at pc? Then that is the stop. */
 bool run_raises_at(struct run *run, gva_t pc);
+/* Has the guest a breakpoint of its own at the pc, that was not just reported? Then that is the stop. */
+bool run_debug_break(struct run *run);
+/* Was a watchpoint of the guest's own hit, that it was not told of yet? Then that is the stop. */
+bool run_debug_pending(struct run *run);
 /* Was an interrupt asked for? Then it is the stop. */
 bool run_interrupted(struct run *run);
 /* Nobody may want the break at addr any more: take it from the CPU then. */

@@ -4,6 +4,7 @@
  */
 #include "run/turns.h"
 
+#include "run/debugregs.h"
 #include "run/exception.h"
 #include "run/over.h"
 
@@ -103,6 +104,10 @@ static enum err turn_continue(struct run *run, bool *stopped)
 
     if (thread->leaves_import)
         e = leave_import(run, stopped);
+    if (!e && !*stopped)
+        e = debugregs_arm(run);
+    if (!e && !*stopped)
+        *stopped = run_debug_break(run);
     if (e || *stopped)
         return e;
     do {
@@ -161,7 +166,8 @@ static enum err take_turn(struct run *run, bool *stopped)
     if (!run->thread)
         return ERR_NOMEM;
     cpu_set_who(run->cpu, tid);
-    *stopped = settle_exception(run, action->pass) || leaves_raise_point(run, action->kind);
+    *stopped = settle_exception(run, action->pass) || leaves_raise_point(run, action->kind) ||
+               run_debug_pending(run);
     if (*stopped)
         return ERR_OK;
     if (action->kind == ACTION_CONTINUE || run->thread->continues)

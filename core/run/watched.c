@@ -2,6 +2,7 @@
 #include "run/watched.h"
 
 #include "run/caught.h"
+#include "run/debugregs.h"
 
 void watched_by_service(void *ctx, const struct vm_served *access)
 {
@@ -10,7 +11,7 @@ void watched_by_service(void *ctx, const struct vm_served *access)
     for (size_t i = 0; i < run->watches.count && run->served_count < RUN_SERVED_MAX; i++) {
         const struct watch_range *w = &run->watches.list[i];
 
-        if (w->owner == WATCH_TRACE || !watches_served(w, process_vm(run->process), access,
+        if (w->owner >= WATCH_TRACE || !watches_served(w, process_vm(run->process), access,
                                                        &run->served[run->served_count].addr))
             continue;
         run->served[run->served_count].watch = *w;
@@ -52,7 +53,12 @@ bool watched_hit(struct run *run, const struct watch_probe *probe, const struct 
     if (hit->watch.owner == WATCH_DEBUGGER)
         return debugger_watches(run, &hit->watch, hit->addr);
     if (hit->watch.owner < WATCH_TRACE)
-        return caught_watch(run, probe, hit);
+        return run->stop.kind == STOP_STEP && caught_watch(run, probe, hit);
+    if (hit->watch.owner >= WATCH_GUEST) {
+        debugregs_access(run, hit->watch.owner - WATCH_GUEST);
+        run->thread->debug_pending = true; /* the run loop raises it behind the instruction */
+        return false;
+    }
     buf_init(&line, 1024);
     tracing_line(&run->tracing, run->process, run->dis, probe->pc, hit->addr, &line);
     if (line.len)

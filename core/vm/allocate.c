@@ -7,8 +7,9 @@
 #include "vm/section.h"
 #include "winstub/log.h"
 
+#define RESETS (MEM_RESET | MEM_RESET_UNDO)
 #define TYPES_KNOWN                                                                                \
-    (MEM_COMMIT | MEM_RESERVE | MEM_RESET | MEM_TOP_DOWN | MEM_WRITE_WATCH | MEM_PHYSICAL |        \
+    (MEM_COMMIT | MEM_RESERVE | RESETS | MEM_TOP_DOWN | MEM_WRITE_WATCH | MEM_PHYSICAL |           \
      MEM_LARGE_PAGES)
 #define LARGE_PAGE 0x200000u
 
@@ -65,9 +66,9 @@ static nt_status check_type(const struct vm_request *req)
 
     if (placeholder && !req->extended)
         return STATUS_INVALID_PARAMETER;
-    if ((type & ~placeholder) & ~TYPES_KNOWN || !(type & (MEM_COMMIT | MEM_RESERVE | MEM_RESET)))
+    if ((type & ~placeholder) & ~TYPES_KNOWN || !(type & (MEM_COMMIT | MEM_RESERVE | RESETS)))
         return STATUS_INVALID_PARAMETER_5;
-    if (type & MEM_RESET && type != MEM_RESET)
+    if (type & RESETS && type != MEM_RESET && type != MEM_RESET_UNDO)
         return STATUS_INVALID_PARAMETER_5;
     if (type & MEM_WRITE_WATCH && !(type & MEM_RESERVE))
         return STATUS_INVALID_PARAMETER_5;
@@ -245,7 +246,7 @@ static nt_status commit(struct vm *vm, struct allocation *a, struct range r, uin
     return STATUS_SUCCESS;
 }
 
-/* MEM_RESET: the contents may go, and stay. A41..A43, A46, A47. */
+/* MEM_RESET: the contents may go, and stay, so that MEM_RESET_UNDO has nothing to do. A41..A43, A46, A47. */
 static nt_status reset(const struct allocation *a)
 {
     return a->view && view_has_file(a->view) ? STATUS_USER_MAPPED_FILE : STATUS_SUCCESS;
@@ -262,7 +263,7 @@ static nt_status change(struct vm *vm, const struct vm_request *req, struct rang
         return STATUS_CONFLICTING_ADDRESSES;
     if (a->foreign)
         return STATUS_ALREADY_COMMITTED;
-    if (req->type & MEM_RESET)
+    if (req->type & RESETS)
         st = reset(a);
     else if (a->view)
         st = view_commit(vm, a, r, req->protect);

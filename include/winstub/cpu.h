@@ -51,7 +51,15 @@ enum cpu_reg {
     CPU_GS_BASE,
     CPU_MXCSR,
     CPU_FCW,
+    /* Debug registers, as a thread's CONTEXT has them. The CPU keeps them; who runs it acts on them. */
+    CPU_DR0,
+    CPU_DR1,
+    CPU_DR2,
+    CPU_DR3,
+    CPU_DR6,
+    CPU_DR7,
 };
+#define CPU_DEBUG_REGS (CPU_DR7 - CPU_DR0 + 1)
 
 /*
  * Make a CPU over vm, which must outlive it: ring 3, flat segments (0x33/0x2b/0x53 or

@@ -144,6 +144,7 @@ enum {
     MEM_WRITE_WATCH = 0x200000,
     MEM_PHYSICAL = 0x400000,
     MEM_IMAGE = 0x1000000,
+    MEM_RESET_UNDO = 0x1000000, /* as an allocation type */
 };
 #define MEM_LARGE_PAGES 0x20000000u
 

@@ -133,14 +133,34 @@ void process_table_text(const struct process *process, const struct process_tabl
                         gva_t addr, struct buf *out);
 
 /*
- * Read the file of the module with that guest path (either separator, any case): up to len bytes from offset, *got says how
- * many; *size is the file's. ERR_NOT_FOUND: no module has it, or its file is gone; ERR_IO.
+ * A file by its guest path (either separator, any case), as a debugger wants it: a module's own file, made-up ones as they
+ * lie in memory, or any file that the guest could open. Writing obeys the same rules as the guest's.
  */
-MUST_USE enum err process_file(const struct process *process, const char *path, uint64_t offset,
-                               void *dst, size_t len, size_t *got, uint64_t *size);
+struct process_file;
+enum {
+    PROCESS_FILE_WRITE = 1,
+    PROCESS_FILE_CREATE = 2, /* when it is not there */
+    PROCESS_FILE_NEW = 4,    /* with CREATE: it must not be there */
+    PROCESS_FILE_EMPTY = 8,  /* what was in it goes */
+};
+/*
+ * *out is the caller's; it must be closed before the process goes. ERR_NOT_FOUND; ERR_EXISTS; ERR_INVALID: a folder, or no path of
+ * a file; ERR_STATE: the guest may not do that there; ERR_IO, ERR_NOMEM
+ */
+MUST_USE enum err process_file_open(struct process *process, const char *path, unsigned flags,
+                                    struct process_file **out);
+void process_file_close(struct process_file *file); /* takes NULL */
+/* Up to len bytes from offset, *got says how many; *size is the file's. ERR_IO */
+MUST_USE enum err process_file_read(const struct process_file *file, uint64_t offset, void *dst,
+                                    size_t len, size_t *got, uint64_t *size);
+/* All of it, or ERR_IO; ERR_STATE: not opened for that. */
+MUST_USE enum err process_file_write(struct process_file *file, uint64_t offset, const void *src,
+                                     size_t len);
+/* The errors of process_file_open. */
+MUST_USE enum err process_file_remove(struct process *process, const char *path);
 
-/* The host's name of that file. ERR_NOT_FOUND: it has none (a made-up module), or a longer one. ERR_NOMEM. */
-MUST_USE enum err process_host_path(const struct process *process, const char *path, char *out,
+/* The host's name of a module's file. ERR_NOT_FOUND: it has none (a made-up module), or a longer one. ERR_NOMEM. */
+MUST_USE enum err process_host_path(struct process *process, const char *path, char *out,
                                     size_t size);
 
 struct process_handle {

@@ -78,6 +78,14 @@ struct target_memory {
     uint32_t protect; /* PAGE_*; of RESERVE, COMMIT and PROTECT */
 };
 
+/* How a file is opened: for reading only, or */
+enum {
+    TARGET_FILE_WRITE = 1,
+    TARGET_FILE_CREATE = 2, /* when it is not there */
+    TARGET_FILE_NEW = 4,    /* with CREATE: it must not be there */
+    TARGET_FILE_EMPTY = 8,  /* what was in it goes */
+};
+
 struct target_handle {
     uint64_t value;
     uint32_t access;  /* the rights that it carries */
@@ -240,11 +248,17 @@ struct target_ops {
     enum err (*handle)(void *ctx, uint64_t after, struct target_handle *out);
 
     /*
-     * Read the file of the program or a library by its guest path: up to len bytes from offset, *got says how
-     * many; *size is the file's, in bytes. ERR_NOT_FOUND, ERR_IO.
+     * Files by their guest paths: those of the program and its libraries, and whatever else the guest could open.
+     * flags: TARGET_FILE_*. An open file is closed before the target goes. ERR_NOT_FOUND; ERR_EXISTS; ERR_INVALID: no file, a
+     * folder; ERR_STATE: not to be written; ERR_IO, ERR_NOMEM.
      */
-    enum err (*file)(void *ctx, const char *path, uint64_t offset, void *dst, size_t len,
-                     size_t *got, uint64_t *size);
+    enum err (*file_open)(void *ctx, const char *path, unsigned flags, void **file);
+    void (*file_close)(void *ctx, void *file);
+    /* Up to len bytes from offset, *got says how many; *size is the file's, in bytes. ERR_IO. */
+    enum err (*file_read)(void *ctx, void *file, uint64_t offset, void *dst, size_t len,
+                          size_t *got, uint64_t *size);
+    enum err (*file_write)(void *ctx, void *file, uint64_t offset, const void *src, size_t len);
+    enum err (*file_remove)(void *ctx, const char *path);
 
     /* Where the host has the file of a library, by its guest path. ERR_NOT_FOUND: nowhere, or the name does not fit. */
     enum err (*host_path)(void *ctx, const char *path, char *out, size_t size);

@@ -45,6 +45,10 @@ def measure(what, turns):
     if what == "plain_neighbour":
         prepare(1, turns)
         return to_done()
+    if what == "logged":
+        prepare(2, turns)
+        do("monitor watch %x 8 write log" % int(gdb.parse_and_eval("(long long) &page.cold")))
+        return to_done()
     if what == "watched":
         prepare(2, turns)
         do("watch page.cold if page.cold == -1")
@@ -60,6 +64,8 @@ def measure(what, turns):
         do("while $left != 0\nset $left = $left - 1\nstepi\nend")
     return time.monotonic() - start
 
+if os.environ["BESIDE_SERVER"] == "qemu":
+    do("set can-use-hw-watchpoints 0")  # its user mode has none: gdb steps and compares
 do("break done")
 do("tbreak ready")
 do("continue")
@@ -115,8 +121,8 @@ class Servers:
         command = ["gdb", "-nx", "-q", "-batch", "-ex", "set confirm off", "-ex", "set pagination off", "-ex",
                    "set debuginfod enabled off", *arguments, "-x", driver]
         try:
-            run = subprocess.run(command, env=dict(os.environ, BESIDE=json.dumps([what, turns])),
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=240, check=False, text=True)
+            run = subprocess.run(command, env=dict(os.environ, BESIDE=json.dumps([what, turns]), BESIDE_SERVER=name),
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False, text=True)
         except subprocess.TimeoutExpired:
             return None
         finally:
@@ -131,41 +137,60 @@ class Servers:
         return None
 
 
-def per_turn(servers, name, what, turns, without=None):
-    """Microseconds of one turn, less those of the same loop without a debugger's point in it."""
-    taken = servers.take(name, what, turns)
-    bare = servers.take(name, without, turns) if without else 0
-    if taken is None or bare is None:
-        return None
-    return max(taken - bare, 0) * 1e6 / turns
+ROUNDS = 3
 
 
-# name, what, what it is compared with, turns by server, goal
+def least(servers, names, what, turns):
+    """Microseconds of one turn by server, the least of some rounds, which are interleaved; None: it cannot do that."""
+    best = {}
+    for _ in range(ROUNDS):
+        for name in names:
+            if best.get(name, 0) is not None:
+                taken = servers.take(name, what, turns[name])
+                best[name] = None if taken is None else min(taken, best.get(name, taken))
+    return {name: None if value is None else value * 1e6 / turns[name] for name, value in best.items()}
+
+
+# name, what, the same loop without a debugger's point in it, turns by server, compared with the others
 CASES = [
-    ("condition_false", "condition", "plain", {"winstub": 1000000, "gdbserver": 20000, "qemu": 3000}, True),
-    ("watch_next_to_hot_data", "neighbour", "plain_neighbour", {"winstub": 200000, "gdbserver": 200000, "qemu": 300}, True),
-    ("watch_hit", "watched", None, {"winstub": 3000, "gdbserver": 3000, "qemu": 300}, True),
-    ("stepi_10000", "stepi", None, {"winstub": 10000, "gdbserver": 10000, "qemu": 10000}, True),
-    ("while_stepi", "while", None, {"winstub": 3000, "gdbserver": 3000, "qemu": 3000}, True),
+    ("condition_false", "condition", "plain", {"winstub": 1000000, "gdbserver": 10000, "qemu": 1000}, True),
+    ("watch_next_to_hot_data", "neighbour", "plain_neighbour",
+     {"winstub": 200000, "gdbserver": 200000, "qemu": 200}, True),
+    ("watch_hit", "watched", None, {"winstub": 1000, "gdbserver": 1000, "qemu": 100}, True),
+    ("watch_hit_logged_in_target", "logged", None, {"winstub": 100000}, False),
+    ("stepi_10000", "stepi", None, {"winstub": 10000, "gdbserver": 10000, "qemu": 10000}, False),
+    ("while_stepi", "while", None, {"winstub": 1000, "gdbserver": 1000, "qemu": 1000}, False),
 ]
+WINEDBG_STEPS = 400  # a second, as measured on another machine
+
+
+def measure(servers, case, what, without, turns):
+    """Print a case; what each took."""
+    names = [name for name in servers.names() if name in turns]
+    times = least(servers, names, what, turns)
+    bare = least(servers, names, without, turns) if without else {}
+    for name in names:
+        if times[name] is not None and bare.get(name):
+            times[name] = max(times[name] - bare[name], 0)
+        print(f"{case}_{name} " + ("not_possible -" if times[name] is None else f"{times[name]:.3f} us"), flush=True)
+    return times
 
 
 def main(build_folder):
     goals = []
     with tempfile.TemporaryDirectory(prefix="winstub-bench-") as scratch:
         servers = Servers(os.path.abspath(build_folder), scratch)
-        names = list(servers.names())
-        for case, what, without, turns, _ in CASES:
-            times = {name: per_turn(servers, name, what, turns[name], without) for name in names}
-            for name, value in times.items():
-                print(f"{case}_{name} " + ("failed -" if value is None else f"{value:.3f} us"), flush=True)
-            others = [value for name, value in times.items() if name != "winstub" and value is not None]
+        for case, what, without, turns, compared in CASES:
+            times = measure(servers, case, what, without, turns)
             ours = times["winstub"]
-            met = ours is not None and all(ours <= other for other in others)
-            goals.append(f"goal {case}: the least of all per hit or step: {'met' if met else 'missed'}")
-            if case.endswith(("10000", "stepi")) and ours:
-                goals.append(f"goal {case}: more than winedbg's 400/s: {'met' if 1e6 / ours > 400 else 'missed'} "
-                             f"({1e6 / ours:.0f}/s)")
+            others = [value for name, value in times.items() if name != "winstub" and value is not None]
+            if compared:
+                met = ours is not None and all(ours <= other for other in others)
+                goals.append(f"goal {case}: the least of all per hit: {'met' if met else 'missed'}")
+            if what in ("stepi", "while") and ours:
+                rate = 1e6 / ours
+                goals.append(f"goal {case}: over winedbg's {WINEDBG_STEPS}/s: "
+                             f"{'met' if rate > WINEDBG_STEPS else 'missed'} ({rate:.0f}/s)")
     print("\n".join(goals))
     return 0
 

@@ -29,17 +29,11 @@ SUM = re.compile(r"virtual: (\d+) tests executed \((\d+) marked as todo, \d+ as 
 
 
 def build(module, width, out):
-    flags = ["-w", "-O1", "-g", "-D__WINE_PE_BUILD", "-D_WIN32_WINNT=0x0A00",
-             "-include", "string.h", "-include", "stdlib.h",
-             "-I", os.path.join(SOURCE, "include")]
     exe = os.path.join(out, f"{module}_virtual_{width}.exe")
-    parts = [(os.path.join(SOURCE, "dlls", module, "tests/virtual.c"), DEFINES[module]),
-             (os.path.join(HERE, "runner.c"), [])]
-    objects = []
-    for source, defines in parts:
-        objects.append(f"{exe}.{os.path.basename(source)}.o")
-        subprocess.run([COMPILERS[width], *flags, *defines, "-c", "-o", objects[-1], source], check=True)
-    subprocess.run([COMPILERS[width], "-o", exe, *objects, "-lntdll", "-luser32", "-ladvapi32"], check=True)
+    test = os.path.join(SOURCE, "dlls", module, "tests/virtual.c")
+    subprocess.run([COMPILERS[width], "-w", "-O1", "-g", "-D__WINE_PE_BUILD", "-D_WIN32_WINNT=0x0A00", *DEFINES[module],
+                    f'-DTEST_FILE="{test}"', "-I", os.path.join(SOURCE, "include"), "-o", exe,
+                    os.path.join(HERE, "runner.c"), "-lntdll", "-luser32", "-ladvapi32"], check=True)
     return exe
 
 
@@ -57,8 +51,11 @@ def explanations():
 
 def run(module, width, winstub, out):
     exe = build(module, width, out)
+    drive = exe + ".C"  # the files that tests make
+    os.makedirs(os.path.join(drive, "temp"), exist_ok=True)
     try:
-        done = subprocess.run([winstub, "--root", DLLS, "--run", exe, "virtual"],
+        done = subprocess.run([winstub, "--root", DLLS, "--drive", f"C={drive}", "--env", r"TEMP=C:\temp", "--env", r"TMP=C:\temp",
+                               "--run", exe, "virtual"],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=TIMEOUT, check=False)
         text, end = done.stdout, f"exit status {done.returncode}"

@@ -85,6 +85,8 @@ static void take_ops_away(struct fake_target *f)
     f->ops.read = NULL;
     f->ops.write = NULL;
     f->ops.region = NULL;
+    f->ops.file_open = NULL;
+    f->ops.file_remove = NULL;
     f->ops.memory = NULL;
     f->ops.handle = NULL;
     f->ops.regs = NULL;

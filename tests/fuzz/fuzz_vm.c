@@ -11,6 +11,7 @@
 #include "vm_compare.h"
 #include "vm_model.h"
 #include "winstub/bytes.h"
+#include "winstub/saved.h"
 
 #define OPERATIONS_MAX 96u
 #define NO_OFFSET      UINT64_MAX
@@ -590,8 +591,10 @@ static void do_flush(struct state *s)
 
 static void drop_sections(struct state *s)
 {
-    for (unsigned n = 0; n < MODEL_SECTIONS; n++)
+    for (unsigned n = 0; n < MODEL_SECTIONS; n++) {
         vm_section_unref(s->sections[n]);
+        s->model->sections[n].handle = false;
+    }
 }
 
 /* ---- Labels ---------------------------------------------------------------------------------- */
@@ -632,6 +635,31 @@ static void run(struct state *s)
     check_memory(s);
 }
 
+/* In another vm, from bytes, it is the same address space. */
+static void check_bytes(const struct state *s, const struct vm_config *config)
+{
+    struct vm_saved *saved = vm_save(s->vm);
+    struct diag why = {""};
+    struct buf bytes;
+    struct vm *other;
+    enum err e;
+
+    buf_init(&bytes, SIZE_MAX);
+    check(saved && !vm_saved_write(saved, &bytes, &why), "writing bytes");
+    vm_saved_free(saved);
+    check(!vm_new(config, &other), "another vm");
+    e = vm_saved_read(other, bytes.data, bytes.len, NULL, &saved, &why);
+    check(!e || e == ERR_LIMIT, why.text); /* what was restored may be over the limit */
+    if (!e) {
+        check(vm_restore(other, saved), "restoring from bytes");
+        vm_saved_free(saved);
+        compare_layout(other, s->model);
+        compare_memory(other, s->model);
+    }
+    vm_free(other);
+    buf_fini(&bytes);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct vm_config config = {.user_limit = MODEL_LIMIT,
@@ -652,6 +680,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < MOMENTS; i++)
         drop_saved(&s.moments[i]);
     drop_sections(&s);
+    check_bytes(&s, &config);
     vm_unmap_all(s.vm);
     model_free(s.model);
     vm_free(s.vm);

@@ -8,6 +8,7 @@ about DLLs, which of these it runs. They run side by side. A failure prints the 
 import concurrent.futures
 import importlib
 import os
+import re
 import sys
 import traceback
 
@@ -46,15 +47,21 @@ def run(build, function, case):
 
 def main(build, words):
     sums = {True: 0, False: 0}
+    verdicts = {}  # of the tests that are named by rules of memory (nt_rules.py)
     with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
         running = {pool.submit(run, os.path.abspath(build), *case[1:]): case[0] for case in cases(words)}
         for done in concurrent.futures.as_completed(running):
             failure = done.result()
             sums[failure is None] += 1
+            rule = running[done].split(" ")[0]
+            verdicts[rule] = verdicts.get(rule, True) and failure is None
             if failure is not None:
                 print(f"FAIL {running[done]}: {failure}\n", flush=True)
             elif words:
                 print(f"ok   {running[done]}", flush=True)
+    for rule, passed in verdicts.items():
+        if re.match(r"[A-Z]\d\d_", rule):
+            print(f"{'ok' if passed else 'not ok'} - {rule}")
     print(f"{sums[True]} passed, {sums[False]} failed, 0 skipped")
     return 0 if sums[True] and not sums[False] else 1
 

@@ -204,6 +204,19 @@ def services_are_caught_before_they_are_served(test):
 
 
 @with_dlls_and_gdb
+def services_trigger_watchpoints(test):
+    gdb, _ = session_on_dlls(test, "unpack")
+    gdb.do("watch got[1]", r"Hardware watchpoint 1: got\[1\]")
+    gdb.do("continue", r"Hardware watchpoint 1: got\[1\]", r"New value = 101 'e'")
+    gdb.do("delete 1")
+    gdb.do("rwatch given[2]", r"Hardware read watchpoint 2: given\[2\]")
+    given = gdb.evaluate("(unsigned long long) &given")
+    gdb.do(f"monitor watch {given + 5:x} 1 read log")
+    gdb.do("continue", r"catch 1: a system service called from 0x[0-9a-f]+ .* reads at", r"Hardware read watchpoint 2: given\[2\]", r"Value = 118 'v'")
+    gdb.do("continue", r"exited with code 052\]")
+
+
+@with_dlls_and_gdb
 def coverage_survives_a_library_that_goes(test):
     gdb, _ = session_on_dlls(test, "unpack")
     name = f"check-{os.getpid()}-{test.gdb}-{test.bits}.drcov"

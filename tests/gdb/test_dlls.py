@@ -3,7 +3,7 @@ import os
 import re
 import subprocess
 
-from matrix import with_dlls, with_dlls_and_gdb
+from matrix import with_dlls, with_dlls_and_gdb, with_newest_dlls
 from session import Failed, PATIENCE, TOP
 
 
@@ -102,6 +102,16 @@ def an_unhandled_fault_ends_the_program(test):
 @with_dlls
 def memory_and_libraries_answer_as_windows(test):
     prints_as_expected(test, "memory", status=3)
+
+
+@with_newest_dlls
+def F09_a_release_wants_no_size(test):
+    prints_as_expected(test, "release", status=5)
+
+
+@with_dlls
+def S10_S11_stacks_are_made_as_asked(test):
+    prints_as_expected(test, "stacks", status=5)
 
 
 @with_dlls

@@ -1,5 +1,7 @@
 """Files that winstub serves: the program's symbols without a local file, /proc, and the tables of `info os`."""
-from matrix import with_dlls_and_gdb, with_each_gdb
+import os
+
+from matrix import GDBS, WIDTHS, with_dlls_and_gdb, with_each_gdb
 from test_dlls import symbol
 
 
@@ -64,3 +66,26 @@ def real_dlls_have_symbols(test):
     gdb.connect(server)
     gdb.do("info sharedlibrary", r"Yes .*ntdll\.dll")
     gdb.do(f"info symbol &{symbol(test, 'NtClose', 4)}", r"NtClose.* in section")
+
+
+def files_go_into_the_guests_tree_and_out_of_it(test):
+    folder = os.path.join(test.folder, "drive")
+    os.mkdir(folder)
+    server = test.serve("--root", test.dlls, "--drive", f"D={folder}", test.guest("debuggee"))
+    gdb = test.debug(test.guest("debuggee"))
+    gdb.connect(server)
+    sent = test.file("sent", bytes(range(256)) * 1000)
+    gdb.do(f"remote put {sent} D:/new.bin", r"Successfully sent")
+    with open(os.path.join(folder, "new.bin"), "rb") as new, open(sent, "rb") as original:
+        test.expect(new.read() == original.read(), "another file has arrived")
+    gdb.do(f"remote get /d/new.bin {test.folder}/back", r"Successfully fetched")
+    with open(f"{test.folder}/back", "rb") as back, open(sent, "rb") as original:
+        test.expect(back.read() == original.read(), "another file has come back")
+    gdb.do("remote delete D:/new.bin", r"Successfully deleted")
+    test.expect(not os.listdir(folder), "the file is still there")
+    gdb.do(f"remote put {sent} C:/Windows/System32/new.dll", r"[Pp]ermission denied|[Rr]ead-only|not permitted")
+    gdb.do(f"remote put {sent} D:/../outside", r"[Nn]o such file|[Ii]s a directory|denied|Invalid|Unknown|File not found")
+    test.expect(sorted(os.listdir(test.folder)) == ["back", "drive", "sent"], f"{os.listdir(test.folder)}")
+
+
+files_go_into_the_guests_tree_and_out_of_it.matrix = [(GDBS[-1], bits, "sysroot") for bits in WIDTHS]

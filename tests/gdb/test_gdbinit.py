@@ -5,7 +5,7 @@ import re
 from matrix import with_each_gdb
 
 GDBINIT = os.path.join(os.path.dirname(__file__), "..", "..", "gdbinit")
-COMMANDS = ["connect", "map", "return", "teb"]
+COMMANDS = ["connect", "exports", "map", "peb", "persona", "query", "return", "teb", "why"]
 
 
 def with_gdbinit(test, name, options=()):
@@ -53,9 +53,28 @@ def refreshes_the_memory_list_of_gdb(test):
 def shows_the_environment_blocks(test):
     gdb = with_gdbinit(test, "debuggee")
     base = gdb.evaluate("(long long) &start") & ~0xFFFF
-    answer = gdb.do("winstub teb", r"^PEB +0x", r"^Ldr +0x[1-9a-f]", rf"^image +0x{base:x}$")
-    low, high = re.search(r"^stack +0x(\w+)-0x(\w+)$", answer, re.M).groups()
+    answer = gdb.do("winstub teb", r"^ProcessEnvironmentBlock +0x[1-9a-f]")
+    low, high = (re.search(rf"^{name} +0x(\w+)$", answer, re.M).group(1) for name in ("StackLimit", "StackBase"))
     test.expect(int(low, 16) <= gdb.evaluate("(long long) $sp") <= int(high, 16), "$sp is not on that stack")
+    gdb.do("winstub peb", rf"^ImageBaseAddress +0x{base:x}$", r"^Ldr +0x[1-9a-f]", r"^CommandLine .*debuggee")
+
+
+@with_each_gdb
+def answers_what_users_ask_first(test):
+    gdb = with_gdbinit(test, "debuggee")
+    gdb.do("winstub query &start", r"^Protect +EXECUTE_READ$")
+    gdb.do("winstub exports kernel32", r"GetStdHandle")
+    gdb.do("winstub exports kernel32 Std", r"GetStdHandle")
+    gdb.do("winstub why", r"^reason +step")
+    gdb.do("winstub persona", r"Windows" if "mingw" in test.gdb else r"GNU/Linux")
+
+
+def writes_cores(test):
+    gdb = with_gdbinit(test, "debuggee")
+    gdb.do(f"gcore {test.folder}/core", r"Saved corefile")
+
+
+writes_cores.matrix = [("gdb", 64), ("gdb-multiarch", 64)]
 
 
 @with_each_gdb
@@ -64,4 +83,4 @@ def works_without_python(test):
     gdb.do("help winstub", *[rf"^winstub {command} -- \w" for command in COMMANDS])
     gdb.do("winstub map", r"IMAGE")
     gdb.do("info proc mappings", r"IMAGE")
-    gdb.do("winstub teb", r"^PEB +0x")
+    gdb.do("winstub teb", r"^TEB +0x")

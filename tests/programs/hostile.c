@@ -39,10 +39,10 @@ static uint32_t dice(uint32_t sides)
 /* Services that may do what they are asked to, if what they are asked for exists: end or hold up the caller, run code anywhere. */
 static int is_deadly(const char *name)
 {
-    static const char *const deadly[] = {"NtTerminate",    "NtContinue",       "NtRaiseException",
-                                         "NtCreateThread", "NtSuspend",        "NtSetContext",
-                                         "NtQueueApc",     "NtAlert",          "NtTestAlert",
-                                         "NtDelay",        "NtCallbackReturn", "NtRaiseHardError"};
+    static const char *const deadly[] = {
+        "NtTerminate",      "NtContinue",       "NtRaiseException", "NtCreateThread", "NtSuspend",
+        "NtSetContext",     "NtQueueApc",       "NtAlert",          "NtTestAlert",    "NtDelay",
+        "NtCallbackReturn", "NtRaiseHardError", "NtLockFile"};
 
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) {
         if (strncmp(name, deadly[i], strlen(deadly[i])) == 0)
@@ -166,7 +166,7 @@ static uintptr_t argument(char letter, int optional, int deadly, int *failing)
     case 'p':
         return deadly ? (uintptr_t)bad[1 + dice(3)] : dice(3) ? (uintptr_t)block() : interesting();
     default:
-        if (optional && !dice(3))
+        if (optional && !deadly && !dice(3))
             return 0;
         if (!deadly && dice(5))
             return good_pointer(letter);

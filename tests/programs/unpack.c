@@ -20,6 +20,18 @@ __attribute__((noinline)) void second_layer(unsigned char *code, int len)
         code[i] ^= 0xa5; /* MARK last writer */
 }
 
+/* A system service writes and reads these. */
+static char got[16], given[] = "given\n";
+
+static void services(void)
+{
+    SIZE_T done;
+    DWORD written;
+
+    ReadProcessMemory(GetCurrentProcess(), "hello", got, 6, &done);
+    WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), given, 6, &written, NULL);
+}
+
 int main(void)
 {
     unsigned char *code = VirtualAlloc(NULL, 0x1000, MEM_COMMIT | MEM_RESERVE, PAGE_READWRITE);
@@ -38,5 +50,7 @@ int main(void)
         ((DWORD(WINAPI *)(const char *, DWORD *))(size_t)size)("nothere.dll", NULL);
         FreeLibrary(version);
     }
+    fflush(stdout);
+    services();
     return answer;
 }

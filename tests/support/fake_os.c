@@ -38,6 +38,89 @@ enum err fake_handle(void *ctx, uint64_t after, struct target_handle *out)
     return ERR_RANGE;
 }
 
+/* ---- files ---- */
+
+void fake_files_init(struct fake_target *f)
+{
+    static const char text[] = "MZ #$}* fake";
+
+    f->program = (struct fake_file){.exists = true, .len = sizeof text};
+    memcpy(f->program.data, text, sizeof text);
+    f->note = (struct fake_file){.writable = true};
+}
+
+static struct fake_file *file_at(struct fake_target *f, const char *path)
+{
+    if (strcmp(path, f->program_path) == 0)
+        return &f->program;
+    return strcmp(path, "C:\\app\\note.txt") == 0 ? &f->note : NULL;
+}
+
+enum err fake_file_open(void *ctx, const char *path, unsigned flags, void **file)
+{
+    struct fake_file *found = file_at(ctx, path);
+
+    if (strcmp(path, "C:\\app") == 0)
+        return ERR_INVALID;
+    if (!found || (!found->exists && !(flags & TARGET_FILE_CREATE)))
+        return ERR_NOT_FOUND;
+    if (flags && !found->writable)
+        return ERR_STATE;
+    if (found->exists && flags & TARGET_FILE_NEW)
+        return ERR_EXISTS;
+    if (flags & TARGET_FILE_EMPTY)
+        found->len = 0;
+    found->exists = true;
+    found->opened++;
+    *file = found;
+    return ERR_OK;
+}
+
+void fake_file_close(void *ctx, void *file)
+{
+    (void)ctx;
+    ((struct fake_file *)file)->opened--;
+}
+
+enum err fake_file_read(void *ctx, void *file, uint64_t offset, void *dst, size_t len, size_t *got,
+                        uint64_t *size)
+{
+    const struct fake_file *f = file;
+
+    (void)ctx;
+    *size = f->len;
+    *got = offset >= *size ? 0 : len < *size - offset ? len : (size_t)(*size - offset);
+    if (*got)
+        memcpy(dst, f->data + offset, *got);
+    return ERR_OK;
+}
+
+enum err fake_file_write(void *ctx, void *file, uint64_t offset, const void *src, size_t len)
+{
+    struct fake_file *f = file;
+
+    (void)ctx;
+    if (offset > FAKE_FILE_BYTES || len > FAKE_FILE_BYTES - offset)
+        return ERR_IO;
+    if (len)
+        memcpy(f->data + offset, src, len);
+    if (offset + len > f->len)
+        f->len = (size_t)offset + len;
+    return ERR_OK;
+}
+
+enum err fake_file_remove(void *ctx, const char *path)
+{
+    struct fake_file *found = file_at(ctx, path);
+
+    if (!found || !found->exists)
+        return ERR_NOT_FOUND;
+    if (!found->writable)
+        return ERR_STATE;
+    *found = (struct fake_file){.writable = true, .opened = found->opened};
+    return ERR_OK;
+}
+
 /* The new process has a line in its data that says how it was started. */
 enum err fake_launch(void *ctx, const struct stub_launch *what, struct target *out,
                      struct diag *why)

@@ -247,21 +247,6 @@ static enum err fake_library(void *ctx, size_t i, struct target_library *out)
     return ERR_OK;
 }
 
-static enum err fake_file(void *ctx, const char *path, uint64_t offset, void *dst, size_t len,
-                          size_t *got, uint64_t *size)
-{
-    static const char text[] = "MZ #$}* fake";
-    struct fake_target *f = ctx;
-
-    if (strcmp(path, f->program_path) != 0)
-        return ERR_NOT_FOUND;
-    *size = sizeof text;
-    *got = offset >= *size ? 0 : len < *size - offset ? len : (size_t)(*size - offset);
-    if (*got)
-        memcpy(dst, text + offset, *got);
-    return ERR_OK;
-}
-
 static unsigned fake_points(void *ctx)
 {
     return ((struct fake_target *)ctx)->point_bits;
@@ -638,7 +623,11 @@ static const struct target_ops fake_ops = {
     .thread = fake_thread_at,
     .library = fake_library,
     .handle = fake_handle,
-    .file = fake_file,
+    .file_open = fake_file_open,
+    .file_close = fake_file_close,
+    .file_read = fake_file_read,
+    .file_write = fake_file_write,
+    .file_remove = fake_file_remove,
     .points = fake_points,
     .point = fake_point,
     .point_agent = fake_point_agent,
@@ -682,6 +671,7 @@ struct fake_target *fake_target_new(enum target_arch arch)
     }
     f->stop = (struct target_stop){.kind = STOP_STEP, .tid = FAKE_TID};
     buf_init(&f->log, 1u << 20);
+    fake_files_init(f);
     return f;
 }
 

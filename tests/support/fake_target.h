@@ -53,7 +53,18 @@ struct fake_point {
     size_t text_len;
 };
 
+#define FAKE_FILE_BYTES 64u
+
+/* The program's file, which is not to be written, and C:\app\note.txt, which is not there at first. */
+struct fake_file {
+    bool exists, writable;
+    unsigned opened; /* how often, now */
+    uint8_t data[FAKE_FILE_BYTES];
+    size_t len;
+};
+
 struct fake_target {
+    struct fake_file program, note;
     enum target_arch arch;
     struct fake_region regions[8];
     size_t region_count;
@@ -97,6 +108,14 @@ enum err fake_trace(void *ctx, unsigned tables);
 enum err fake_coverage(void *ctx, bool on, const char *at_end, struct diag *why);
 enum err fake_coverage_save(void *ctx, const char *file, struct diag *why);
 void fake_where(void *ctx, gva_t addr, struct buf *out);
+
+void fake_files_init(struct fake_target *f);
+enum err fake_file_open(void *ctx, const char *path, unsigned flags, void **file);
+void fake_file_close(void *ctx, void *file);
+enum err fake_file_read(void *ctx, void *file, uint64_t offset, void *dst, size_t len, size_t *got,
+                        uint64_t *size);
+enum err fake_file_write(void *ctx, void *file, uint64_t offset, const void *src, size_t len);
+enum err fake_file_remove(void *ctx, const char *path);
 
 /* A stub_launcher over a fake target. */
 enum err fake_launch(void *ctx, const struct stub_launch *what, struct target *out,

@@ -268,6 +268,37 @@ START_TEST(a_function_is_caught_by_its_name)
 }
 END_TEST
 
+/* The page is shared until the guest writes to it right before the break: its copy has the break as well. */
+START_TEST(a_break_in_an_image_page_outlives_the_copy_on_write)
+{
+    /* mov byte [rip + 0x100], 1; nop; ret */
+    static const uint8_t wide[] = {0xc6, 0x05, 0xf9, 0, 0, 0, 1, 0x90, 0xc3};
+    /* call 5; pop eax; mov byte [eax + 0x100], 1; nop; ret */
+    static const uint8_t narrow[] = {0xe8, 0, 0, 0, 0, 0x58, 0xc6, 0x80, 0, 1, 0, 0, 1, 0x90, 0xc3};
+    struct pe_builder b;
+    gva_t page, at;
+    uint64_t size = VM_PAGE_SIZE;
+    uint32_t old;
+
+    pe_builder_init(&b, (enum cpu_arch)_i);
+    if (_i == CPU_AMD64)
+        pe_builder_code(&b, wide, sizeof wide);
+    else
+        pe_builder_code(&b, narrow, sizeof narrow);
+    adopt(build_program(&b, NULL));
+    page = pc() & ~(gva_t)(VM_PAGE_SIZE - 1);
+    at = pc() + (_i == CPU_AMD64 ? sizeof wide : sizeof narrow) - 2;
+    ck_assert_uint_eq(vm_protect(process_vm(process), &page, &size, PAGE_EXECUTE_WRITECOPY, &old),
+                      0);
+    ck_assert_int_eq(target.ops->point(target.ctx, POINT_BREAK_SW, at, 1, true), ERR_OK);
+    go_on();
+    ck_assert_int_eq(stop.kind, STOP_BREAK_SW);
+    ck_assert_uint_eq(pc(), at);
+    go_on();
+    ck_assert_int_eq(stop.kind, STOP_EXIT);
+}
+END_TEST
+
 START_TEST(a_function_that_is_nowhere_waits)
 {
     unsigned id;
@@ -498,6 +529,7 @@ static void add_places(Suite *s)
     EACH_WIDTH(tc, a_log_goes_on_and_counts);
     EACH_WIDTH(tc, hits_outlive_their_breakpoint);
     EACH_WIDTH(tc, a_function_is_caught_by_its_name);
+    EACH_WIDTH(tc, a_break_in_an_image_page_outlives_the_copy_on_write);
     EACH_WIDTH(tc, a_function_that_is_nowhere_waits);
     EACH_WIDTH(tc, services_cannot_be_caught_where_there_are_none);
 }

@@ -192,6 +192,28 @@ START_TEST(a_break_survives_its_page)
 }
 END_TEST
 
+/* The block is translated anew in each turn, from its middle on: breaks before and behind what changes are hit in each. */
+START_TEST(breaks_in_code_that_rewrites_its_own_block_are_hit)
+{
+    const gva_t code = LATER;
+
+    /* 0: mov ecx, 3; 5: mov [rdi], cl; 7: nop; 8: mov eax, 0; 13: dec ecx; 15: jnz 5; 17: int3 */
+    guest_map(&g, code, VM_PAGE_SIZE, PAGE_EXECUTE_READWRITE);
+    GUEST_CODE_AT(&g, code, 0xb9, 3, 0, 0, 0, 0x88, 0x0f, 0x90, 0xb8, 0, 0, 0, 0, 0xff, 0xc9, 0x75,
+                  0xf4, 0xcc);
+    cpu_set(g.cpu, CPU_RDI, code + 9); /* the immediate of mov eax */
+    add_break(code + 7);
+    add_break(code + 13);
+    for (unsigned left = 3; left > 0; left--) {
+        guest_run_on(&g, CPU_EVENT_BREAK, code + 7);
+        ck_assert_uint_eq(guest_read(&g, code + 9, 1), left);
+        guest_run_on(&g, CPU_EVENT_BREAK, code + 13);
+        ck_assert_uint_eq(cpu_get(g.cpu, CPU_RAX), left);
+    }
+    guest_run_on(&g, CPU_EVENT_EXCEPTION, code + 17);
+}
+END_TEST
+
 START_TEST(a_break_at_a_wild_target_comes_before_the_fault)
 {
     GUEST_CODE_AT(&g, GUEST_CODE, 0xff, 0xe3);
@@ -313,6 +335,7 @@ static void add_break_tests(TCase *tc)
     tcase_add_test(tc, a_break_in_hot_code_is_hit);
     tcase_add_test(tc, a_break_inside_an_instruction_is_never_hit);
     tcase_add_test(tc, a_break_survives_its_page);
+    tcase_add_test(tc, breaks_in_code_that_rewrites_its_own_block_are_hit);
     tcase_add_test(tc, a_break_at_a_wild_target_comes_before_the_fault);
     tcase_add_test(tc, breaks_on_odd_instructions_work);
 }

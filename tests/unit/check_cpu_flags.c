@@ -46,6 +46,26 @@ START_TEST(pushed_flags_never_show_our_tf)
 }
 END_TEST
 
+/*
+ * No trap comes behind a load of ss, so one step executes pushf as well: without a look at the second instruction our TF
+ * shows, which is what some programs look for.
+ */
+START_TEST(pushed_flags_behind_a_load_of_ss_never_show_our_tf)
+{
+    /* mov ss, edx; pushf; pop eax; int3 */
+    GUEST_CODE_AT(&g, GUEST_CODE, 0x8e, 0xd2, 0x9c, 0x58, 0xcc);
+    cpu_set(g.cpu, CPU_RDX, cpu_get(g.cpu, CPU_SS));
+    guest_run(&g, CPU_EVENT_EXCEPTION, GUEST_CODE + 4);
+    ck_assert_uint_eq(cpu_get(g.cpu, CPU_RAX) & TF, 0);
+    cpu_set(g.cpu, CPU_RAX, 0);
+    cpu_set(g.cpu, CPU_RIP, GUEST_CODE);
+    guest_step(&g, CPU_EVENT_STEP, GUEST_CODE + 3);
+    guest_step(&g, CPU_EVENT_STEP, GUEST_CODE + 4);
+    ck_assert_uint_eq(cpu_get(g.cpu, CPU_RAX) & (TF | 0x202), 0x202);
+    ck_assert_uint_eq(cpu_get(g.cpu, CPU_EFLAGS) & TF, 0);
+}
+END_TEST
+
 /* Without telling our TF from the guest's, its trap is lost or comes after every step. */
 START_TEST(the_guests_own_tf_traps)
 {
@@ -133,6 +153,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, a_step_does_one_iteration_of_rep);
     tcase_add_test(tc, pushed_flags_never_show_our_tf);
+    tcase_add_test(tc, pushed_flags_behind_a_load_of_ss_never_show_our_tf);
     tcase_add_test(tc, the_guests_own_tf_traps);
     tcase_add_test(tc, flags_survive_a_trapped_store_of_a_condition);
     tcase_add_test(tc, system_calls_are_found_wherever_a_run_begins);

@@ -276,6 +276,52 @@ START_TEST(a_hook_may_stop_the_run)
 }
 END_TEST
 
+static bool on_access_leave_out(void *ctx, struct cpu *cpu, const struct cpu_access *x)
+{
+    (void)ctx;
+    calls++;
+    cpu_set(cpu, CPU_RIP, x->pc + x->size);
+    return true;
+}
+
+/* A hook that executes nothing of a long piece of code, in a run and in steps. */
+START_TEST(a_hook_may_leave_everything_out)
+{
+    uint8_t code[3000];
+
+    for (size_t i = 0; i < sizeof code; i += 2)
+        memcpy(code + i, "\xff\xc0", 2); /* inc eax */
+    guest_code(&g, GUEST_CODE, code, sizeof code);
+    guest_write(&g, GUEST_CODE + sizeof code, "\xcc", 1);
+    cpu_set(g.cpu, CPU_RAX, 7);
+    (void)add_hook(VM_EXEC, GUEST_CODE, GUEST_CODE + sizeof code - 1, on_access_leave_out);
+    forget();
+    guest_run(&g, CPU_EVENT_EXCEPTION, GUEST_CODE + sizeof code);
+    ck_assert_uint_eq(calls, sizeof code / 2);
+    ck_assert_uint_eq(cpu_get(g.cpu, CPU_RAX), 7);
+    cpu_set(g.cpu, CPU_RIP, GUEST_CODE);
+    guest_step(&g, CPU_EVENT_STEP, GUEST_CODE + 2);
+    guest_step(&g, CPU_EVENT_STEP, GUEST_CODE + 4);
+}
+END_TEST
+
+/* Instructions that the engine is kept from are heard of like others. */
+START_TEST(hooks_hear_of_instructions_that_the_engine_must_not_run)
+{
+    /* nop; vaddps xmm0, xmm1, xmm2 */
+    GUEST_CODE_AT(&g, GUEST_CODE, 0x90, 0xc5, 0xf0, 0x58, 0xc2);
+    for (int i = 0; i < 2; i++) {
+        cpu_set(g.cpu, CPU_RIP, GUEST_CODE);
+        forget();
+        if (i)
+            (void)add_hook(VM_EXEC, GUEST_CODE, GUEST_CODE + 8, on_access);
+        guest_run(&g, CPU_EVENT_EXCEPTION, GUEST_CODE + 1);
+        ck_assert_uint_eq(g.event.vector, CPU_VEC_UD);
+    }
+    ck_assert_str_eq(heard, "x10000+1 x10001+4");
+}
+END_TEST
+
 static unsigned self;
 
 static bool on_access_once(void *ctx, struct cpu *cpu, const struct cpu_access *x)
@@ -491,6 +537,8 @@ static void add_both(TCase *tc)
     tcase_add_test(tc, a_hook_may_forbid_the_access);
     tcase_add_test(tc, a_hook_may_stop_the_run);
     tcase_add_test(tc, hooks_may_come_and_go_in_hooks);
+    tcase_add_test(tc, a_hook_may_leave_everything_out);
+    tcase_add_test(tc, hooks_hear_of_instructions_that_the_engine_must_not_run);
     tcase_add_test(tc, values_that_come_from_a_device);
     tcase_add_test(tc, traps_and_breaks_come_first);
     tcase_add_test(tc, flags_survive_a_hooked_store_of_a_condition);

@@ -7,14 +7,6 @@
 #include "vm/section.h"
 #include "vm_builder.h"
 
-/*
- * Rows with weak or no evidence, what we answer, and why:
- *   A47  USER_MAPPED_FILE      the status that NT's memory manager names for files that are mapped
- *   M05  NO_MEMORY             no address is that low: the search fails by itself
- *   M06  INVALID_PARAMETER_4   names zero_bits, as ReactOS does
- *   M08  not tested            a rule of 32-bit Windows itself; we are a 64-bit one or its WOW64
- */
-
 #define A  UINT64_C(0x200000)
 #define B  UINT64_C(0x400000)
 #define C  UINT64_C(0x600000)

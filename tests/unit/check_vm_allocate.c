@@ -322,6 +322,25 @@ START_TEST(A43_reset_past_the_end)
 }
 END_TEST
 
+START_TEST(A41_a_reset_is_undone)
+{
+    char text[4];
+
+    build_committed(vm, A, 0x10000);
+    ck_assert(vm_debug_write(vm, A, "kept", 4));
+    ck_succeeds(try_allocate(vm, A, 0x1000, MEM_RESET, RW));
+    ck_succeeds(try_allocate(vm, A, 0x1000, MEM_RESET_UNDO, RW));
+    ck_assert_uint_eq(region_at(vm, A).size, 0x10000);
+    ck_assert_uint_eq(vm_debug_read(vm, A, text, sizeof text), sizeof text);
+    ck_assert_mem_eq(text, "kept", sizeof text);
+    ck_refused(try_allocate(vm, A, 0x10001, MEM_RESET_UNDO, RW), STATUS_CONFLICTING_ADDRESSES);
+    ck_refused(try_allocate(vm, A, 0x1000, MEM_RESET_UNDO | MEM_RESET, RW),
+               STATUS_INVALID_PARAMETER_5);
+    ck_refused(try_allocate(vm, A, 0x1000, MEM_RESET_UNDO | MEM_COMMIT, RW),
+               STATUS_INVALID_PARAMETER_5);
+}
+END_TEST
+
 START_TEST(A44_reset_with_another_type)
 {
     static const uint32_t others[] = {MEM_COMMIT, MEM_RESERVE, MEM_TOP_DOWN, MEM_WRITE_WATCH};
@@ -487,6 +506,7 @@ int main(void)
     tcase_add_test(commit, A14_commit_after_decommit_is_zero);
     tcase_add_test(commit, A15_commit_in_the_middle);
     tcase_add_test(commit, A41_reset_keeps_state);
+    tcase_add_test(commit, A41_a_reset_is_undone);
     tcase_add_test(commit, A42_reset_of_reserved_pages);
     tcase_add_test(commit, A43_reset_past_the_end);
     tcase_add_loop_test(commit, A44_reset_with_another_type, 0, 4);

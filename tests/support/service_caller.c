@@ -1,0 +1,113 @@
+/* Calls of services for tests: registers and stack as a caller in ntdll leaves them. */
+#include "service_caller.h"
+
+#include <check.h>
+#include <string.h>
+
+#include "process_builder.h"
+#include "vm_builder.h"
+#include "winstub/bytes.h"
+
+#define FIRST_STACK 0x28 /* where a 64-bit caller's fifth argument is, from rsp */
+
+void caller_init(struct caller *c, enum cpu_arch arch, const void *code, size_t len)
+{
+    static const uint8_t idle[] = {0xeb, 0xfe};
+    static const uint8_t zeros[CALLER_SLOTS * CALLER_SLOT_SIZE];
+
+    *c = (struct caller){0};
+    c->p = build_code(arch, code ? code : idle, code ? len : sizeof idle, NULL);
+    c->vm = process_vm(c->p);
+    c->memory = build_committed(c->vm, 0, sizeof zeros);
+    ck_assert(vm_debug_write(c->vm, c->memory, zeros, sizeof zeros));
+    object_init(&c->kernel.process, &process_class);
+    c->p->kernel = &c->kernel;
+}
+
+void caller_fini(struct caller *c)
+{
+    if (c->p)
+        c->p->kernel = NULL;
+    process_free(c->p);
+    numbers_fini(&c->kernel.numbers);
+    *c = (struct caller){0};
+}
+
+uint32_t caller_number(struct caller *c, const char *service)
+{
+    for (uint32_t n = 1; n <= c->numbers; n++) {
+        if (strcmp(numbers_get(&c->kernel.numbers, n)->name, service) == 0)
+            return n;
+    }
+    ck_assert_int_eq(numbers_add(&c->kernel.numbers, ++c->numbers, service), ERR_OK);
+    return c->numbers;
+}
+
+gva_t caller_slot(const struct caller *c, unsigned i)
+{
+    ck_assert_uint_lt(i, CALLER_SLOTS);
+    return c->memory + (gva_t)i * CALLER_SLOT_SIZE;
+}
+
+gva_t caller_set(struct caller *c, unsigned i, uint64_t value)
+{
+    uint8_t raw[8];
+
+    put_u64(raw, value);
+    ck_assert(vm_debug_write(c->vm, caller_slot(c, i), raw, nt_pointer(c->p->arch)));
+    return caller_slot(c, i);
+}
+
+uint64_t caller_get(struct caller *c, unsigned i)
+{
+    return guest_word(c->p, caller_slot(c, i));
+}
+
+/* Arguments where the service looks for them. */
+static void place(struct caller *c, const uint64_t *args, size_t count)
+{
+    static const enum cpu_reg regs[] = {CPU_R10, CPU_RDX, CPU_R8, CPU_R9};
+    gva_t sp = cpu_get(c->p->cpu, CPU_RSP);
+
+    for (size_t i = 0; i < count; i++) {
+        uint8_t raw[8];
+
+        put_u64(raw, args[i]);
+        if (c->p->arch == CPU_AMD64 && i < COUNT_OF(regs))
+            cpu_set(c->p->cpu, regs[i], args[i]);
+        else if (c->p->arch == CPU_AMD64)
+            ck_assert(vm_debug_write(c->vm, sp + FIRST_STACK + 8 * (i - COUNT_OF(regs)), raw, 8));
+        else
+            ck_assert(vm_debug_write(c->vm, sp + 8 + 4 * i, raw, 4));
+    }
+    if (c->p->arch == CPU_I386)
+        cpu_set(c->p->cpu, CPU_RDX, sp + 8);
+}
+
+static nt_status serve(struct caller *c, uint32_t number)
+{
+    struct process_exception exception;
+    uint32_t exit_code = 0;
+
+    cpu_set(c->p->cpu, CPU_RAX, number);
+    ck_assert_int_eq(process_syscall(c->p, &exit_code, &exception), PROCESS_SYSCALL_DONE);
+    return (nt_status)cpu_get(c->p->cpu, CPU_RAX);
+}
+
+nt_status caller_call(struct caller *c, const char *service, const uint64_t *args, size_t count)
+{
+    place(c, args, count);
+    return serve(c, caller_number(c, service));
+}
+
+void caller_refused(struct caller *c, const char *service, const uint64_t *args, size_t count,
+                    nt_status status)
+{
+    uint32_t number = caller_number(c, service);
+    struct memory_of *before;
+
+    place(c, args, count);
+    before = remember(c->vm);
+    ck_status(serve(c, number), status);
+    ck_assert(unchanged(before, c->vm));
+}

@@ -1,0 +1,55 @@
+/*
+ * System services as a guest calls them, without DLLs: a process over raw code whose kernel knows the services that a
+ * test asks for. Numbers, arguments, checks and status go the way of every call.
+ */
+#ifndef TESTS_SERVICE_CALLER_H
+#define TESTS_SERVICE_CALLER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nt/kernel.h"
+#include "nt/layout.h"
+#include "nt/parts.h"
+#include "winstub/process.h"
+
+/* Pointers for arguments: slot i is 64 bytes of committed memory of the guest's. */
+#define CALLER_SLOTS     32u
+#define CALLER_SLOT_SIZE 64u
+
+struct caller {
+    struct process *p;
+    struct vm *vm;
+    struct kernel kernel;
+    gva_t memory; /* of the slots */
+    uint32_t numbers;
+};
+
+/* Raw code of that width; code NULL: one that is never run. Ends the test when it cannot. */
+void caller_init(struct caller *c, enum cpu_arch arch, const void *code, size_t len);
+void caller_fini(struct caller *c); /* takes one of zeros */
+
+/* The number of a service, for guests that call it themselves. */
+uint32_t caller_number(struct caller *c, const char *service);
+
+gva_t caller_slot(const struct caller *c, unsigned i);
+/* A pointer-sized number in a slot. */
+gva_t caller_set(struct caller *c, unsigned i, uint64_t value);
+uint64_t caller_get(struct caller *c, unsigned i);
+
+/* Call it: args are count slots of the width's size. */
+nt_status caller_call(struct caller *c, const char *service, const uint64_t *args, size_t count);
+/* The same, which must answer so and leave all memory as it was. */
+void caller_refused(struct caller *c, const char *service, const uint64_t *args, size_t count,
+                    nt_status status);
+
+#define CALL(c, service, ...)                                                                      \
+    caller_call(c, service, (const uint64_t[]){__VA_ARGS__},                                       \
+                sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+#define REFUSED(c, status, service, ...)                                                           \
+    caller_refused(c, service, (const uint64_t[]){__VA_ARGS__},                                    \
+                   sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t), status)
+
+#define THIS_PROCESS UINT64_MAX /* the pseudo handle */
+
+#endif
