@@ -141,7 +141,7 @@ def hostile_calls_of_every_service_harm_nobody_else(test):
     test.file("drive/table.txt", service_table())
     far = 0
     for seed in "123":
-        done = run_to_end(test, ["--drive", f"D={drive}"], "hostile", "D:\\table.txt", seed, "20000")
+        done = run_to_end(test, ["--drive", f"D={drive}"], "hostile", "D:\\table.txt", seed, "12000")
         said = done.stdout.decode(errors="replace")
         far += "call 5000" in said  # a program that breaks itself gets less far
         test.expect(" succeeded with " not in said, said)
