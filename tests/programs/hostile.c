@@ -42,7 +42,7 @@ static int is_deadly(const char *name)
     static const char *const deadly[] = {
         "NtTerminate",      "NtContinue",       "NtRaiseException", "NtCreateThread", "NtSuspend",
         "NtSetContext",     "NtQueueApc",       "NtAlert",          "NtTestAlert",    "NtDelay",
-        "NtCallbackReturn", "NtRaiseHardError", "NtLockFile", "NtSetTimer"};
+        "NtCallbackReturn", "NtRaiseHardError", "NtLockFile",       "NtSetTimer"};
 
     for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) {
         if (strncmp(name, deadly[i], strlen(deadly[i])) == 0)
