@@ -41,6 +41,33 @@ Show the memory map as Windows sees it: winstub map [ADDRESS]
 With ADDRESS (an expression) only the allocation that holds it.
 end
 
+define winstub over
+  monitor step over
+  stepi
+end
+document winstub over
+Step one instruction, over a call in one go: winstub over
+winstub runs the call to its return by itself, without symbols and without a packet in between.
+end
+
+define winstub next
+  monitor step over
+  step
+end
+document winstub next
+Step to another source line, over calls, in one packet: winstub next
+As `next`, but winstub does it all by itself.
+end
+
+define winstub out
+  monitor step out
+  stepi
+end
+document winstub out
+Run until the function returns to its caller: winstub out
+As `finish`, but winstub needs neither symbols nor a frame that gdb can unwind.
+end
+
 define winstub query
   if $argc == 0
     printf "winstub query ADDRESS\n"

@@ -47,7 +47,10 @@ static const struct monitor_command commands[] = {
     {"why", "", 0, 0, "why the program stands still", monitor_why},
     {"output", "[gdb|here]", 0, 1,
      "where the program's output goes: to gdb, or where winstub was started", monitor_output},
-    {"exception", "", 0, 0, "the exception that it is stopped at, with its parameters",
+    {"exception", "[all|faults]", 0, 1,
+     "the exception that it is stopped at; or whether to stop at all first chances, C++ throws and "
+     "the like too, or at "
+     "faults only (the default)",
      monitor_exception},
     {"break", "MODULE!NAME|0xADDRESS [log]", 1, 2,
      "stop at functions that modules export, also of modules to come (* and ? are wildcards), or "

@@ -68,6 +68,24 @@ static const char *access_word(const struct target_stop *stop)
     return stop->info[0] == 8 ? "execute" : stop->info[0] == 1 ? "write" : "read";
 }
 
+/* Which first chances stop. */
+static void choose_exceptions(struct stub *s, const struct monitor_line *line)
+{
+    bool all = bytes_is_text(line->words[1], "all");
+    struct table t;
+    struct buf text;
+
+    if (!all && !bytes_is_text(line->words[1], "faults")) {
+        session_say(s, "usage: monitor exception [all|faults]\n");
+        return;
+    }
+    s->stops_at_private = all;
+    monitor_table(&t, &text, line, TABLE_RECORD);
+    table_row(&t);
+    table_text(&t, "stops at", all ? "all" : "faults", 0);
+    monitor_table_say(s, &t, &text);
+}
+
 MONITOR(monitor_exception)
 {
     const struct target_stop *stop = &s->stop;
@@ -75,6 +93,10 @@ MONITOR(monitor_exception)
     struct table t;
     struct buf text;
 
+    if (line->count > 1) {
+        choose_exceptions(s, line);
+        return;
+    }
     if (stop->kind != STOP_EXCEPTION) {
         session_say(s, line->json ? "null\n" : "the program is not stopped at an exception\n");
         return;

@@ -108,6 +108,7 @@ struct stub {
     size_t next_thread; /* where qsThreadInfo goes on */
     bool passed
         [SESSION_SIGNALS]; /* QPassSignals: the guest gets these, the client does not see them */
+    bool stops_at_private; /* also at exceptions that no signal stands for, such as C++'s */
     struct client_points points;
     struct document document;
     struct vfiles files;

@@ -21,7 +21,7 @@ enum gdb_signal {
     GDB_SIGNAL_BUS = 10,
     GDB_SIGNAL_SEGV = 11,
     GDB_SIGNAL_SYS = 12,
-    GDB_SIGNAL_UNKNOWN = 143,
+    GDB_SIGNAL_UNKNOWN = STOP_SIGNAL_UNKNOWN,
 };
 
 static const struct {

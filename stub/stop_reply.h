@@ -13,6 +13,8 @@ const char *stop_word_lldb(enum target_stop_kind kind);
 /* Tell the user what the stop reply cannot: the target's note, an exit code that LLDB would cut. */
 void stop_say(struct stub *s);
 
+#define STOP_SIGNAL_UNKNOWN 143u /* of exceptions that no signal stands for */
+
 /* GDB's signal number for a stop. */
 unsigned stop_signal(const struct target_stop *stop);
 

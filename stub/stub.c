@@ -122,6 +122,7 @@ void stub_connect(struct stub *s)
     s->general_tid = 0;
     s->continue_tid = 0;
     session_drop_saved(s);
+    s->stops_at_private = false;
     s->wrote_registers = false;
     s->wants_registers = false;
     s->extended = false;
@@ -342,13 +343,21 @@ static void run_failed(struct stub *s, enum err e)
     (void)snprintf(s->stop.note, sizeof s->stop.note, "the guest cannot run: %s", err_text(e));
 }
 
+/* An exception of the program's own making, a C++ throw for one: no signal stands for it, and it has handlers. */
+static bool is_private(const struct target_stop *why)
+{
+    return why->first_chance && stop_signal(why) == STOP_SIGNAL_UNKNOWN;
+}
+
 /*
- * Is it an exception that the client wants the guest to have without being told (QPassSignals)? Then the guest is
+ * Is it an exception that the client does not want to be told of (QPassSignals, monitor exception)? Then the guest is
  * resumed with it, as it was before. An interrupt that came meanwhile must not be forgotten by that.
  */
 static bool passed_on(struct stub *s, const struct target_stop *why)
 {
-    if (why->kind != STOP_EXCEPTION || !s->passed[stop_signal(why)])
+    if (why->kind != STOP_EXCEPTION)
+        return false;
+    if (!s->passed[stop_signal(why)] && (s->stops_at_private || !is_private(why)))
         return false;
     for (size_t i = 0; i < s->action_count; i++)
         s->actions[i].pass = true;

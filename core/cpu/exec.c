@@ -284,8 +284,6 @@ static enum outcome step_marked(struct cpu *cpu, const struct scan_insn *insn, b
         engine_set(cpu->engine, CPU_RIP, pc + insn->length);
         return stepped(cpu, own_tf, out);
     }
-    if (insn->traits & SCAN_SYSENTER)
-        return event_at(cpu, CPU_EVENT_SYSCALL, out);
     (void)event_at(cpu, CPU_EVENT_EXCEPTION, out);
     out->vector = insn->traits & SCAN_ILLEGAL ? CPU_VEC_UD : CPU_VEC_GP;
     return OUTCOME_EVENT;

@@ -120,7 +120,7 @@ enum cpu_event_kind {
     CPU_EVENT_TRAP,      /* an access fell on a page under cpu_trap_set; no effect yet */
     CPU_EVENT_HOOK,      /* a hook (hook.h) stopped the run before an access; no effect yet */
     CPU_EVENT_EXCEPTION, /* CPU exception or int n: vector; pc is at the instruction */
-    CPU_EVENT_SYSCALL,   /* syscall, int 2eh or sysenter; pc is behind it (sysenter: at it) */
+    CPU_EVENT_SYSCALL,   /* syscall or int 2eh; pc is behind it (sysenter is a #GP) */
     CPU_EVENT_WRITTEN, /* cpu_writes_begin: the page at address is about to be executed; told once */
 };
 

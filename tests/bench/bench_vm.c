@@ -509,8 +509,8 @@ static void bench_save(unsigned rounds)
     struct vm_fill fill;
     uint64_t size;
     uint8_t *arena = vm_arena(vm, &size);
-    double spent = 0;
-    double copy = 0;
+    struct rounds spent, copy;
+    double ns;
     gva_t base;
 
     need(vm_allocate(vm, &req, &base, NULL) == STATUS_SUCCESS, "allocate");
@@ -519,6 +519,8 @@ static void bench_save(unsigned rounds)
         memset(arena + fill.offset, 1, VM_PAGE_SIZE);
     }
     memset(from, 1, sizeof from);
+    rounds_init(&spent, rounds * 20);
+    rounds_init(&copy, rounds * 20);
     for (unsigned i = 0; i < rounds * 20; i++) {
         double start = now();
         struct vm_saved *saved = vm_save(vm);
@@ -527,15 +529,16 @@ static void bench_save(unsigned rounds)
             need(!vm_fill(vm, base + at * 16, VM_WRITE, &fill), "fill");
         need(saved && vm_restore(vm, saved), "restore");
         vm_saved_free(saved);
-        spent += now() - start;
+        add_round(&spent, now() - start);
         start = now();
         from[i % sizeof from]++;
         memcpy(to, from, sizeof to);
-        copy += now() - start;
+        add_round(&copy, now() - start);
         need(to[i % sizeof to] == from[i % sizeof from], "copy");
     }
-    report("vm.save_write_restore", spent * 1e6 / (rounds * 20), "us");
-    at_most("vm.save_write_restore_vs_copy", spent / copy, 1.5);
+    ns = rounds_fini(&spent, 1);
+    report("vm.save_write_restore", ns / 1e3, "us");
+    at_most("vm.save_write_restore_vs_copy", ns / rounds_fini(&copy, 1), 1.5);
     vm_free(vm);
 }
 

@@ -107,7 +107,7 @@ class Servers:
         socket = os.path.join(self.scratch, "qemu.sock")
         if os.path.exists(socket):
             os.unlink(socket)
-        qemu = subprocess.Popen(["qemu-x86_64", "-g", socket, self.linux])
+        qemu = subprocess.Popen(["qemu-x86_64", "-g", socket, self.linux], stderr=subprocess.DEVNULL)
         while not os.path.exists(socket) and qemu.poll() is None:
             pass
         return [self.linux, "-ex", f"target remote {socket}"], qemu

@@ -222,6 +222,7 @@ def output_goes_where_it_is_wanted(test):
 @with_dlls_and_gdb
 def a_fault_stops_before_the_handlers_and_is_passed_on_to_them(test):
     gdb, server = session(test, "exceptions")
+    gdb.do("monitor exception all", r"all")
     gdb.do("continue", r"SIGSEGV", r"in main")
     gdb.do("continue", r"SIGTRAP")  # the fault went to the handler, which mended it
     test.expect(server.output.wait(re.compile("exception c0000005")), "the handler was not asked")
@@ -235,6 +236,7 @@ def a_fault_stops_before_the_handlers_and_is_passed_on_to_them(test):
 def an_exception_of_the_programs_own_can_be_kept_from_it(test):
     gdb, _ = session(test, "exceptions")
     gdb.do("handle SIGSEGV SIGFPE SIGTRAP nostop noprint pass")
+    gdb.do("monitor exception all", r"all")
     gdb.do(f"break *(void *) &{symbol(test, 'RtlRaiseException', 4)}")
     gdb.do("continue", r"Breakpoint 1,.* RtlRaiseException")
     gdb.do("continue", r"exception 0xe0001234 at .*: raised by the program$")

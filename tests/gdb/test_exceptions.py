@@ -1,4 +1,6 @@
 """Exceptions as gdb sees them: as $_siginfo, by name, and not at all."""
+import os
+
 from matrix import with_each_gdb, with_one_gdb
 
 
@@ -30,3 +32,15 @@ def a_passed_signal_stops_nobody(test):
     gdb.do("handle SIGSEGV nostop noprint pass")
     gdb.do("set variable scenario = 3")
     gdb.do("continue", r"exited with code 030000000005\]|terminated")
+
+
+def throws_of_cplusplus_do_not_stop(test):
+    program = os.path.join(test.build, "programs", f"cpp{test.bits}.exe")
+    server = test.serve("--root", test.dlls, program)
+    gdb = test.debug(program)
+    gdb.connect(server)
+    gdb.do("continue", r"exited")
+    test.expect("signal" not in gdb.output.text, "gdb was stopped by a signal")
+
+
+throws_of_cplusplus_do_not_stop.matrix = [("x86_64-w64-mingw32-gdb", 64, "sysroot"), ("gdb", 32, "sysroot")]

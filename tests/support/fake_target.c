@@ -381,6 +381,7 @@ static bool raise_exception(struct target_stop *stop, uint32_t code, gva_t pc)
 {
     stop->kind = STOP_EXCEPTION;
     stop->code = code;
+    stop->first_chance = code == FAKE_THROW;
     stop->addr = pc;
     return true;
 }
@@ -431,6 +432,7 @@ static bool execute_fault(struct fake_target *f, struct fake_thread *t, struct t
         {0xf4, STATUS_PRIVILEGED_INSTRUCTION},
         {0xf6, STATUS_INTEGER_DIVIDE_BY_ZERO},
         {0xa0, STATUS_ACCESS_VIOLATION},
+        {0xed, FAKE_THROW},
     };
 
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
@@ -526,6 +528,10 @@ static bool settle_exception(struct fake_target *f, struct fake_thread *t, struc
 {
     if (f->stop.kind != STOP_EXCEPTION || f->stop.tid != t->tid)
         return false;
+    if (f->act.pass && f->stop.code == FAKE_THROW) {
+        reg_set(f, t, "rip", f->stop.addr + 1);
+        return false;
+    }
     if (f->act.pass) {
         stop->kind = STOP_EXIT;
         stop->exit_code = f->stop.code;

@@ -7,6 +7,7 @@
  *   f4 privileged f6 divide by zero       75 rcx - 1; back by one byte while it is not 0
  *   a0 read of [rcx] faults               e8 a library is loaded
  *   ff call of a missing import           06 the engine gives up
+ *   ed a C++ throw, with handlers that catch it
  *
  * Any other byte is a nop. A breakpoint's condition is true when one of its bytes is not 0, a command prints its
  * bytes; an expression that begins with ff is refused. `pass` of a pending exception ends the process, for it has no handlers.
@@ -29,6 +30,7 @@
 #define FAKE_MADE         0x20000u /* where memory is made that may be anywhere */
 #define FAKE_REGS_MAX     12
 #define FAKE_REGION_BYTES 0x2000u
+#define FAKE_THROW        0xe06d7363u
 #define FAKE_POINTS_MAX   64
 #define FAKE_TEXT_MAX     256
 #define FAKE_CATCHES_MAX  16
