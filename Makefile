@@ -222,6 +222,9 @@ check: all $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(GUESTS) ## every test; ends wi
 check-units: $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(GUESTS) ## the unit tests, the fuzz corpora and the examples only
 	@$(RUN_TESTS) $(UNITS)
 
+check-programs: all ## programs that nobody here wrote, fetched with npm: a table of how far each gets
+	@$(PYTHON) tests/thirdparty/run.py $O
+
 programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES) ## compile everything, tests and benches too, and run nothing
 
 # One fuzz target by hand: make fuzz FUZZ_NAMES=rsp_frame FUZZ_SECONDS=60
@@ -292,7 +295,7 @@ lint: $O/libwinstub.a ## include boundaries, headers that stand alone, banned fu
 clean: ## remove what was built for this MODE
 	rm -rf $O
 
-.PHONY: all help sysroot sysroot8 check check-units programs fuzz run-fuzzers bench golden conformance gdb-testsuite demo install format lint clean FORCE
+.PHONY: all help sysroot sysroot8 check check-units check-programs programs fuzz run-fuzzers bench golden conformance gdb-testsuite demo install format lint clean FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $O -name '*.d' 2>/dev/null)

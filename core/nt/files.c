@@ -11,6 +11,7 @@
 
 #include "nt/listing.h"
 #include "nt/locks.h"
+#include "nt/ports.h"
 
 #define GENERIC_READ_BIT    0x80000000u
 #define GENERIC_WRITE_BIT   0x40000000u
@@ -85,6 +86,7 @@ static void free_file(struct object *object)
         (void)close(file->fd);
     listing_free(file->listing);
     locks_free(file->locks);
+    object_unref(file->port ? &file->port->object : NULL);
     free(file->path);
     free(file);
 }

@@ -60,6 +60,9 @@ enum {
     ATTRIBUTE_TEMPORARY = 0x100,
 };
 
+/* FILE_IO_COMPLETION_NOTIFICATION_INFORMATION: what is not told of a request that succeeds at once. */
+enum { NOTIFY_NOT_PORT = 1, NOTIFY_NOT_EVENT = 2 };
+
 enum file_kind {
     FILE_REGULAR,
     FILE_FOLDER, /* fd -1: a folder that exists only as part of volumes' names */
@@ -68,6 +71,7 @@ enum file_kind {
 };
 
 struct listing;
+struct port;
 struct file_lock;
 
 struct file {
@@ -85,6 +89,9 @@ struct file {
     struct file *next, **link;
     struct listing *listing; /* of a folder that is being listed */
     struct file_lock *locks;
+    struct port *port;     /* referenced; who is told of what is done, NULL: nobody */
+    uint64_t port_key;     /* what the port's packets say of the file */
+    uint32_t notification; /* NOTIFY_* */
 };
 
 extern const struct object_class file_class;

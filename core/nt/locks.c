@@ -7,8 +7,8 @@
 
 static bool overlaps(const struct file_lock *lock, uint64_t start, uint64_t length)
 {
-    return lock->length && length && start < lock->start + lock->length &&
-           lock->start < start + length;
+    return lock->length && length && start <= lock->start + (lock->length - 1) &&
+           lock->start <= start + (length - 1);
 }
 
 /*

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "nt/io.h"
+#include "nt/ports.h"
 #include "winstub/utf.h"
 
 enum {
@@ -24,9 +25,11 @@ enum {
     INFO_ALLOCATION = 19,
     INFO_END_OF_FILE = 20,
     INFO_STREAM = 22,
+    INFO_COMPLETION = 30,
     INFO_NETWORK_OPEN = 34,
     INFO_ATTRIBUTE_TAG = 35,
     INFO_VALID_LENGTH = 39,
+    INFO_NOTIFICATION = 41,
     INFO_NORMALIZED_NAME = 48,
     INFO_REMOTE_DEVICE = 51,
     INFO_ID = 59,
@@ -192,6 +195,9 @@ static nt_status put_class(const struct facts *f, uint64_t class)
     case INFO_NETWORK_OPEN:
         put_network(f);
         return STATUS_SUCCESS;
+    case INFO_NOTIFICATION:
+        put(f->out, f->file->notification, 4);
+        return STATUS_SUCCESS;
     case INFO_ATTRIBUTE_TAG:
         put(f->out, files_attributes(&f->host), 4);
         put(f->out, 0, 4);
@@ -349,6 +355,24 @@ static nt_status set_name(struct call *call, struct file *file, const struct buf
     return st;
 }
 
+/* FILE_COMPLETION_INFORMATION: the port that is told of the file's requests, and its key there. */
+static nt_status set_port(struct call *call, struct file *file, const uint8_t *raw)
+{
+    uint32_t pointer = nt_pointer(call->process->arch);
+    uint64_t handle = pointer == 8 ? get_u64(raw) : get_u32(raw);
+    struct object *port = NULL;
+    nt_status st = service_object(call, handle, &port_class, 0, &port);
+
+    if (st)
+        return st;
+    if (file->port || file->options & (OPTION_SYNC | OPTION_SYNC_ALERT))
+        return STATUS_INVALID_PARAMETER;
+    object_ref(port);
+    file->port = (struct port *)port;
+    file->port_key = pointer == 8 ? get_u64(raw + 8) : get_u32(raw + 4);
+    return STATUS_SUCCESS;
+}
+
 /* What a class needs: bytes at least, and rights of which the handle must have one. */
 static nt_status needs(const struct call *call, size_t *size, uint32_t *access)
 {
@@ -375,8 +399,12 @@ static nt_status needs(const struct call *call, size_t *size, uint32_t *access)
         *size = call->arg[4] == INFO_DISPOSITION ? 1 : 4;
         *access = ACCESS_DELETE;
         return STATUS_SUCCESS;
+    case INFO_COMPLETION:
+        *size = 2 * (size_t)pointer;
+        return STATUS_SUCCESS;
     case INFO_POSITION:
         return STATUS_SUCCESS;
+    case INFO_NOTIFICATION:
     case INFO_MODE:
         *size = 4;
         return STATUS_SUCCESS;
@@ -413,6 +441,11 @@ static nt_status set_class(struct call *call, struct file *file, const struct bu
         return set_disposition(file, get_u32(raw->data));
     case INFO_POSITION:
         return set_position(file, get_u64(raw->data));
+    case INFO_COMPLETION:
+        return set_port(call, file, raw->data);
+    case INFO_NOTIFICATION:
+        file->notification |= get_u32(raw->data) & (NOTIFY_NOT_PORT | NOTIFY_NOT_EVENT);
+        return STATUS_SUCCESS;
     case INFO_MODE:
         return STATUS_SUCCESS; /* how the host writes is not the guest's to say */
     case INFO_END_OF_FILE:

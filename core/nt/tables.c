@@ -3,6 +3,7 @@
  * that nobody manages (anti-debugging code looks at its flags). Follows NT-PROCESS section 2, items 4 and 5.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "winstub/utf.h"
@@ -90,16 +91,32 @@ static enum err put_directory(struct nt_block *block, const char *directory, str
     return e;
 }
 
+/* The arguments, the program named as the guest knows it: a host path's slashes would pass for options. malloc'd. */
+static const char **guest_arguments(const struct process *p, const struct process_options *options,
+                                    size_t *count)
+{
+    const char **argv = calloc(options->argc + 1, sizeof *argv);
+
+    *count = options->argc ? options->argc : 1;
+    for (size_t i = 0; argv && i < options->argc; i++)
+        argv[i] = options->argv[i];
+    if (argv && (!options->argc || strchr(argv[0], '/')))
+        argv[0] = p->image_path;
+    return argv;
+}
+
 static enum err put_command_line(struct nt_block *block, const struct process *p,
                                  const struct process_options *options, struct diag *why)
 {
-    const char *const alone[] = {p->image_path};
+    size_t count;
+    const char **argv = guest_arguments(p, options, &count);
     struct buf line;
     enum err e;
 
     buf_init(&line, LINE_BYTES_MAX);
-    e = text_command_line(&line, options->argc ? options->argv : alone,
-                          options->argc ? options->argc : 1, why);
+    e = argv ? text_command_line(&line, argv, count, why)
+             : diag_set(why, ERR_NOMEM, "the host is out of memory");
+    free(argv);
     if (!e)
         e = put_utf8(block, NT_PARAMETERS_COMMAND_LINE, "command line", buf_str(&line), why);
     buf_fini(&line);

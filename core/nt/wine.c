@@ -10,6 +10,8 @@
 #include "nt/shared.h"
 #include "winstub/log.h"
 
+#define UNWIND_CODE                                                                                \
+    1 /* of ntdll's Unix calls, in every version: unwind a frame of a Unix library */
 #define CODE_LOOK      64u /* bytes of a function in which its call's code is loaded */
 #define NO_CODE        UINT32_MAX
 #define LINE_MAX_BYTES 1000u
@@ -118,6 +120,8 @@ nt_status serve___wine_unix_call(struct call *call)
     if (call->arg[1] == k->wine_time)
         return guest_put_number(call->process, call->arg[2], 8,
                                 clock_now(call->process->clock).system);
+    if (call->arg[1] == UNWIND_CODE)
+        return STATUS_UNSUCCESSFUL; /* no Unix library knows the address: ntdll takes it for a leaf's */
     if (call->arg[1] != k->wine_write)
         return STATUS_NOT_IMPLEMENTED;
     st = guest_get_pointer(call->process, call->arg[2], &text);

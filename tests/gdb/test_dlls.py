@@ -18,19 +18,25 @@ def expected(name):
         return file.read()
 
 
-def prints_as_expected(test, name, *arguments, status, options=(), given=""):
-    """Run a program to its end; its standard output and its exit status are those written down."""
+def run_to_end(test, options, name, *arguments, given=""):
+    """Run a program to its end."""
     command = [test.winstub, "--run", "--root", test.dlls, *options, program(test, name), *arguments]
     test.transcript.add("shell", " ".join(command) + "\n")
     done = subprocess.run(command, input=given.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           timeout=PATIENCE, check=False)
+    test.transcript.add("guest", done.stdout.decode(errors="replace"))
+    test.transcript.add("winstub", done.stderr.decode(errors="replace"))
+    test.expect(done.returncode >= 0, f"winstub was killed by signal {-done.returncode}")
+    return done
+
+
+def prints_as_expected(test, name, *arguments, status, options=(), given=""):
+    """Run a program to its end; its standard output and its exit status are those written down."""
+    done = run_to_end(test, options, name, *arguments, given=given)
     said = done.stdout.decode(errors="replace").replace("\r\n", "\n")
-    errors = done.stderr.decode(errors="replace")
-    test.transcript.add("guest", said)
-    test.transcript.add("winstub", errors)
     test.expect(done.returncode == status, f"exit status {done.returncode}, not {status}")
     test.expect(said == expected(name), "it printed something else")
-    return errors
+    return done.stderr.decode(errors="replace")
 
 
 @with_dlls
@@ -117,6 +123,33 @@ def files_and_folders_answer_as_windows(test):
     prints_as_expected(test, "files", status=4, options=("--drive", f"D={drive}"))
     test.expect(sorted(os.listdir(drive)) == ["link.txt", "sub2"], "the drive holds something else")
     test.expect(sorted(os.listdir(test.folder)) == ["b.txt", "drive"], "something was made outside the drive")
+
+
+def service_table():
+    """Every service and its arguments, a line each, as the hostile program reads them."""
+    with open(os.path.join(TOP, "core", "nt", "services.h"), encoding="utf-8") as header:
+        rows = re.findall(r'S\((\w+),\s*"([^"]*)"\)', header.read())
+    return "".join(f"{name} {letters}\n" for name, letters in rows).encode()
+
+
+@with_dlls
+def hostile_calls_of_every_service_harm_nobody_else(test):
+    drive = os.path.join(test.folder, "drive")
+    os.mkdir(drive)
+    os.symlink("..", os.path.join(drive, "link"))
+    outside = test.file("outside.txt", b"not the guest's")
+    test.file("drive/table.txt", service_table())
+    far = 0
+    for seed in "123":
+        done = run_to_end(test, ["--drive", f"D={drive}"], "hostile", "D:\\table.txt", seed, "12000")
+        said = done.stdout.decode(errors="replace")
+        far += "call 5000" in said  # a program that breaks itself gets less far
+        test.expect(" succeeded with " not in said, said)
+        test.expect(done.returncode == 0 or done.returncode > 128, f"winstub ended with {done.returncode}")
+        with open(outside, "rb") as file:
+            test.expect(file.read() == b"not the guest's", "a file outside the drive was changed")
+        test.expect(sorted(os.listdir(test.folder)) == ["drive", "outside.txt"], "something was made outside the drive")
+    test.expect(far, "no run got far")
 
 
 @with_dlls

@@ -134,6 +134,45 @@ static void overlapped(void)
     CloseHandle(file);
 }
 
+static VOID CALLBACK done(DWORD error, DWORD bytes, OVERLAPPED *o)
+{
+    printf("routine: error %lu, %lu bytes, offset %lu\n", error, bytes, o->Offset);
+}
+
+static void completions(void)
+{
+    HANDLE file = make("a.txt", GENERIC_READ, FILE_SHARE_READ, OPEN_EXISTING, FILE_FLAG_OVERLAPPED);
+    HANDLE other =
+        make("a.txt", GENERIC_READ, FILE_SHARE_READ, OPEN_EXISTING, FILE_FLAG_OVERLAPPED);
+    HANDLE port = CreateIoCompletionPort(file, NULL, 77, 0);
+    OVERLAPPED first = {0}, second = {0}, *got = NULL;
+    char data[8] = {0}, more[8] = {0};
+    ULONG_PTR key = 0;
+    DWORD bytes = 0;
+    BOOL ok;
+
+    first.Offset = 1;
+    second.Offset = 10;
+    second.hEvent = CreateEventA(NULL, TRUE, FALSE, NULL);
+    ReadFile(file, data, 4, NULL, &first);
+    ReadFile(file, more, 5, NULL, &second);
+    ok = GetQueuedCompletionStatus(port, &bytes, &key, &got, 1000);
+    printf("first packet: %s, %lu bytes, key %lu, mine %d \"%s\"\n", result(ok), bytes, (DWORD)key,
+           got == &first, data);
+    ok = GetQueuedCompletionStatus(port, &bytes, &key, &got, 1000);
+    printf("second packet: %s, %lu bytes, key %lu, mine %d \"%s\"\n", result(ok), bytes, (DWORD)key,
+           got == &second, more);
+    printf("its event: %lu\n", WaitForSingleObject(second.hEvent, 0));
+    printf("a third: %s\n", result(GetQueuedCompletionStatus(port, &bytes, &key, &got, 10)));
+    printf("a second port: %s\n", result(CreateIoCompletionPort(file, port, 78, 0) != NULL));
+    printf("read with a routine: %s\n", result(ReadFileEx(other, data, 4, &first, done)));
+    printf("alertable sleep: %lx\n", SleepEx(1000, TRUE));
+    CloseHandle(second.hEvent);
+    CloseHandle(port);
+    CloseHandle(other);
+    CloseHandle(file);
+}
+
 static void sharing(void)
 {
     HANDLE one = make("b.txt", GENERIC_READ, FILE_SHARE_READ, OPEN_EXISTING, 0), two;
@@ -299,6 +338,7 @@ int main(void)
     dispositions();
     contents();
     overlapped();
+    completions();
     sharing();
     folders();
     names();
