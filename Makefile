@@ -143,7 +143,9 @@ $(REPLAYS): $O/tests/replay_%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $O/
 $(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/libwinstub.a
 $(EXAMPLES): $O/tests/example_%: $O/tests/examples/%.o $O/libwinstub.a
 # tests/support/alloc_fail.c stands between the library and the allocator.
-$(UNIT_TESTS): private LIBS := $(CHECK_LIBS) $(LIBS) -Wl,-u,__wrap_malloc,--wrap=malloc,--wrap=calloc,--wrap=realloc
+WRAPPED := -Wl,-u,__wrap_malloc,--wrap=malloc,--wrap=calloc,--wrap=realloc
+$(UNIT_TESTS): private LIBS := $(CHECK_LIBS) $(LIBS) $(WRAPPED)
+$(REPLAYS): private LIBS += $(WRAPPED)
 $O/winstub $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES):
 	$(say) LINK $@
 	@mkdir -p $(@D)
@@ -230,6 +232,7 @@ programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES) ## compile everyth
 # One fuzz target by hand: make fuzz FUZZ_NAMES=rsp_frame FUZZ_SECONDS=60
 ifeq ($(MODE),fuzz)
 FUZZERS := $(FUZZ_NAMES:%=$O/fuzz_%)
+$(FUZZERS): private LIBS += $(WRAPPED)
 $(FUZZERS): $O/fuzz_%: $O/tests/fuzz/fuzz_%.o $O/tests/libsupport.a $O/libwinstub.a
 	$(say) LINK $@
 	$Q$(LINK) -fsanitize=fuzzer -o $@ $^ $(UNICORN_RPATH) $(LIBS)

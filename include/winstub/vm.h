@@ -188,7 +188,7 @@ enum vm_access { VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4 };
  */
 MUST_USE nt_status vm_probe(struct vm *vm, gva_t addr, uint64_t len, enum vm_access want);
 
-/* Probe, then copy: all or nothing. */
+/* Probe, then copy: all bytes or none; pages that were touched before a failure stay touched, as under NT. */
 MUST_USE nt_status vm_read(struct vm *vm, gva_t addr, void *dst, size_t len);
 MUST_USE nt_status vm_write(struct vm *vm, gva_t addr, const void *src, size_t len);
 

@@ -1,12 +1,14 @@
 /*
  * Random operations on an address space and on its naive twin (vm_model.h). After each one: the same
  * status and outputs, the same answer to a query of every page; after some, the same bytes, nothing promised to a CPU that
- * does not hold any more, and every invariant. Both are saved and restored at random moments.
+ * does not hold any more, and every invariant. Both are saved and restored at random moments. In some inputs every
+ * operation is tried with each of its allocations failing first: it must refuse, and nothing may have changed.
  */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "alloc_fail.h"
 #include "vm/space.h"
 #include "vm_compare.h"
 #include "vm_model.h"
@@ -38,7 +40,24 @@ struct state {
     struct moment moments[MOMENTS];
     struct vm_section *sections[MODEL_SECTIONS]; /* by the twin's numbers; NULL: no handle */
     struct file files[MODEL_SECTIONS];
+    bool starved; /* allocations fail before they succeed */
 };
+
+/*
+ * result = call. In a starved state it is first tried with allocation 1, 2, ... failing, until it gets through; look is
+ * done after each refusal for want of memory.
+ */
+#define ATTEMPT(s, result, refusal, call, look)                                                    \
+    for (unsigned long nth = 1;; nth++) {                                                          \
+        alloc_fail_at((s)->starved ? nth : 0);                                                     \
+        (result) = (call);                                                                         \
+        if (!alloc_fail_stop() || (result) != (refusal))                                           \
+            break;                                                                                 \
+        look;                                                                                      \
+    }
+/* The same; a refusal leaves the layout as it was. The bytes are looked at after the operation. */
+#define TRY(s, result, refusal, call)                                                              \
+    ATTEMPT(s, result, refusal, call, compare_layout((s)->vm, (s)->model))
 
 /* ---- Input ----------------------------------------------------------------------------------- */
 
@@ -138,9 +157,10 @@ static void do_fill(struct state *s)
     uint8_t how = next_u8(s);
     enum vm_access want = (enum vm_access)(1 << how % 3);
     struct vm_fill fill;
-    enum vm_fault fault = vm_fill(s->vm, page, want, &fill);
+    enum vm_fault fault;
     uint64_t size;
 
+    TRY(s, fault, VM_FAULT_NOMEM, vm_fill(s->vm, page, want, &fill));
     check(fault == model_fill(s->model, page, want), "fill");
     if (fault)
         return;
@@ -200,7 +220,7 @@ static void do_allocate(struct state *s)
         req.highest = how & 32 ? next_addr(s) - 1 : 0;
         req.alignment = how & 64 ? UINT64_C(1) << (next_u8(s) & 31) : 0;
     }
-    st = vm_allocate(s->vm, &req, &base[0], &size[0]);
+    TRY(s, st, STATUS_NO_MEMORY, vm_allocate(s->vm, &req, &base[0], &size[0]));
     check(st == model_allocate(s->model, &req, &base[1], &size[1]), "status of allocate");
     check(base[0] == base[1] && size[0] == size[1], "output of allocate");
 }
@@ -214,11 +234,11 @@ static void do_commit(struct state *s)
         .base = taken_page(s, next_u16(s)), .size = next_size(s) + 1, .type = MEM_COMMIT};
     gva_t base[2] = {1, 1};
     uint64_t size[2] = {2, 2};
+    nt_status st;
 
     req.protect = protects[next_u8(s) % 4];
-    check(vm_allocate(s->vm, &req, &base[0], &size[0]) ==
-              model_allocate(s->model, &req, &base[1], &size[1]),
-          "status of commit");
+    TRY(s, st, STATUS_NO_MEMORY, vm_allocate(s->vm, &req, &base[0], &size[0]));
+    check(st == model_allocate(s->model, &req, &base[1], &size[1]), "status of commit");
     check(base[0] == base[1] && size[0] == size[1], "output of commit");
 }
 
@@ -238,7 +258,7 @@ static void do_release(struct state *s)
 
     base[0] = base[1] = next_addr(s);
     size[0] = size[1] = next_size(s);
-    st = vm_release(s->vm, &base[0], &size[0], type);
+    TRY(s, st, STATUS_NO_MEMORY, vm_release(s->vm, &base[0], &size[0], type));
     check(st == model_release(s->model, &base[1], &size[1], type), "status of release");
     check(base[0] == base[1] && size[0] == size[1], "output of release");
 }
@@ -253,7 +273,7 @@ static void do_protect(struct state *s)
 
     base[0] = base[1] = next_addr(s);
     size[0] = size[1] = next_size(s);
-    st = vm_protect(s->vm, &base[0], &size[0], protect, &old[0]);
+    TRY(s, st, STATUS_NO_MEMORY, vm_protect(s->vm, &base[0], &size[0], protect, &old[0]));
     check(st == model_protect(s->model, &base[1], &size[1], protect, &old[1]), "status of protect");
     check(base[0] == base[1] && size[0] == size[1] && old[0] == old[1], "output of protect");
 }
@@ -284,16 +304,20 @@ static void do_map(struct state *s)
 {
     gva_t base = next_addr(s);
     struct vm_image image = image_of(next_u8(s));
+    nt_status st;
 
     image.base = base;
-    check(vm_map_image(s->vm, &image) == model_map_image(s->model, &image), "status of map");
+    TRY(s, st, STATUS_NO_MEMORY, vm_map_image(s->vm, &image));
+    check(st == model_map_image(s->model, &image), "status of map");
 }
 
 static void do_unmap(struct state *s)
 {
     gva_t addr = next_addr(s);
+    nt_status st;
 
-    check(vm_unmap_view(s->vm, addr) == model_unmap(s->model, addr), "status of unmap");
+    TRY(s, st, STATUS_NO_MEMORY, vm_unmap_view(s->vm, addr));
+    check(st == model_unmap(s->model, addr), "status of unmap");
 }
 
 static void do_write(struct state *s)
@@ -301,10 +325,11 @@ static void do_write(struct state *s)
     static uint8_t bytes[3 * VM_PAGE_SIZE];
     gva_t addr = next_addr(s);
     size_t len = next_size(s) % sizeof bytes;
+    bool done;
 
     memset(bytes, next_u8(s), len);
-    check(vm_debug_write(s->vm, addr, bytes, len) == model_write(s->model, addr, bytes, len),
-          "result of write");
+    TRY(s, done, false, vm_debug_write(s->vm, addr, bytes, len));
+    check(done == model_write(s->model, addr, bytes, len), "result of write");
 }
 
 static void do_kernel_write(struct state *s)
@@ -315,7 +340,8 @@ static void do_kernel_write(struct state *s)
     nt_status st;
 
     memset(bytes, next_u8(s), len);
-    st = vm_write(s->vm, addr, bytes, len);
+    /* Pages that it touched before it failed stay touched. */
+    ATTEMPT(s, st, STATUS_NO_MEMORY, vm_write(s->vm, addr, bytes, len), (void)0);
     check(st == model_kernel_write(s->model, addr, bytes, len), "status of a service's write");
 }
 
@@ -327,8 +353,10 @@ static void do_get_watch(struct state *s)
     gva_t list[2][64] = {{0}};
     uint64_t count[2] = {how >> 2, how >> 2};
     uint32_t granularity;
-    nt_status st = vm_get_write_watch(s->vm, how & 3, base, size, list[0], &count[0], &granularity);
+    nt_status st;
 
+    TRY(s, st, STATUS_NO_MEMORY,
+        vm_get_write_watch(s->vm, how & 3, base, size, list[0], &count[0], &granularity));
     check(st == model_get_write_watch(s->model, how & 3, base, size, list[1], &count[1]),
           "status of write watch");
     check(count[0] == count[1] && memcmp(list[0], list[1], sizeof list[0]) == 0, "write watch");
@@ -338,9 +366,10 @@ static void do_reset_watch(struct state *s)
 {
     gva_t base = next_addr(s);
     uint64_t size = next_size(s);
+    nt_status st;
 
-    check(vm_reset_write_watch(s->vm, base, size) == model_reset_write_watch(s->model, base, size),
-          "status of reset");
+    TRY(s, st, STATUS_NO_MEMORY, vm_reset_write_watch(s->vm, base, size));
+    check(st == model_reset_write_watch(s->model, base, size), "status of reset");
 }
 
 static void do_guard(struct state *s)
@@ -368,7 +397,7 @@ static void do_save(struct state *s)
     struct moment *m = &s->moments[next_u8(s) % MOMENTS];
 
     drop_saved(m);
-    m->vm = vm_save(s->vm);
+    TRY(s, m->vm, NULL, vm_save(s->vm));
     check(m->vm != NULL, "save");
     m->model = model_new(0);
     *m->model = *s->model;
@@ -379,6 +408,7 @@ static void do_restore(struct state *s)
 {
     uint8_t which = next_u8(s);
     const struct moment *m = &s->moments[which % MOMENTS];
+    bool done;
 
     if (which >= 0xf8) {
         vm_unmap_all(s->vm);
@@ -387,7 +417,8 @@ static void do_restore(struct state *s)
     }
     if (!m->vm)
         return;
-    check(vm_restore(s->vm, m->vm), "restore");
+    TRY(s, done, false, vm_restore(s->vm, m->vm));
+    check(done, "restore");
     model_restore(s->model, m->model);
 }
 
@@ -445,13 +476,14 @@ static uint32_t next_section_protect(struct state *s)
 static void new_section(struct state *s, unsigned number, struct vm_section_config config,
                         struct vm_backing file)
 {
+    nt_status st;
+
     s->files[number] = (struct file){s, number};
     file.ctx = &s->files[number];
     file.read = read_file;
     config.file = config.file ? &file : NULL;
-    check(vm_section_new(s->vm, &config, &s->sections[number]) ==
-              model_section_new(s->model, number, &config),
-          "status of a new section");
+    TRY(s, st, STATUS_NO_MEMORY, vm_section_new(s->vm, &config, &s->sections[number]));
+    check(st == model_section_new(s->model, number, &config), "status of a new section");
 }
 
 static void do_new_section(struct state *s)
@@ -482,6 +514,7 @@ static void do_new_image(struct state *s)
     static struct vm_image_run runs[5];
     unsigned n = free_number(s);
     struct vm_image image = image_of(next_u8(s));
+    nt_status st;
 
     if (n == MODEL_SECTIONS)
         return;
@@ -490,7 +523,8 @@ static void do_new_image(struct state *s)
     runs[3] = (struct vm_image_run){0x4000, 0x1000, PAGE_READWRITE, ".shared"};
     image.runs = runs;
     image.run_count = 5;
-    check(vm_section_new_image(s->vm, &image, &s->sections[n]) == STATUS_SUCCESS, "a new image");
+    TRY(s, st, STATUS_NO_MEMORY, vm_section_new_image(s->vm, &image, &s->sections[n]));
+    check(st == STATUS_SUCCESS, "a new image");
     model_section_new_image(s->model, n, &image);
 }
 
@@ -517,10 +551,10 @@ static void map_view(struct state *s, unsigned number, const struct vm_view_requ
 {
     gva_t base[2] = {1, 1};
     uint64_t size[2] = {2, 2};
+    nt_status st;
 
-    check(vm_section_map(s->sections[number], req, &base[0], &size[0]) ==
-              model_section_map(s->model, number, req, &base[1], &size[1]),
-          "status of a view");
+    TRY(s, st, STATUS_NO_MEMORY, vm_section_map(s->sections[number], req, &base[0], &size[0]));
+    check(st == model_section_map(s->model, number, req, &base[1], &size[1]), "status of a view");
     check(base[0] == base[1] && size[0] == size[1], "output of a view");
 }
 
@@ -604,9 +638,10 @@ static void do_label(struct state *s)
     gva_t addr = next_addr(s);
     uint8_t how = next_u8(s);
     struct vm_region r;
-    bool there = model_query(s->model, addr, &r) == STATUS_SUCCESS && r.state != MEM_FREE;
+    bool there = model_query(s->model, addr, &r) == STATUS_SUCCESS && r.state != MEM_FREE, done;
 
-    check(vm_set_label(s->vm, addr, how & 2 ? "label" : "", how & 1) == there, "result of label");
+    TRY(s, done, false, vm_set_label(s->vm, addr, how & 2 ? "label" : "", how & 1));
+    check(done == there, "result of label");
 }
 
 static void check_memory(const struct state *s)
@@ -676,6 +711,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     forget(&s, 0, MODEL_LIMIT);
     if (data && size && data[0] & 2)
         start_with_views(&s);
+    s.starved = data && size && data[0] & 4;
     run(&s);
     for (unsigned i = 0; i < MOMENTS; i++)
         drop_saved(&s.moments[i]);
