@@ -316,6 +316,11 @@ static enum err op_resume(void *ctx, const struct target_action *acts, size_t n)
     return run_resume(run_of(ctx), acts, n);
 }
 
+static void op_thread_events(void *ctx, bool on)
+{
+    process_watch_threads(run_of(ctx)->process, on);
+}
+
 static enum err op_run(void *ctx, struct target_stop *why)
 {
     return run_go(run_of(ctx), why);
@@ -369,6 +374,7 @@ static const struct target_ops process_ops = {
     .where = op_where,
     .set_output = op_set_output,
     .resume = op_resume,
+    .thread_events = op_thread_events,
     .run = op_run,
     .interrupt = op_interrupt,
     .last_stop = op_last_stop,

@@ -15,6 +15,7 @@ static const struct {
     {"multiprocess+", offsetof(struct features, multiprocess)},
     {"swbreak+", offsetof(struct features, swbreak)},
     {"hwbreak+", offsetof(struct features, hwbreak)},
+    {"no-resumed+", offsetof(struct features, no_resumed)},
     {"error-message+", offsetof(struct features, error_message)},
 };
 

@@ -1,5 +1,5 @@
 /*
- * Threads: qC, H, T, qfThreadInfo, qsThreadInfo, qThreadExtraInfo. Ids are Windows' own. Follows the GDB
+ * Threads: qC, H, T, qfThreadInfo, qsThreadInfo, qThreadExtraInfo, QThreadEvents. Ids are Windows' own. Follows the GDB
  * manual, "Packets" and "General Query Packets".
  */
 #include <string.h>
@@ -104,4 +104,17 @@ enum verdict cmd_thread_extra(struct stub *s, struct rsp_reader *in, struct repl
     if (!out->len) /* nothing to say, which is not "unsupported" */
         reply_hex(out, " ", 1);
     return ANSWER;
+}
+
+/* 1: the client wants to be told of each thread that begins and ends. */
+enum verdict cmd_thread_events(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    bool on = rsp_accept(in, '1');
+
+    if (!on)
+        rsp_expect(in, '0');
+    if (!rsp_end(in))
+        return reply_error(out, RSP_EINVAL);
+    s->target.ops->thread_events(s->target.ctx, on);
+    return reply_ok(out);
 }

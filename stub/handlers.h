@@ -64,6 +64,7 @@ HANDLER(cmd_select_thread);
 HANDLER(cmd_thread_alive);
 HANDLER(cmd_threads_first);
 HANDLER(cmd_threads_next);
+HANDLER(cmd_thread_events);
 HANDLER(cmd_thread_extra);
 
 /* cmd_query.c */

@@ -109,6 +109,7 @@ static enum err load(const struct guest *g, const struct stub_launch *anew, stru
         .entry = o->entry,
         .placement = l->elsewhere ? g->starts : 0,
         .root = o->root,
+        .host_time = o->fast,
         .roots = o->root || o->bare ? NULL : roots.list,
         .streams = streams[o->mode == OPTION_STDIO],
     };

@@ -21,6 +21,11 @@ static const char *stop_word(enum target_stop_kind kind)
         return "interrupt";
     case STOP_LIBRARY:
         return "library";
+    case STOP_BEGUN:
+        return "thread begun";
+    case STOP_ENDED:
+    case STOP_NOBODY:
+        return "thread ended";
     case STOP_STUCK:
         return "stuck";
     case STOP_IMPORT:

@@ -23,6 +23,7 @@ enum {
     OPT_DRIVE,
     OPT_ROOT,
     OPT_BARE,
+    OPT_FAST,
     OPT_MAP,
     OPT_PERSONA,
     OPT_DISABLE,
@@ -45,6 +46,7 @@ static const struct option long_options[] = {
     {"drive", required_argument, NULL, OPT_DRIVE},
     {"root", required_argument, NULL, OPT_ROOT},
     {"bare", no_argument, NULL, OPT_BARE},
+    {"fast", no_argument, NULL, OPT_FAST},
     {"memory-map", required_argument, NULL, OPT_MAP},
     {"persona", required_argument, NULL, OPT_PERSONA},
     {"disable-packet", required_argument, NULL, OPT_DISABLE},
@@ -75,14 +77,15 @@ const char *options_help(void)
            "  --root DIR         folder with the DLLs: a Windows tree, Wine's packages, or `make "
            "sysroot`'s\n"
            "  --bare             no DLLs: a function of one stops in the debugger instead\n"
+           "  --fast             time is the host's: runs faster, and not the same every time\n"
            "  --raw              FILE is machine code, not an .exe; needs --arch x86 or --arch "
            "x86-64\n"
            "  --base ADDRESS     where to place it (an .exe must be relocatable)\n"
            "  --entry OFFSET     with --raw: where execution starts, from the base (default 0)\n"
-           "  --env NAME=VALUE   one more environment variable; repeatable\n"
            "  --drive X=DIR      give the program folder DIR as drive X:, which it may change; "
            "repeatable\n"
-           "  --cwd DIR          current directory of the program, a Windows path\n"
+           "  --env NAME=VALUE   one more environment variable; repeatable. --cwd DIR: its current "
+           "directory\n"
            "Other\n"
            "  --log=CHANNELS     log to standard error: rsp, vm, cpu, pe, bp, nt, net, all\n"
            "  --version, --help\n";
@@ -234,6 +237,9 @@ static enum err take_option(int option, struct options *out, struct given *given
         return ERR_OK;
     case OPT_ROOT:
         out->root = optarg;
+        return ERR_OK;
+    case OPT_FAST:
+        out->fast = true;
         return ERR_OK;
     case OPT_BARE:
         out->bare = true;

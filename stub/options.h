@@ -41,6 +41,7 @@ struct options {
     const char *cwd;  /* NULL: default */
     const char *root; /* the folder with the DLLs; NULL: look in the usual places */
     bool bare;        /* no DLLs even if there are any */
+    bool fast;        /* time of the host */
     bool raw;
     enum stub_map map;
     enum stub_persona persona;

@@ -44,6 +44,11 @@ static bool has_resume(const struct stub *s)
     return s->target.ops->resume && s->target.ops->run;
 }
 
+static bool has_thread_events(const struct stub *s)
+{
+    return has_resume(s) && s->target.ops->thread_events;
+}
+
 static bool has_points(const struct stub *s)
 {
     return s->target.ops->points && s->target.ops->point;
@@ -158,6 +163,7 @@ static const struct packet packets[] = {
     {"T", P_PREFIX, cmd_thread_alive, WHEN_STOPPED, NULL, NULL},
     {"qfThreadInfo", P_EXACT, cmd_threads_first, WHEN_ANY, NULL, NULL},
     {"qsThreadInfo", P_EXACT, cmd_threads_next, WHEN_ANY, NULL, NULL},
+    {"QThreadEvents:", P_PREFIX, cmd_thread_events, WHEN_ANY, has_thread_events, "QThreadEvents+"},
     {"qThreadExtraInfo,", P_PREFIX, cmd_thread_extra, WHEN_STOPPED, NULL, NULL},
 
     {"qOffsets", P_EXACT, cmd_offsets, WHEN_STOPPED, has_image, NULL},

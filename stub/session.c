@@ -46,7 +46,7 @@ uint32_t session_current_thread(const struct stub *s)
 {
     struct target_thread first;
 
-    if (s->stop.tid)
+    if (s->stop.tid && s->stop.kind != STOP_ENDED)
         return s->stop.tid;
     return s->target.ops->thread(s->target.ctx, 0, &first) ? 0 : first.tid;
 }

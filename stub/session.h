@@ -30,6 +30,7 @@ struct features {
     bool multiprocess;  /* thread ids are pPID.TID */
     bool swbreak;       /* stop replies may say swbreak */
     bool hwbreak;       /* ... and hwbreak */
+    bool no_resumed;    /* a stop reply may be N: nobody is left that was resumed */
     bool error_message; /* errors may be E.text */
     bool error_strings; /* errors may have a text in hex behind them */
     bool thread_suffix; /* g, G, p, P may name their thread at the end */

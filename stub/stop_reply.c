@@ -64,12 +64,15 @@ unsigned stop_signal(const struct target_stop *stop)
     case STOP_ENGINE:
         return GDB_SIGNAL_ABRT;
     case STOP_EXIT:
+    case STOP_ENDED:
+    case STOP_NOBODY:
         return GDB_SIGNAL_0;
     case STOP_STEP:
     case STOP_BREAK_SW:
     case STOP_BREAK_HW:
     case STOP_WATCH:
     case STOP_LIBRARY:
+    case STOP_BEGUN:
         break;
     case STOP_CATCH: /* GDB has no breakpoint there: a trap would be ignored by its next and finish */
         return GDB_SIGNAL_0;
@@ -104,6 +107,8 @@ static void write_reason(const struct stub *s, struct reply *out)
         reply_printf(out, "%s:%" PRIx64 ";", watch_field(stop->watch), stop->addr);
     if (stop->kind == STOP_LIBRARY)
         reply_text(out, "library:;");
+    if (stop->kind == STOP_BEGUN)
+        reply_text(out, "create:;");
 }
 
 const char *stop_word_lldb(enum target_stop_kind kind)
@@ -157,6 +162,14 @@ static enum verdict exit_reply(const struct stub *s, struct reply *out)
     reply_printf(out, "W%02x", s->features.lldb ? s->stop.exit_code & 0xff : s->stop.exit_code);
     if (s->features.multiprocess)
         reply_printf(out, ";process:%x", s->pid);
+    return ANSWER;
+}
+
+/* w: only to a client that has asked for it (QThreadEvents). */
+static enum verdict thread_exit_reply(const struct stub *s, struct reply *out)
+{
+    reply_printf(out, "w%x;", s->stop.exit_code);
+    thread_id_write(s, out, s->stop.tid);
     return ANSWER;
 }
 
@@ -222,7 +235,19 @@ enum verdict stop_reply(const struct stub *s, struct reply *out)
 {
     uint32_t tid = session_current_thread(s);
 
-    return s->stop.kind == STOP_EXIT ? exit_reply(s, out) : stop_reply_thread(s, out, tid);
+    switch (s->stop.kind) {
+    case STOP_EXIT:
+        return exit_reply(s, out);
+    case STOP_ENDED:
+        return thread_exit_reply(s, out);
+    case STOP_NOBODY:
+        if (s->features.no_resumed)
+            return reply_text(out, "N");
+        break;
+    default:
+        break;
+    }
+    return stop_reply_thread(s, out, tid);
 }
 
 enum verdict stop_reply_thread(const struct stub *s, struct reply *out, uint32_t tid)

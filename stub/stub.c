@@ -147,6 +147,8 @@ void stub_connect(struct stub *s)
 void stub_disconnect(struct stub *s)
 {
     assert(s->guest != GUEST_RUNNING);
+    if (s->target.ops->thread_events) /* the next client has not asked for them */
+        s->target.ops->thread_events(s->target.ctx, false);
     client_points_clear_all(&s->points, &s->target, true);
     vfiles_close_all(&s->files, &s->target);
     s->guest = GUEST_STOPPED;

@@ -192,11 +192,17 @@ static enum err filter_blocks(struct cpu *cpu)
 
 enum err breaks_poll(struct cpu *cpu)
 {
+    size_t hook;
+
     if (cpu->polls)
         return ERR_OK;
-    cpu->block_hook = engine_hook_blocks(cpu->engine, 0, UINT64_MAX);
-    if (!cpu->block_hook)
+    hook = engine_hook_blocks(cpu->engine, 0, UINT64_MAX);
+    if (!hook)
         return ERR_NOMEM;
+    unhook_all(cpu);
+    if (cpu->block_hook)
+        engine_unhook(cpu->engine, cpu->block_hook);
+    cpu->block_hook = hook;
     cpu->polls = true;
     cpu->filter_first = 0;
     cpu->filter_last = UINT64_MAX;

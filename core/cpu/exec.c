@@ -31,7 +31,7 @@ static void run_has_started(struct cpu *cpu)
 {
     cpu->starting = false;
     engine_set(cpu->engine, CPU_EFLAGS, engine_get(cpu->engine, CPU_EFLAGS) & ~CPU_TF);
-    if (engine_async_stop() && !cpu->counts) /* in the middle of a block nothing could be counted */
+    if (engine_async_stop() && !cpu->polls) /* in the middle of a block nothing could be counted */
         atomic_store(&cpu->running, true);
     if (atomic_load(&cpu->stop))
         engine_stop(cpu->engine);

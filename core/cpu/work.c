@@ -44,6 +44,11 @@ void work_settle(struct cpu *cpu)
     cpu->block = cpu->block_end = 0;
 }
 
+enum err cpu_stop_between_blocks(struct cpu *cpu)
+{
+    return breaks_poll(cpu);
+}
+
 enum err cpu_count(struct cpu *cpu)
 {
     enum err e = breaks_poll(cpu);

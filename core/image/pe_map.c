@@ -12,6 +12,7 @@
 
 #include "winstub/buf.h"
 #include "winstub/log.h"
+#include "winstub/section.h"
 
 /* The runs of one image, and the text of their labels. */
 struct runs {
@@ -82,33 +83,74 @@ static void free_runs(struct runs *r)
     buf_fini(&r->text);
 }
 
-enum err image_map(struct vm *vm, const struct pe_image *image, gva_t base, const char *name,
-                   const char *path, struct diag *why)
+/* Make the section of an image relocated to base. Pages that `like` (NULL: none) has too are shared with it. */
+static enum err make_section(struct vm *vm, const struct pe_image *image, gva_t base,
+                             const char *name, const char *path, const struct vm_section *like,
+                             struct vm_section **out, struct diag *why)
 {
     struct runs runs = {0};
     uint8_t *bytes = NULL;
+    struct vm_image laid_out;
     enum err e;
 
     buf_init(&runs.text, (image->section_count + 1) * (strlen(name) + 32));
     e = pe_layout(image, base, &bytes, why);
-    if (e)
-        goto out;
-    if (!build_runs(&runs, image, name)) {
+    if (!e && !build_runs(&runs, image, name))
         e = diag_set(why, ERR_NOMEM, "the host is out of memory for %zu sections",
                      image->section_count);
-        goto out;
-    }
-    e = map_result(vm_map_image(vm, &(struct vm_image){.base = base,
-                                                       .size = image->image_size,
-                                                       .bytes = bytes,
-                                                       .runs = runs.list,
-                                                       .run_count = runs.count,
-                                                       .label = name,
-                                                       .path = path}),
-                   "an image", base, image->image_size, why);
-    LOG(pe, "%s at 0x%" PRIx64 ": %s", name, base, err_text(e));
-out:
+    laid_out = (struct vm_image){.size = image->image_size,
+                                 .bytes = bytes,
+                                 .runs = runs.list,
+                                 .run_count = runs.count,
+                                 .path = path,
+                                 .like = like};
+    if (!e)
+        e = map_result(vm_section_new_image(vm, &laid_out, out), "an image", base,
+                       image->image_size, why);
     free_runs(&runs);
     free(bytes);
+    return e;
+}
+
+static enum err map_at(struct vm_section *section, gva_t base, const char *name, struct diag *why)
+{
+    struct vm_view_request req = {.base = base, .label = name};
+    nt_status st = base ? vm_section_map(section, &req, NULL, NULL) : STATUS_INVALID_PARAMETER;
+
+    return map_result(st, "an image", base, vm_section_size(section), why);
+}
+
+enum err image_map_view(struct vm *vm, struct image_views *views, const struct pe_image *image,
+                        gva_t base, const char *name, const char *path, struct diag *why)
+{
+    struct vm_section *section = NULL;
+    enum err e = ERR_OK;
+
+    if (views->section && views->base == base)
+        section = vm_section_ref(views->section);
+    else
+        e = make_section(vm, image, base, name, path, views->section, &section, why);
+    if (!e)
+        e = map_at(section, base, name, why);
+    if (!e && !views->section)
+        *views = (struct image_views){vm_section_ref(section), base};
+    vm_section_unref(section);
+    LOG(pe, "%s at 0x%" PRIx64 ": %s", name, base, err_text(e));
+    return e;
+}
+
+void image_views_fini(struct image_views *views)
+{
+    vm_section_unref(views->section);
+    *views = (struct image_views){0};
+}
+
+enum err image_map(struct vm *vm, const struct pe_image *image, gva_t base, const char *name,
+                   const char *path, struct diag *why)
+{
+    struct image_views views = {0};
+    enum err e = image_map_view(vm, &views, image, base, name, path, why);
+
+    image_views_fini(&views);
     return e;
 }

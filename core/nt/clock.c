@@ -124,6 +124,9 @@ void clock_alarm(struct clock *clock, uint64_t at, bool needed)
     uint64_t ns = to_ns(clock, at);
 
     if (clock->ticker) {
+        /* Threads must not be switched in the middle of what is atomic to them. */
+        if (needed && cpu_stop_between_blocks(clock->cpu))
+            needed = false; /* without memory for that they are switched when they wait */
         ticker_alarm(clock->ticker, needed ? ns : TICKER_NEVER);
         return;
     }

@@ -13,7 +13,7 @@
  */
 static nt_status grow_stack(struct process *p, gva_t addr, uint64_t len)
 {
-    if (!len || !stack_at_guard(p, &p->threads.on_cpu->info, addr))
+    if (!len || !p->threads.on_cpu || !stack_at_guard(p, &p->threads.on_cpu->info, addr))
         return STATUS_SUCCESS;
     return process_guard_hit(p, addr) == PROCESS_GUARD_OVERFLOW ? STATUS_STACK_OVERFLOW
                                                                 : STATUS_SUCCESS;

@@ -93,8 +93,8 @@ static nt_status choose_base(const struct process *p, const struct pe_image *ima
     return movable ? vm_find_free(p->vm, &req, base) : STATUS_CONFLICTING_ADDRESSES;
 }
 
-nt_status images_map(struct process *p, const struct pe_image *image, const char *path, gva_t want,
-                     gva_t *base)
+nt_status images_map(struct process *p, struct image_views *views, const struct pe_image *image,
+                     const char *path, gva_t want, gva_t *base)
 {
     struct diag why = {{0}};
     nt_status st = choose_base(p, image, want, base);
@@ -102,7 +102,7 @@ nt_status images_map(struct process *p, const struct pe_image *image, const char
 
     if (st)
         return st;
-    e = image_map(p->vm, image, *base, text_base_name(path), path, &why);
+    e = image_map_view(p->vm, views, image, *base, text_base_name(path), path, &why);
     if (e)
         LOG(nt, "%s at 0x%llx: %s", path, (unsigned long long)*base, why.text);
     if (e)

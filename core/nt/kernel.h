@@ -15,6 +15,7 @@
 #include "nt/registry.h"
 #include "nt/root.h"
 #include "nt/sync.h"
+#include "winstub/image.h"
 #include "winstub/process.h"
 
 /* ntdll's functions that the kernel calls. 0: this ntdll has none. */
@@ -88,12 +89,13 @@ uint64_t start_commit(const struct kernel *kernel);
 /* ---- images.c --------------------------------------------------------------------------------- */
 
 /*
- * Map an image where it wants to be or, when it may move, where Windows would put it, and list it as a module.
+ * Map a view of an image where it wants to be or, when it may move, where Windows would put it, and list it as a module.
  * STATUS_SUCCESS; STATUS_IMAGE_NOT_AT_BASE (also a success); STATUS_CONFLICTING_ADDRESSES; STATUS_NO_MEMORY;
  * STATUS_INVALID_IMAGE_FORMAT  the relocations are damaged. want 0: anywhere.
  */
-MUST_USE nt_status images_map(struct process *p, const struct pe_image *image, const char *path,
-                              gva_t want, gva_t *base);
+MUST_USE nt_status images_map(struct process *p, struct image_views *views,
+                              const struct pe_image *image, const char *path, gva_t want,
+                              gva_t *base);
 /* List what is mapped there already. ERR_NOMEM */
 MUST_USE enum err images_list(struct process *p, const struct pe_image *image, const char *path,
                               gva_t base);

@@ -129,8 +129,8 @@ void process_free(struct process *p)
     kernel_free(p->kernel);
     clock_free(p->clock);
     cpu_free(p->cpu);
-    vm_free(p->vm);
     modules_free(p);
+    vm_free(p->vm); /* after the kernel's sections */
     free(p->image_path);
     free(p->host_path);
     free(p->directory);

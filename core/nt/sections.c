@@ -1,20 +1,28 @@
-/* What sections are made of and how their views are mapped; the contract is in sections.h. */
+/*
+ * What sections are made of: the host's files behind core/vm's sections, and images. The contract is in sections.h, who
+ * asks is serve_section.c. NT-MEMORY-RULES M18..M32.
+ */
 #include "nt/sections.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "nt/kernel.h"
 #include "nt/parts.h"
 #include "nt/text.h"
 #include "winstub/log.h"
 
-#define VIEW_LABEL "view of "
+#define WRITABLE (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)
 
 static void free_section(struct object *object)
 {
     struct section *section = (struct section *)object;
 
+    vm_section_unref(section->memory);
+    image_views_fini(&section->views);
     pe_free(section->image);
     buf_fini(&section->bytes);
     free(section->path);
@@ -23,7 +31,7 @@ static void free_section(struct object *object)
 
 const struct object_class section_class = {.name = "Section", .free = free_section};
 
-struct section *section_new(enum section_kind kind, const char *path)
+static struct section *make(const char *path, uint32_t attributes)
 {
     struct section *section = calloc(1, sizeof *section);
 
@@ -34,72 +42,251 @@ struct section *section_new(enum section_kind kind, const char *path)
         return NULL;
     }
     object_init(&section->object, &section_class);
-    section->kind = kind;
+    section->attributes = attributes;
     buf_init(&section->bytes, PE_FILE_MAX);
     return section;
 }
 
-/* ---- Data ------------------------------------------------------------------------------------- */
-
-/* Commit a view's memory and copy the file's part of it there. */
-static nt_status fill_view(struct process *p, const struct section *section, uint64_t offset,
-                           uint32_t protect, const struct vm_request *req)
+uint64_t section_size(const struct section *section)
 {
-    struct bytes file = {section->bytes.data, section->bytes.len};
-    uint64_t left = offset < file.len ? file.len - offset : 0, size = req->size;
-    gva_t base = req->base;
-    uint32_t old;
-
-    if (left > size)
-        left = size;
-    if (left && !vm_debug_write(p->vm, base, file.data + offset, (size_t)left))
-        return STATUS_NO_MEMORY;
-    return vm_protect(p->vm, &base, &size, protect, &old);
+    return section->image ? section->image->image_size : vm_section_size(section->memory);
 }
 
-static nt_status map_data(struct process *p, const struct section *section, uint64_t offset,
-                          uint32_t protect, gva_t *base, uint64_t *size)
+/* ---- Host files ------------------------------------------------------------------------------- */
+
+/* Read up to len bytes; *got is less only at the file's end. */
+static bool read_at(int fd, uint64_t offset, uint8_t *dst, size_t len, size_t *got)
 {
-    struct vm_request req = {
-        .base = *base, .type = MEM_RESERVE | MEM_COMMIT, .protect = PAGE_READWRITE};
-    struct buf label;
-    nt_status st;
+    for (*got = 0; *got < len;) {
+        ssize_t n = pread(fd, dst + *got, len - *got, (off_t)(offset + *got));
 
-    if (offset % VM_GRANULARITY || *base % VM_GRANULARITY)
-        return STATUS_MAPPED_ALIGNMENT;
-    if (offset >= section->size || *size > section->size - offset)
-        return STATUS_INVALID_VIEW_SIZE;
-    req.size = *size ? *size : section->size - offset;
-    buf_init(&label, strlen(section->path) + 64);
-    (void)buf_printf(&label, VIEW_LABEL "%s",
-                     *section->path ? text_base_name(section->path) : "the page file");
-    req.label = buf_str(&label);
-    st = vm_allocate(p->vm, &req, &req.base, &req.size);
-    buf_fini(&label);
-    if (st)
-        return st;
-    st = fill_view(p, section, offset, protect, &req);
-    if (st) {
-        nt_status undone = vm_release(p->vm, &req.base, &req.size, MEM_RELEASE);
-
-        return undone ? undone : st;
+        if (n < 0)
+            return false;
+        if (n == 0)
+            break;
+        *got += (size_t)n;
     }
-    *base = req.base;
-    *size = req.size;
+    return true;
+}
+
+/* ctx is a descriptor of the section's own. */
+static enum err file_read(void *ctx, uint64_t offset, void *dst, size_t len)
+{
+    size_t got;
+
+    if (!read_at(*(int *)ctx, offset, dst, len, &got))
+        return ERR_IO;
+    memset((uint8_t *)dst + got, 0, len - got);
+    return ERR_OK;
+}
+
+static enum err file_write(void *ctx, uint64_t offset, const void *src, size_t len)
+{
+    const uint8_t *from = src;
+
+    for (size_t done = 0; done < len;) {
+        ssize_t n = pwrite(*(int *)ctx, from + done, len - done, (off_t)(offset + done));
+
+        if (n <= 0)
+            return ERR_IO;
+        done += (size_t)n;
+    }
+    return ERR_OK;
+}
+
+static void file_release(void *ctx)
+{
+    (void)close(*(int *)ctx);
+    free(ctx);
+}
+
+/* A backing with a descriptor of its own. STATUS_NO_MEMORY, STATUS_IN_PAGE_ERROR */
+static nt_status back(const struct file *file, uint64_t size, bool writable, struct vm_backing *out)
+{
+    int *fd = malloc(sizeof *fd);
+
+    if (!fd)
+        return STATUS_NO_MEMORY;
+    *fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+    if (*fd < 0) {
+        free(fd);
+        return STATUS_IN_PAGE_ERROR;
+    }
+    *out = (struct vm_backing){.ctx = fd,
+                               .size = size,
+                               .read = file_read,
+                               .write = writable ? file_write : NULL,
+                               .release = file_release};
     return STATUS_SUCCESS;
 }
 
-static nt_status unmap_data(struct process *p, const struct vm_region *region)
+/* The size that a file has, or gets because a section that writes is to be larger (M29). */
+static nt_status find_file_size(const struct file *file, const struct section_request *request,
+                                uint64_t *size)
 {
-    gva_t base = region->allocation_base;
-    uint64_t size = 0;
+    struct stat host;
 
-    if (region->state == MEM_FREE || strncmp(region->label, VIEW_LABEL, strlen(VIEW_LABEL)) != 0)
-        return STATUS_NOT_MAPPED_VIEW;
-    return vm_release(p->vm, &base, &size, MEM_RELEASE);
+    if (file->kind != FILE_REGULAR)
+        return STATUS_INVALID_FILE_FOR_SECTION;
+    if (fstat(file->fd, &host))
+        return STATUS_IN_PAGE_ERROR;
+    *size = (uint64_t)host.st_size;
+    if (request->size <= *size || !(request->protect & WRITABLE) || !file->writable)
+        return STATUS_SUCCESS;
+    if (ftruncate(file->fd, (off_t)request->size))
+        return STATUS_SECTION_TOO_BIG;
+    *size = request->size;
+    return STATUS_SUCCESS;
+}
+
+/* ---- Data ------------------------------------------------------------------------------------- */
+
+static nt_status make_data(struct process *p, struct section *section,
+                           const struct section_request *request)
+{
+    uint32_t kept = SEC_COMMIT | SEC_RESERVE | SEC_NOCACHE | SEC_WRITECOMBINE;
+    struct vm_section_config config = {.size = request->size,
+                                       .protect = request->protect,
+                                       .attributes = request->attributes & kept,
+                                       .path = section->path};
+    struct vm_backing backing;
+    uint64_t size;
+    nt_status st;
+
+    if (!request->file)
+        return vm_section_new(p->vm, &config, &section->memory);
+    st = find_file_size(request->file, request, &size);
+    if (!st)
+        st = back(request->file, size, request->file->writable, &backing);
+    if (st)
+        return st;
+    config.file = &backing;
+    st = vm_section_new(p->vm, &config, &section->memory);
+    if (st)
+        file_release(backing.ctx);
+    return st;
 }
 
 /* ---- Images ----------------------------------------------------------------------------------- */
+
+static nt_status read_file(const struct file *file, struct buf *out)
+{
+    struct stat host;
+    uint8_t *room;
+    size_t size, got;
+
+    if (file->kind != FILE_REGULAR)
+        return STATUS_INVALID_FILE_FOR_SECTION;
+    if (fstat(file->fd, &host) || (uint64_t)host.st_size > out->limit)
+        return STATUS_SECTION_TOO_BIG;
+    size = (size_t)host.st_size;
+    room = buf_extend(out, size);
+    if (size && !room)
+        return STATUS_NO_MEMORY;
+    return read_at(file->fd, 0, room, size, &got) && got == size ? STATUS_SUCCESS
+                                                                 : STATUS_IN_PAGE_ERROR;
+}
+
+/* What a file that is no image for this process is to NT (M28). */
+static nt_status image_status(enum err e, const struct buf *bytes)
+{
+    if (e == ERR_NOMEM)
+        return STATUS_NO_MEMORY;
+    if (bytes->len < 2 || bytes->data[0] != 'M' || bytes->data[1] != 'Z')
+        return bytes->len ? STATUS_INVALID_IMAGE_NOT_MZ : STATUS_INVALID_FILE_FOR_SECTION;
+    return STATUS_INVALID_IMAGE_FORMAT;
+}
+
+static nt_status make_image(struct process *p, struct section *section, const struct file *file)
+{
+    nt_status st = file ? read_file(file, &section->bytes) : STATUS_INVALID_FILE_FOR_SECTION;
+    enum err e;
+
+    if (st)
+        return st;
+    e = pe_parse((struct bytes){section->bytes.data, section->bytes.len}, &section->image, NULL);
+    if (e)
+        return image_status(e, &section->bytes);
+    return section->image->arch == p->arch ? STATUS_SUCCESS : STATUS_INVALID_IMAGE_FORMAT;
+}
+
+/* What NtQuerySection says: a file is always committed, and an image always cached. */
+static uint32_t shown_attributes(const struct section_request *request)
+{
+    if (request->attributes & SEC_IMAGE)
+        return SEC_FILE | SEC_IMAGE;
+    if (request->file)
+        return SEC_FILE | (request->attributes & (SEC_NOCACHE | SEC_WRITECOMBINE));
+    return request->attributes;
+}
+
+nt_status section_new(struct process *p, const struct section_request *request,
+                      struct section **out)
+{
+    struct section *section =
+        make(request->file ? request->file->path : "", shown_attributes(request));
+    nt_status st;
+
+    if (!section)
+        return STATUS_NO_MEMORY;
+    st = request->attributes & SEC_IMAGE ? make_image(p, section, request->file)
+                                         : make_data(p, section, request);
+    if (st)
+        object_unref(&section->object);
+    else
+        *out = section;
+    return st;
+}
+
+/* ---- Bytes of the kernel's ---------------------------------------------------------------------- */
+
+static enum err bytes_read(void *ctx, uint64_t offset, void *dst, size_t len)
+{
+    const struct buf *bytes = ctx;
+    size_t there = offset < bytes->len ? bytes->len - (size_t)offset : 0;
+
+    there = there < len ? there : len;
+    memset(dst, 0, len);
+    if (there)
+        memcpy(dst, bytes->data + offset, there);
+    return ERR_OK;
+}
+
+static void bytes_release(void *ctx)
+{
+    buf_fini(ctx);
+    free(ctx);
+}
+
+nt_status section_of_bytes(struct process *p, const char *path, struct bytes bytes,
+                           struct section **out)
+{
+    struct vm_backing backing = {.size = bytes.len, .read = bytes_read, .release = bytes_release};
+    struct vm_section_config config = {
+        .protect = PAGE_READONLY, .attributes = SEC_COMMIT, .file = &backing, .path = path};
+    struct section *section = make(path, SEC_FILE);
+    struct buf *copy = malloc(sizeof *copy);
+    nt_status st = STATUS_NO_MEMORY;
+
+    if (!section || !copy)
+        goto fail;
+    buf_init(copy, bytes.len);
+    backing.ctx = copy;
+    if (!bytes.len || buf_append(copy, bytes.data, bytes.len))
+        st = vm_section_new(p->vm, &config, &section->memory);
+    if (!st) {
+        *out = section;
+        return st;
+    }
+    buf_fini(copy);
+fail:
+    free(copy);
+    if (section)
+        object_unref(&section->object);
+    return st;
+}
+
+/* ---- Views ------------------------------------------------------------------------------------ */
 
 /* win32u's services have numbers of their own, which are in its code. */
 static void open_win32u(struct process *p, const struct section *section, gva_t base)
@@ -117,10 +304,10 @@ static void open_win32u(struct process *p, const struct section *section, gva_t 
     free(laid_out);
 }
 
-static nt_status map_image(struct process *p, const struct section *section, gva_t *base,
+static nt_status map_image(struct process *p, struct section *section, gva_t want, gva_t *base,
                            uint64_t *size)
 {
-    nt_status st = images_map(p, section->image, section->path, *base, base);
+    nt_status st = images_map(p, &section->views, section->image, section->path, want, base);
 
     if (!NT_SUCCESS(st))
         return st;
@@ -129,23 +316,31 @@ static nt_status map_image(struct process *p, const struct section *section, gva
     return st;
 }
 
-nt_status section_map(struct process *p, const struct section *section, uint64_t offset,
-                      uint32_t protect, gva_t *base, uint64_t *size)
+nt_status section_map(struct process *p, struct section *section,
+                      const struct vm_view_request *request, gva_t *base, uint64_t *size)
 {
-    if (section->kind == SECTION_IMAGE)
-        return map_image(p, section, base, size);
-    return map_data(p, section, offset, protect, base, size);
+    struct vm_view_request named = *request;
+    struct buf label;
+    nt_status st;
+
+    if (section->image)
+        return map_image(p, section, request->base, base, size);
+    buf_init(&label, strlen(section->path) + 64);
+    (void)buf_printf(&label, "view of %s",
+                     *section->path ? text_base_name(section->path) : "the page file");
+    named.label = buf_str(&label);
+    st = vm_section_map(section->memory, &named, base, size);
+    buf_fini(&label);
+    return st;
 }
 
 nt_status section_unmap(struct process *p, gva_t addr)
 {
     struct vm_region region;
 
-    if (vm_query(p->vm, addr, &region) || region.state == MEM_FREE)
-        return STATUS_NOT_MAPPED_VIEW;
-    if (region.type == MEM_PRIVATE)
-        return unmap_data(p, &region);
-    images_forget(p, region.allocation_base);
-    p->kernel->modules_changed = true;
+    if (NT_SUCCESS(vm_query(p->vm, addr, &region)) && region.type == MEM_IMAGE) {
+        images_forget(p, region.allocation_base);
+        p->kernel->modules_changed = true;
+    }
     return vm_unmap_view(p->vm, addr);
 }

@@ -1,39 +1,63 @@
 /*
- * Sections and views of them. The one place that decides how a view becomes guest memory.
+ * Section objects and views of them: what core/vm's sections are to a guest, files behind them included.
  */
 #ifndef CORE_NT_SECTIONS_H
 #define CORE_NT_SECTIONS_H
 
 #include <stdint.h>
 
+#include "nt/files.h"
 #include "nt/handles.h"
 #include "winstub/buf.h"
 #include "winstub/image.h"
 #include "winstub/process.h"
+#include "winstub/section.h"
 
-enum section_kind { SECTION_IMAGE, SECTION_FILE, SECTION_PAGEFILE };
+/* Access rights of sections (winnt.h). */
+enum {
+    SECTION_RIGHT_MAP_WRITE = 0x2,
+    SECTION_RIGHT_MAP_READ = 0x4,
+    SECTION_RIGHT_MAP_EXECUTE = 0x8,
+};
 
 struct section {
     struct object object;
-    enum section_kind kind;
-    struct buf bytes;       /* the file's; empty for SECTION_PAGEFILE */
-    struct pe_image *image; /* SECTION_IMAGE */
-    uint64_t size;          /* bytes */
-    uint32_t protect;
-    uint32_t attributes; /* SEC_* */
-    char *path;          /* guest path of the file, "" for none */
+    uint32_t attributes;       /* SEC_*, as NtQuerySection has them */
+    struct vm_section *memory; /* of data; NULL for an image */
+    struct pe_image *image;    /* NULL for data */
+    struct image_views views;  /* of an image */
+    struct buf bytes;          /* the image's file */
+    char *path;                /* guest path of the file, "" for none */
 };
 extern const struct object_class section_class;
 
-/* A new section without contents, one reference; NULL when memory is short. */
-struct section *section_new(enum section_kind kind, const char *path);
+/* What NtCreateSection is asked for. */
+struct section_request {
+    uint64_t size; /* bytes; 0: the file's */
+    uint32_t protect;
+    uint32_t attributes;
+    struct file *file; /* NULL: the page file */
+};
 
 /*
- * Map size bytes from offset (size 0: all the rest) at *base, 0 for anywhere; *size receives what was mapped.
- * STATUS_IMAGE_NOT_AT_BASE is a success. M01..M32.
+ * Make a section, which has one reference. A file grows to size when it may be written.
+ * vm_section_new's statuses; STATUS_INVALID_IMAGE_NOT_MZ, STATUS_INVALID_IMAGE_FORMAT, STATUS_INVALID_FILE_FOR_SECTION;
+ * STATUS_IN_PAGE_ERROR  the host cannot read the file. M19..M21, M28..M30.
  */
-MUST_USE nt_status section_map(struct process *p, const struct section *section, uint64_t offset,
-                               uint32_t protect, gva_t *base, uint64_t *size);
+MUST_USE nt_status section_new(struct process *p, const struct section_request *request,
+                               struct section **out);
+/* A section of bytes that the kernel read itself, which it copies. */
+MUST_USE nt_status section_of_bytes(struct process *p, const char *path, struct bytes bytes,
+                                    struct section **out);
+
+uint64_t section_size(const struct section *section); /* bytes */
+
+/*
+ * Map a view; for an image, only its base counts. *base and *size receive its range. STATUS_IMAGE_NOT_AT_BASE is a success
+ * (M32); vm_section_map's statuses.
+ */
+MUST_USE nt_status section_map(struct process *p, struct section *section,
+                               const struct vm_view_request *request, gva_t *base, uint64_t *size);
 /* STATUS_NOT_MAPPED_VIEW */
 MUST_USE nt_status section_unmap(struct process *p, gva_t addr);
 

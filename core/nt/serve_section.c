@@ -1,21 +1,17 @@
 /* Section services, and the files of national language support, which the kernel maps by itself. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "image/pe_format.h"
+#include "nt/io.h"
 #include "nt/root.h"
 #include "nt/sections.h"
 #include "nt/services.h"
 
-/* Section attributes (SEC_*). */
-#define SEC_IMAGE_BIT   0x01000000u
-#define SEC_RESERVE_BIT 0x04000000u
-#define SEC_COMMIT_BIT  0x08000000u
-#define SEC_ALL         0x7dc00000u
+#define MAXIMUM_ALLOWED  0x2000000u
+#define EXECUTE_PROTECTS (PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY)
+#define WRITE_PROTECTS   (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)
 
 enum { QUERY_BASIC = 0, QUERY_IMAGE = 1 };
 enum { NLS_SORT = 9, NLS_CASE = 10, NLS_CODE_PAGE = 11, NLS_NORMALIZE = 12 };
@@ -26,127 +22,63 @@ enum { NLS_SORT = 9, NLS_CASE = 10, NLS_CODE_PAGE = 11, NLS_NORMALIZE = 12 };
 
 /* ---- Creating --------------------------------------------------------------------------------- */
 
-static nt_status read_file(struct file *file, struct buf *out)
+/* The file behind the handle, which must have the rights that views of it may use: M21. */
+static nt_status get_file(struct call *call, const struct section_request *request,
+                          struct file **out)
 {
-    struct stat st;
-    uint8_t *room;
-    size_t size, done = 0;
+    const struct handles *handles = &call->kernel->handles;
+    uint64_t handle = call->arg[6];
+    nt_status st;
 
-    if (fstat(file->fd, &st) || (uint64_t)st.st_size > out->limit)
-        return STATUS_SECTION_TOO_BIG;
-    size = (size_t)st.st_size;
-    room = buf_extend(out, size);
-    if (size && !room)
-        return STATUS_NO_MEMORY;
-    while (done < size) {
-        ssize_t got = pread(file->fd, room + done, size - done, (off_t)done);
+    if (request->attributes & SEC_IMAGE)
+        return files_use(handles, handle, ACCESS_EXECUTE | ACCESS_READ_DATA, out);
+    st = files_use(handles, handle, ACCESS_READ_DATA, out);
+    if (!st && request->protect & WRITE_PROTECTS)
+        st = files_use(handles, handle, ACCESS_WRITE_DATA, out);
+    if (!st && request->protect & EXECUTE_PROTECTS)
+        st = files_use(handles, handle, ACCESS_EXECUTE, out);
+    return st;
+}
 
-        if (got <= 0)
-            return STATUS_IN_PAGE_ERROR;
-        done += (size_t)got;
-    }
+/*
+ * SEC_*: one of them says what the section is, others how; SEC_FILE is an answer. Images may be asked for as not cached, and
+ * large pages are for who has the privilege.
+ */
+static nt_status check_attributes(uint64_t attributes)
+{
+    uint64_t kind = attributes & (SEC_IMAGE | SEC_RESERVE | SEC_COMMIT);
+    uint64_t more = attributes & ~kind;
+
+    if ((kind != SEC_IMAGE && kind != SEC_RESERVE && kind != SEC_COMMIT) ||
+        (more && more != SEC_NOCACHE && (more != SEC_WRITECOMBINE || kind == SEC_IMAGE)))
+        return STATUS_INVALID_PARAMETER_6;
     return STATUS_SUCCESS;
-}
-
-/* What a file that is no image for this process is to NT. */
-static nt_status image_status(enum err e, const struct buf *bytes)
-{
-    if (e == ERR_NOMEM)
-        return STATUS_NO_MEMORY;
-    if (bytes->len < 2 || bytes->data[0] != 'M' || bytes->data[1] != 'Z')
-        return bytes->len ? STATUS_INVALID_IMAGE_NOT_MZ : STATUS_INVALID_FILE_FOR_SECTION;
-    return STATUS_INVALID_IMAGE_FORMAT;
-}
-
-static nt_status fill_image(struct call *call, struct section *section)
-{
-    struct bytes file = {section->bytes.data, section->bytes.len};
-    enum err e = pe_parse(file, &section->image, NULL);
-
-    if (e)
-        return image_status(e, &section->bytes);
-    if (section->image->arch != call->process->arch)
-        return STATUS_INVALID_IMAGE_FORMAT;
-    section->size = section->image->image_size;
-    return STATUS_SUCCESS;
-}
-
-/* Read the file behind the handle into the section. */
-static nt_status fill_from_file(struct call *call, struct section *section, struct file *file,
-                                uint64_t size)
-{
-    nt_status st = read_file(file, &section->bytes);
-
-    if (st || section->kind == SECTION_IMAGE)
-        return st ? st : fill_image(call, section);
-    if (!section->bytes.len && !size)
-        return STATUS_MAPPED_FILE_SIZE_ZERO;
-    if (size > section->bytes.len)
-        return STATUS_SECTION_TOO_BIG;
-    section->size = size ? size : section->bytes.len;
-    return STATUS_SUCCESS;
-}
-
-static nt_status make_section(struct call *call, uint64_t size, struct section **out)
-{
-    uint32_t attributes = (uint32_t)call->arg[5];
-    bool is_image = attributes & SEC_IMAGE_BIT;
-    struct file *file = NULL;
-    nt_status st = STATUS_SUCCESS;
-
-    if (call->arg[6])
-        st = files_get(&call->kernel->handles, call->arg[6], &file);
-    if (!st && file && file->kind != FILE_REGULAR)
-        st = STATUS_INVALID_FILE_FOR_SECTION;
-    if (!st && !file && (is_image || !size))
-        st = is_image ? STATUS_INVALID_FILE_FOR_SECTION : STATUS_INVALID_PARAMETER_4;
-    if (st)
-        return st;
-    *out = section_new(is_image ? SECTION_IMAGE
-                       : file   ? SECTION_FILE
-                                : SECTION_PAGEFILE,
-                       file ? file->path : "");
-    if (!*out)
-        return STATUS_NO_MEMORY;
-    (*out)->protect = (uint32_t)call->arg[4];
-    (*out)->attributes = attributes;
-    (*out)->size = size;
-    return file ? fill_from_file(call, *out, file, size) : STATUS_SUCCESS;
 }
 
 nt_status serve_NtCreateSection(struct call *call)
 {
+    struct section_request request = {.protect = (uint32_t)call->arg[4],
+                                      .attributes = (uint32_t)call->arg[5]};
     struct section *section = NULL;
-    uint64_t size = 0, handle;
-    nt_status st = STATUS_SUCCESS;
+    nt_status st =
+        guest_put_pointer(call->process, call->arg[0], 0); /* Wine's callers rely on it */
 
-    if (call->arg[3])
-        st = guest_get_number(call->process, call->arg[3], 8, &size);
-    if (!st && ((call->arg[5] & ~(uint64_t)SEC_ALL) ||
-                !(call->arg[5] & (SEC_IMAGE_BIT | SEC_RESERVE_BIT | SEC_COMMIT_BIT))))
-        st = STATUS_INVALID_PARAMETER_6;
-    if (!st && size > SECTION_SIZE_MAX)
+    if (!st && call->arg[3])
+        st = guest_get_number(call->process, call->arg[3], 8, &request.size);
+    if (!st)
+        st = check_attributes(call->arg[5]);
+    if (!st && request.size > SECTION_SIZE_MAX)
         st = STATUS_SECTION_TOO_BIG;
+    if (!st && call->arg[6])
+        st = get_file(call, &request, &request.file);
     if (!st)
-        st = make_section(call, size, &section);
-    if (!st)
-        st = handles_add(&call->kernel->handles, &section->object, (uint32_t)call->arg[1], &handle);
-    if (!st)
-        st = guest_put_pointer(call->process, call->arg[0], handle);
-    if (section)
-        object_unref(&section->object);
-    return st;
+        st = section_new(call->process, &request, &section);
+    return st ? st : service_create(call, &section->object);
 }
 
 nt_status serve_NtOpenSection(struct call *call)
 {
-    struct attributes attributes;
-    nt_status st = attributes_read(call->process, call->arg[2], &attributes);
-
-    if (st)
-        return st;
-    attributes_fini(&attributes);
-    return STATUS_OBJECT_NAME_NOT_FOUND; /* no section has a name */
+    return service_open(call, &section_class);
 }
 
 /* ---- Asking ----------------------------------------------------------------------------------- */
@@ -182,7 +114,7 @@ static void put_basic(struct nt_block *out, const struct section *section)
 {
     (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_SECTION));
     nt_put(out, 0, NT_SECTION_FLAGS, section->attributes);
-    nt_put(out, 0, NT_SECTION_SIZE, round_up(section->size, VM_PAGE_SIZE));
+    nt_put(out, 0, NT_SECTION_SIZE, round_up(section_size(section), VM_PAGE_SIZE));
 }
 
 nt_status serve_NtQuerySection(struct call *call)
@@ -195,7 +127,7 @@ nt_status serve_NtQuerySection(struct call *call)
         return st;
     if (call->arg[1] > QUERY_IMAGE)
         return STATUS_INVALID_INFO_CLASS;
-    if (call->arg[1] == QUERY_IMAGE && section->kind != SECTION_IMAGE)
+    if (call->arg[1] == QUERY_IMAGE && !section->image)
         return STATUS_SECTION_NOT_IMAGE;
     nt_block_init(&out, call->process->arch, 0, 256);
     if (call->arg[1] == QUERY_IMAGE)
@@ -211,25 +143,51 @@ nt_status serve_NtQuerySection(struct call *call)
 
 /* ---- Views ------------------------------------------------------------------------------------ */
 
+/* The rights to a section that a view with that protection needs (NT's MmMakeSectionAccess): M22. */
+static uint32_t rights_for(uint32_t protect)
+{
+    uint32_t execute = protect & EXECUTE_PROTECTS ? SECTION_RIGHT_MAP_EXECUTE : 0;
+
+    if (protect & PAGE_EXECUTE)
+        return SECTION_RIGHT_MAP_EXECUTE;
+    return execute | (protect & WRITE_PROTECTS ? SECTION_RIGHT_MAP_WRITE : SECTION_RIGHT_MAP_READ);
+}
+
+/* The section behind the handle, when that may map such a view. */
+static nt_status get_mappable(struct call *call, struct section **out)
+{
+    nt_status st = get_section(call, call->arg[0], out);
+    uint32_t needs = rights_for((uint32_t)call->arg[9]), has;
+
+    if (st)
+        return st;
+    has = handles_entry(&call->kernel->handles, call->arg[0])->access;
+    return has & (MAXIMUM_ALLOWED | GENERIC_ALL) || (has & needs) == needs ? STATUS_SUCCESS
+                                                                           : STATUS_ACCESS_DENIED;
+}
+
 nt_status serve_NtMapViewOfSection(struct call *call)
 {
     struct process *p = call->process;
+    struct vm_view_request request = {.zero_bits = call->arg[3],
+                                      .type = (uint32_t)call->arg[8],
+                                      .protect = (uint32_t)call->arg[9]};
     struct section *section = NULL;
-    uint64_t offset = 0, size = 0;
+    uint64_t size = 0;
     gva_t base = 0;
     nt_status st = service_own_process(call, call->arg[1]), mapped;
 
     if (!st)
-        st = get_section(call, call->arg[0], &section);
+        st = get_mappable(call, &section);
     if (!st)
-        st = guest_get_pointer(p, call->arg[2], &base);
+        st = guest_get_pointer(p, call->arg[2], &request.base);
     if (!st && call->arg[5])
-        st = guest_get_number(p, call->arg[5], 8, &offset);
+        st = guest_get_number(p, call->arg[5], 8, &request.offset);
     if (!st)
-        st = guest_get_pointer(p, call->arg[6], &size);
+        st = guest_get_pointer(p, call->arg[6], &request.size);
     if (st)
         return st;
-    mapped = section_map(p, section, offset, (uint32_t)call->arg[9], &base, &size);
+    mapped = section_map(p, section, &request, &base, &size);
     if (!NT_SUCCESS(mapped))
         return mapped;
     st = guest_put_pointer(p, call->arg[2], base);
@@ -255,25 +213,46 @@ nt_status serve_NtUnmapViewOfSectionEx(struct call *call)
     return unmap(call);
 }
 
+nt_status serve_NtFlushVirtualMemory(struct call *call)
+{
+    struct process *p = call->process;
+    gva_t base = 0;
+    uint64_t size = 0;
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    if (!st)
+        st = guest_get_pointer(p, call->arg[1], &base);
+    if (!st)
+        st = guest_get_pointer(p, call->arg[2], &size);
+    if (!st)
+        st = vm_section_flush(p->vm, base, size);
+    if (!st)
+        st = guest_put_pointer(p, call->arg[1], base & ~(gva_t)(VM_PAGE_SIZE - 1));
+    if (!st)
+        st = guest_put_pointer(p, call->arg[2], size);
+    return io_finish(call, call->arg[3], st, 0);
+}
+
 /* ---- National language support ---------------------------------------------------------------- */
 
 /* Map one of the files, read-only. STATUS_OBJECT_NAME_NOT_FOUND */
 static nt_status map_nls(struct call *call, const char *name, gva_t *base, uint64_t *size)
 {
-    struct section *section = section_new(SECTION_FILE, name);
+    struct vm_view_request request = {.protect = PAGE_READONLY};
+    struct section *section = NULL;
     nt_status st = STATUS_OBJECT_NAME_NOT_FOUND;
     struct diag why = {{0}};
+    struct buf file;
 
-    if (!section)
-        return STATUS_NO_MEMORY;
-    section->bytes.limit = NLS_FILE_MAX;
-    if (!root_read(call->kernel->root.nls, name, &section->bytes, &why)) {
-        section->size = section->bytes.len;
-        *base = *size = 0;
-        st = section_map(call->process, section, 0, PAGE_READONLY, base, size);
-        *size = section->size;
-    }
-    object_unref(&section->object);
+    buf_init(&file, NLS_FILE_MAX);
+    if (!root_read(call->kernel->root.nls, name, &file, &why))
+        st = section_of_bytes(call->process, name, (struct bytes){file.data, file.len}, &section);
+    if (!st)
+        st = section_map(call->process, section, &request, base, size);
+    *size = file.len;
+    buf_fini(&file);
+    if (section)
+        object_unref(&section->object);
     return st;
 }
 

@@ -122,6 +122,8 @@ nt_status serve_NtCreateThreadEx(struct call *call)
         st = service_add(call, call->arg[0], &thread->object, (uint32_t)call->arg[1]);
     if (st)
         threads_discard(thread);
+    else
+        threads_begun(thread);
     return st;
 }
 
@@ -432,7 +434,6 @@ nt_status serve_NtQueryInformationThread(struct call *call)
 static nt_status set_name(struct call *call, struct thread *thread)
 {
     char *name;
-    size_t len;
     nt_status st;
 
     if (call->arg[3] != nt_size(call->process->arch, NT_STRUCT_STRING))
@@ -440,13 +441,7 @@ static nt_status set_name(struct call *call, struct thread *thread)
     st = service_text(call->process, call->arg[2], &name);
     if (st)
         return st;
-    len = strlen(name);
-    if (len >= THREAD_NAME_MAX)
-        len = THREAD_NAME_MAX - 1;
-    while (len && (name[len] & 0xc0) == 0x80) /* not in the middle of a character */
-        len--;
-    memcpy(thread->name, name, len);
-    thread->name[len] = 0;
+    threads_name(thread, name);
     free(name);
     return STATUS_SUCCESS;
 }

@@ -117,6 +117,7 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtMapViewOfSection, "h h P p p ?R P d d d")                                                  \
     S(NtUnmapViewOfSection, "h p")                                                                 \
     S(NtUnmapViewOfSectionEx, "h p d")                                                             \
+    S(NtFlushVirtualMemory, "h P P I")                                                             \
     S(NtInitializeNlsFiles, "P D ?R")                                                              \
     S(NtGetNlsSectionPtr, "d d p P P")
 #define SERVICES_FILE(S)                                                                           \

@@ -120,6 +120,7 @@ static enum err study_ntdll(struct process *p, const struct pe_image *image, str
 
 static enum err map_ntdll(struct process *p, struct diag *why)
 {
+    struct image_views views = {0};
     struct dll_file dll;
     nt_status st;
     enum err e = dll_open(&dll, p->kernel->root.system, "ntdll.dll", why);
@@ -129,7 +130,8 @@ static enum err map_ntdll(struct process *p, struct diag *why)
                      p->arch == CPU_AMD64 ? "32-bit" : "64-bit",
                      p->arch == CPU_AMD64 ? "64-bit" : "32-bit");
     if (!e) {
-        st = images_map(p, dll.image, NTDLL_PATH, 0, &p->kernel->ntdll);
+        st = images_map(p, &views, dll.image, NTDLL_PATH, 0, &p->kernel->ntdll);
+        image_views_fini(&views);
         if (!NT_SUCCESS(st))
             e = diag_set(why, ERR_NOMEM, "ntdll.dll cannot be mapped: %s", nt_text(st));
     }

@@ -5,6 +5,7 @@
 #include "nt/threads.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "nt/apcs.h"
 #include "nt/parts.h"
@@ -16,8 +17,6 @@
  * that looks into the host's /proc by mistake finds nothing there.
  */
 enum { PROCESS_ID = 4194308, ID_STEP = 4 };
-
-#define PRIORITY_NORMAL 0
 
 uint32_t process_pid(const struct process *p)
 {
@@ -95,6 +94,68 @@ nt_status threads_new(struct process *p, struct thread **out)
     return STATUS_SUCCESS;
 }
 
+/* Without memory for it the event is lost. */
+static void keep_event(struct threads *t, const struct process_thread_event *event)
+{
+    size_t room = t->event_room ? 2 * t->event_room : 8;
+    struct process_thread_event *grown;
+
+    if (!t->watched)
+        return;
+    if (t->event_count == t->event_room) {
+        grown = reallocarray(t->events, room, sizeof *grown);
+        if (!grown)
+            return;
+        t->events = grown;
+        t->event_room = room;
+    }
+    t->events[t->event_count++] = *event;
+}
+
+void process_watch_threads(struct process *p, bool on)
+{
+    p->threads.watched = on;
+    p->threads.event_count = 0;
+}
+
+bool process_thread_event(struct process *p, struct process_thread_event *out)
+{
+    struct threads *t = &p->threads;
+
+    if (!t->event_count)
+        return false;
+    *out = t->events[0];
+    memmove(t->events, t->events + 1, --t->event_count * sizeof *t->events);
+    return true;
+}
+
+void threads_begun(struct thread *thread)
+{
+    const struct process_thread_event event = {.begun = true, .tid = thread->info.tid};
+
+    keep_event(&thread->process->threads, &event);
+}
+
+void threads_name(struct thread *thread, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len >= THREAD_NAME_MAX)
+        len = THREAD_NAME_MAX - 1;
+    while (len && ((unsigned char)name[len] & 0xc0) == 0x80) /* not in the middle of a character */
+        len--;
+    memcpy(thread->name, name, len);
+    thread->name[len] = 0;
+}
+
+void process_name_thread(struct process *p, uint32_t tid, const char *name)
+{
+    struct thread *thread = threads_find(p, tid);
+
+    if (thread)
+        threads_name(thread, name);
+}
+
 static void unlist(struct thread *thread)
 {
     struct threads *t = &thread->process->threads;
@@ -121,7 +182,9 @@ void threads_discard(struct thread *thread)
 void threads_end(struct thread *thread, uint32_t exit_code)
 {
     struct process *p = thread->process;
+    const struct process_thread_event event = {.tid = thread->info.tid, .exit_code = exit_code};
 
+    keep_event(&p->threads, &event);
     LOG(nt, "thread %" PRIu32 " ends with 0x%" PRIx32, thread->info.tid, exit_code);
     if (thread->wait.kind)
         wait_end(thread, STATUS_SUCCESS);
@@ -148,6 +211,7 @@ void threads_fini(struct process *p)
         object_unref(&thread->object);
     }
     free(p->threads.list);
+    free(p->threads.events);
     cpu_context_free(p->threads.fresh);
     p->threads = (struct threads){0};
 }

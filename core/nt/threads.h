@@ -74,11 +74,13 @@ struct threads {
     size_t turn;        /* in the list: who runs or ran last, or came behind it when it has ended */
     uint64_t slice_end; /* when others get their turn; guest time, 100 ns */
     uint64_t next_due;  /* no wait and no timer ends before; guest time */
-    uint64_t waits_begun;      /* orders waits */
-    uint32_t made;             /* threads so far */
-    struct cpu_context *fresh; /* registers of a thread that has not begun */
-    bool hold_new;             /* threads that begin are held */
-    bool changed;              /* threads have come or gone since process_threads_changed */
+    uint64_t waits_begun;                /* orders waits */
+    uint32_t made;                       /* threads so far */
+    struct cpu_context *fresh;           /* registers of a thread that has not begun */
+    bool hold_new;                       /* threads that begin are held */
+    bool watched;                        /* events are kept */
+    struct process_thread_event *events; /* oldest first */
+    size_t event_count, event_room;
 };
 
 /* ---- threads.c -------------------------------------------------------------------------------- */
@@ -94,6 +96,10 @@ void threads_discard(struct thread *thread);
 void threads_end(struct thread *thread, uint32_t exit_code);
 void threads_fini(struct process *p);
 
+/* Tell who watches threads that this one has begun. */
+void threads_begun(struct thread *thread);
+/* Name it; what does not fit is left off. */
+void threads_name(struct thread *thread, const char *name);
 /* NULL: there is none. */
 struct thread *threads_find(const struct process *p, uint32_t tid);
 /* Put this thread's registers on the CPU. */

@@ -15,6 +15,13 @@
 #include "winstub/buf.h"
 #include "winstub/log.h"
 #include "winstub/nt.h"
+#include "winstub/utf.h"
+
+/* Exceptions by which a program speaks to its debugger; DBG_PRINTEXCEPTION_C and its kin. */
+#define DEBUG_PRINT      0x40010006u
+#define DEBUG_PRINT_WIDE 0x4001000au
+#define DEBUG_NAME       0x406d1388u
+#define DEBUG_PRINT_MAX  0x1000u /* of either unit */
 
 enum err run_init(struct run *run, struct process *process)
 {
@@ -272,14 +279,52 @@ static bool stop_at_exception(struct run *run, const struct cpu_event *event)
     return true;
 }
 
+/* Text that the guest gives to its debugger: OutputDebugString's length and address, in bytes or UTF-16 units. */
+static bool print_for_guest(struct run *run, const struct process_exception *raised)
+{
+    bool wide = raised->code == DEBUG_PRINT_WIDE;
+    size_t len = (size_t)(raised->info[0] < DEBUG_PRINT_MAX ? raised->info[0] : DEBUG_PRINT_MAX);
+    uint8_t raw[2 * DEBUG_PRINT_MAX];
+    struct buf text;
+
+    if (!run->console || raised->count < 2 || (!wide && raised->code != DEBUG_PRINT))
+        return false;
+    len = vm_debug_read(process_vm(run->process), raised->info[1], raw, wide ? 2 * len : len);
+    buf_init(&text, 3 * DEBUG_PRINT_MAX);
+    if (wide)
+        (void)utf8_append_utf16(&text, raw, len / 2);
+    else
+        (void)buf_append(&text, raw, len);
+    while (text.len && !text.data[text.len - 1]) /* the length counts the NUL */
+        text.len--;
+    run_print(run, buf_str(&text), text.len);
+    buf_fini(&text);
+    return true;
+}
+
+/* The older way to name a thread (Microsoft, "How to set a thread name"): 0x1000, name, thread id. */
+static bool name_for_guest(struct run *run, const struct process_exception *raised)
+{
+    char name[64] = {0};
+    uint32_t tid = (uint32_t)raised->info[2];
+
+    if (raised->code != DEBUG_NAME || raised->count < 3 || (uint32_t)raised->info[0] != 0x1000)
+        return false;
+    (void)vm_debug_read(process_vm(run->process), raised->info[1], name, sizeof name - 1);
+    process_name_thread(run->process, tid == UINT32_MAX ? run->stop.tid : tid, name);
+    return run->console != NULL;
+}
+
 /*
- * An exception that the guest raised by itself: as if the CPU had, at the registers' pc. False when it is the guest's
- * business, which goes on in its handlers.
+ * An exception that the guest raised by itself: as if the CPU had, at the registers' pc. False when it was meant for the
+ * debugger, who has taken it, or when it is the guest's business, which goes on in its handlers.
  */
 static bool stop_at_raised(struct run *run)
 {
-    if (exception_is_routine(&run->thread->raised) &&
-        process_raise(run->process, &run->thread->raised))
+    const struct process_exception *raised = &run->thread->raised;
+
+    if (print_for_guest(run, raised) || name_for_guest(run, raised) ||
+        (exception_is_routine(raised) && process_raise(run->process, raised)))
         return false;
     run->thread->excepted = true;
     run->thread->exception =

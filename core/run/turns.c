@@ -96,6 +96,12 @@ static enum err leave_import(struct run *run, bool *stopped)
     return run_step(run, stopped);
 }
 
+/* A system call may have changed who can run; a stop that is no interrupt is the clock's. */
+static bool ends_turn(const struct cpu_event *event)
+{
+    return event->kind == CPU_EVENT_SYSCALL || event->kind == CPU_EVENT_STOP;
+}
+
 static enum err turn_continue(struct run *run, bool *stopped)
 {
     struct run_thread *thread = run->thread;
@@ -121,7 +127,7 @@ static enum err turn_continue(struct run *run, bool *stopped)
         *stopped = run_stopped_by(run, &event);
         if (!*stopped && event.kind == CPU_EVENT_TRAP)
             e = run_step_open(run, stopped);
-    } while (!e && !*stopped && event.kind != CPU_EVENT_SYSCALL && keeps_turn(run));
+    } while (!e && !*stopped && !ends_turn(&event) && keeps_turn(run));
     return e;
 }
 
@@ -179,15 +185,44 @@ static enum err take_turn(struct run *run, bool *stopped)
     return turn_steps(run, action, stopped);
 }
 
+/* Is anybody left whom the debugger lets run? */
+static bool somebody_may(const struct run *run)
+{
+    const struct process_thread *thread;
+
+    for (size_t i = 0; (thread = process_thread(run->process, i)) != NULL; i++) {
+        if (actions_of(&run->actions, thread->tid))
+            return true;
+    }
+    return false;
+}
+
 /* Nobody can run. */
 static void stop_stuck(struct run *run)
 {
     struct buf text;
 
+    if (!somebody_may(run)) {
+        run->stop = (struct target_stop){.kind = STOP_NOBODY, .tid = process_current(run->process)};
+        return;
+    }
     buf_init(&text, sizeof run->stop.note - 1);
     process_stuck(run->process, &text);
     run_stop(run, STOP_STUCK, &text);
     buf_fini(&text);
+}
+
+/* Has a thread begun or ended, and does the debugger want to know? */
+static bool thread_event(struct run *run)
+{
+    struct process_thread_event event;
+
+    if (!process_thread_event(run->process, &event))
+        return false;
+    run->stop = (struct target_stop){.kind = event.begun ? STOP_BEGUN : STOP_ENDED,
+                                     .tid = event.tid,
+                                     .exit_code = event.exit_code};
+    return true;
 }
 
 enum err turns_take(struct run *run)
@@ -196,6 +231,9 @@ enum err turns_take(struct run *run)
     enum err e = ERR_OK;
 
     while (!e && !stopped) {
+        stopped = thread_event(run);
+        if (stopped)
+            break;
         switch (process_schedule(run->process)) {
         case PROCESS_TURN_RUNS:
             e = take_turn(run, &stopped);

@@ -115,6 +115,16 @@ static nt_status check_range(const struct vm *vm, gva_t base, uint64_t size)
     return STATUS_SUCCESS;
 }
 
+/* Is it a change of pages of a view, which may be copied when written? */
+static bool names_view(const struct vm *vm, const struct vm_request *req)
+{
+    const struct allocation *a = NULL;
+
+    if (!(req->type & MEM_RESERVE) && req->base && req->base < vm->allocs.limit)
+        a = allocs_find(&vm->allocs, req->base);
+    return a && a->view;
+}
+
 static nt_status check(const struct vm *vm, const struct vm_request *req)
 {
     gva_t highest;
@@ -128,7 +138,8 @@ static nt_status check(const struct vm *vm, const struct vm_request *req)
         st = check_placeholder(req);
     if (st != STATUS_SUCCESS)
         return st;
-    if (!protection_valid(req->protect, true) || protection_is_copy(req->protect))
+    if (!protection_valid(req->protect, true) ||
+        (protection_is_copy(req->protect) && !names_view(vm, req)))
         return STATUS_INVALID_PAGE_PROTECTION;
     return check_range(vm, req->base, req->size);
 }

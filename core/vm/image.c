@@ -35,11 +35,12 @@ static bool all_zero(const uint8_t *bytes, size_t len)
 }
 
 /* Give one page its bytes. False when memory is short. */
-static bool fill_page(struct vm_section *s, uint64_t page, const uint8_t *bytes, size_t len)
+static bool fill_page(struct vm_section *s, uint64_t page, const struct vm_section *like,
+                      const uint8_t *bytes, size_t len)
 {
     pte_t e;
 
-    if (all_zero(bytes, len))
+    if (all_zero(bytes, len) || (like && section_share(s, page, like, bytes, len)))
         return true;
     if (section_touch(s, page, false, &e))
         return false;
@@ -53,7 +54,7 @@ static bool fill_pages(struct vm_section *s, const struct vm_image *image)
         uint64_t left = image->size - at;
         size_t len = left < VM_PAGE_SIZE ? (size_t)left : VM_PAGE_SIZE;
 
-        if (!fill_page(s, page_number(at), image->bytes + at, len))
+        if (!fill_page(s, page_number(at), image->like, image->bytes + at, len))
             return false;
     }
     return true;

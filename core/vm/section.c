@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "winstub/log.h"
 
@@ -280,6 +281,22 @@ enum vm_fault section_touch(struct vm_section *s, uint64_t page, bool write, pte
     }
     *out = e;
     return VM_FAULT_NONE;
+}
+
+bool section_share(struct vm_section *s, uint64_t page, const struct vm_section *other,
+                   const uint8_t *bytes, size_t len)
+{
+    struct frames *frames = s->pages.space->frames;
+    bool shared;
+    pte_t e = pt_get(&other->pages, page, &shared);
+
+    if (!e || other->writable || memcmp(frames_bytes(frames, pte_frame(e)), bytes, len) != 0)
+        return false;
+    frames_ref(frames, pte_frame(e));
+    if (pt_put(&s->pages, page, pte_make(pte_frame(e), ENTRY)))
+        return true;
+    frames_unref(frames, pte_frame(e));
+    return false;
 }
 
 /* ---- Files -------------------------------------------------------------------------------------- */

@@ -68,6 +68,13 @@ enum vm_fault section_look(struct vm_section *s, uint64_t page, frame_t *out);
  */
 enum vm_fault section_touch(struct vm_section *s, uint64_t page, bool write, pte_t *out);
 
+/*
+ * Let a page without a frame show the frame that another section has there, when that holds these len bytes and nobody
+ * may write to it. False: it does not, or memory is short.
+ */
+MUST_USE bool section_share(struct vm_section *s, uint64_t page, const struct vm_section *other,
+                            const uint8_t *bytes, size_t len);
+
 /* Write back what was written to pages [first, end). The first error, after trying all. */
 enum err section_flush(struct vm_section *s, uint64_t first, uint64_t end);
 

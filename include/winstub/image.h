@@ -124,6 +124,21 @@ uint32_t pe_first_section(const struct pe_image *image);
 MUST_USE enum err image_map(struct vm *vm, const struct pe_image *image, gva_t base,
                             const char *name, const char *path, struct diag *why);
 
+/* The pages that all views of an image share, and where they are relocated to. Zero-initialise; image_views_fini ends it. */
+struct image_views {
+    struct vm_section *section; /* NULL: no view was mapped yet */
+    gva_t base;
+};
+void image_views_fini(struct image_views *views);
+
+/*
+ * image_map for one more view: those at another base than the first share frames with it where relocation makes no
+ * difference. Errors as above.
+ */
+MUST_USE enum err image_map_view(struct vm *vm, struct image_views *views,
+                                 const struct pe_image *image, gva_t base, const char *name,
+                                 const char *path, struct diag *why);
+
 /*
  * Place plain machine code at base, which need not be a multiple of anything: private memory,
  * PAGE_EXECUTE_READWRITE, labelled "code".

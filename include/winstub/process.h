@@ -254,6 +254,19 @@ const struct process_thread *process_thread(const struct process *process,
 /* What thread i does: "running", "waiting for Event (handle 0x44), 20 ms left". Valid until it is asked again. */
 const char *process_thread_state(const struct process *process, size_t i);
 
+/* A thread was made, or has ended with exit_code. */
+struct process_thread_event {
+    bool begun;
+    uint32_t tid;
+    uint32_t exit_code;
+};
+/* Keep such events from now on, or no more. */
+void process_watch_threads(struct process *process, bool on);
+/* Take the oldest one; false when there is none. */
+bool process_thread_event(struct process *process, struct process_thread_event *out);
+/* Name a thread as SetThreadDescription does, cut at what is kept; UTF-8. */
+void process_name_thread(struct process *process, uint32_t tid, const char *name);
+
 /* ---- Whose turn it is ------------------------------------------------------------------------ */
 
 enum process_turn {

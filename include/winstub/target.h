@@ -195,7 +195,10 @@ enum target_stop_kind {
     STOP_EXIT,      /* the process ended with exit_code; nothing more can run */
     STOP_CATCH,     /* a target_catch; note says which and what */
     STOP_ENGINE,    /* the engine cannot go on; note says why */
-    STOP_STUCK, /* no thread that may run can: all wait, and nothing will end that; note says for what */
+    STOP_BEGUN,     /* thread tid was made; only after thread_events */
+    STOP_ENDED,     /* thread tid has ended with exit_code; only after thread_events */
+    STOP_NOBODY,    /* every thread that was resumed has ended */
+    STOP_STUCK, /* all threads that may run wait, and nothing will end that; note says for what */
 };
 
 #define TARGET_INFO_MAX 15 /* EXCEPTION_MAXIMUM_PARAMETERS */
@@ -203,7 +206,7 @@ enum target_stop_kind {
 struct target_stop {
     enum target_stop_kind kind;
     uint32_t tid;
-    uint32_t exit_code; /* STOP_EXIT */
+    uint32_t exit_code; /* STOP_EXIT, STOP_ENDED */
     uint32_t code;      /* STOP_EXCEPTION: an NTSTATUS such as STATUS_ACCESS_VIOLATION */
     /* STOP_EXCEPTION: ExceptionInformation; of an access violation 0 read, 1 write, 8 execute; address. */
     uint64_t info[TARGET_INFO_MAX];
@@ -320,6 +323,8 @@ struct target_ops {
      * Note what the next run shall do; nothing moves yet. An interrupt from before is forgotten: it was meant
      * for a run that is over. ERR_NOT_FOUND: a tid does not exist; ERR_STATE: the process has ended. */
     enum err (*resume)(void *ctx, const struct target_action *acts, size_t n);
+    /* Stop when a thread begins or ends, too; or no more. */
+    void (*thread_events)(void *ctx, bool on);
     /* Run until something stops it. ERR_STATE: nothing was resumed. */
     enum err (*run)(void *ctx, struct target_stop *why);
     /* Stop the current or next run soon (within 10 ms). The one op that another thread may call. */

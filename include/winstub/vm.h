@@ -128,6 +128,8 @@ struct vm_image_run {
     const char *label; /* section name, copied; "" for none */
 };
 
+struct vm_section;
+
 struct vm_image {
     gva_t base;                      /* multiple of 64 KiB */
     uint64_t size;                   /* SizeOfImage, rounded up to pages by the callee */
@@ -136,6 +138,8 @@ struct vm_image {
     size_t run_count;
     const char *label; /* file name, copied */
     const char *path;  /* guest path, copied */
+    const struct vm_section
+        *like; /* NULL, or the image elsewhere: its frames serve where pages are the same */
 };
 
 /*

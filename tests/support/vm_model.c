@@ -231,7 +231,15 @@ static nt_status check_type(const struct vm_request *q)
     return STATUS_SUCCESS;
 }
 
-static nt_status check_request(const struct vm_request *q)
+/* May the pages asked for be copied when written? */
+static bool takes_copy(const struct model *m, const struct vm_request *q)
+{
+    return !(q->type & MEM_RESERVE) && q->base && q->base < MODEL_LIMIT &&
+           m->pages[model_page(q->base)].allocation &&
+           model_allocation_at(m, model_page(q->base))->type != MEM_PRIVATE;
+}
+
+static nt_status check_request(const struct model *m, const struct vm_request *q)
 {
     nt_status st = model_requirements(q);
 
@@ -242,7 +250,7 @@ static nt_status check_request(const struct vm_request *q)
     st = check_type(q);
     if (st)
         return st;
-    if (!mp_valid(q->protect, true) || mp_is_copy(q->protect))
+    if (!mp_valid(q->protect, true) || (mp_is_copy(q->protect) && !takes_copy(m, q)))
         return STATUS_INVALID_PAGE_PROTECTION;
     if (q->base >= MODEL_LIMIT)
         return STATUS_INVALID_PARAMETER_2;
@@ -346,7 +354,7 @@ nt_status model_allocate(struct model *m, const struct vm_request *q, gva_t *bas
 {
     unsigned start = model_page(q->base);
     unsigned end = 0;
-    nt_status st = check_request(q);
+    nt_status st = check_request(m, q);
 
     if (st)
         return st;

@@ -72,6 +72,27 @@ START_TEST(any_thread)
 }
 END_TEST
 
+static bool events_wanted;
+
+static void thread_events(void *ctx, bool on)
+{
+    (void)ctx;
+    events_wanted = on;
+}
+
+START_TEST(events_of_threads_are_asked_for)
+{
+    client->target->ops.thread_events = thread_events;
+    ck_assert_str_eq(stub_client_ask(client, "QThreadEvents:1"), "OK");
+    ck_assert(events_wanted);
+    ck_assert_str_eq(stub_client_ask(client, "QThreadEvents:2"), "E16");
+    ck_assert_str_eq(stub_client_ask(client, "QThreadEvents:"), "E16");
+    ck_assert(events_wanted);
+    ck_assert_str_eq(stub_client_ask(client, "QThreadEvents:0"), "OK");
+    ck_assert(!events_wanted);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cmd_thread");
@@ -81,6 +102,7 @@ int main(void)
     tcase_add_test(tc, a_long_list_comes_in_pieces);
     tcase_add_test(tc, a_thread_without_words);
     tcase_add_test(tc, any_thread);
+    tcase_add_test(tc, events_of_threads_are_asked_for);
     suite_add_tcase(suite, tc);
     return suite_main(suite);
 }

@@ -105,6 +105,12 @@ START_TEST(kinds)
          "T0cthread:p1234.4c;reason:signal;hexname:6d61696e;"},
         {STOP_ENGINE, "T06thread:4c;", "T06thread:p1234.4c;",
          "T06thread:p1234.4c;reason:signal;hexname:6d61696e;"},
+        {STOP_STUCK, "T02thread:4c;", "T02thread:p1234.4c;",
+         "T02thread:p1234.4c;reason:signal;hexname:6d61696e;"},
+        {STOP_BEGUN, "T05create:;thread:4c;", "T05create:;thread:p1234.4c;",
+         "T05create:;thread:p1234.4c;reason:signal;hexname:6d61696e;"},
+        {STOP_NOBODY, "T00thread:4c;", "N", "T00thread:p1234.4c;reason:signal;hexname:6d61696e;"},
+        {STOP_ENDED, "wc0000005;4c", "wc0000005;p1234.4c", "wc0000005;p1234.4c"},
         {STOP_EXIT, "Wc0000005", "Wc0000005;process:1234", "W05;process:1234"},
     };
 
@@ -116,7 +122,8 @@ START_TEST(kinds)
                                        .addr = 0x1234};
         s->features = (struct features){0};
         says(cases[i].plain);
-        s->features = (struct features){.multiprocess = true, .swbreak = true, .hwbreak = true};
+        s->features = (struct features){
+            .multiprocess = true, .swbreak = true, .hwbreak = true, .no_resumed = true};
         says(cases[i].gdb);
         s->features = (struct features){.multiprocess = true, .lldb = true};
         says(cases[i].lldb);

@@ -232,6 +232,8 @@ START_TEST(M13_commit_acts_as_protect)
     ck_succeeds(try_allocate(vm, A, 0x1000, MEM_COMMIT, PAGE_READONLY));
     ck_assert_uint_eq(protect_at(A), PAGE_READONLY);
     ck_assert_uint_eq(byte_at(vm, A), 'x');
+    ck_succeeds(try_allocate(vm, A + 0x1000, 0x1000, MEM_COMMIT, PAGE_WRITECOPY));
+    ck_assert_uint_eq(protect_at(A + 0x1000), PAGE_WRITECOPY);
     ck_refused(try_allocate(vm, A, 0x1000, MEM_COMMIT, PAGE_EXECUTE_READ),
                STATUS_SECTION_PROTECTION);
     build_view(s, B, 0, 0, PAGE_READONLY);
@@ -244,6 +246,7 @@ START_TEST(M14_commit_on_a_file_view)
     use(build_file_section(vm, &file, RW));
     build_view(s, A, 0, 0, RW);
     ck_refused(try_allocate(vm, A, 0x1000, MEM_COMMIT, RW), STATUS_ALREADY_COMMITTED);
+    ck_refused(try_allocate(vm, A, 0x1000, MEM_COMMIT, PAGE_WRITECOPY), STATUS_ALREADY_COMMITTED);
     ck_succeeds(build_image(vm, B));
     ck_refused(try_allocate(vm, B, 0x1000, MEM_COMMIT, RW), STATUS_ALREADY_COMMITTED);
 }
