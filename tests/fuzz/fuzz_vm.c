@@ -278,32 +278,10 @@ static void do_protect(struct state *s)
     check(base[0] == base[1] && size[0] == size[1] && old[0] == old[1], "output of protect");
 }
 
-/* An image with every kind of page. */
-static struct vm_image image_of(uint8_t fill)
-{
-    static uint8_t bytes[6 * VM_PAGE_SIZE];
-    static const struct vm_image_run runs[] = {
-        {0x0000, 0x1000, PAGE_READONLY, "header"},
-        {0x1000, 0x1000, PAGE_EXECUTE_READ, ".text"},
-        {0x2000, 0x2000, PAGE_WRITECOPY, ".data"},
-        {0x5000, 0x1000, PAGE_EXECUTE_WRITECOPY, ".both"},
-    };
-
-    memset(bytes, fill, 3 * VM_PAGE_SIZE);
-    return (struct vm_image){
-        .size = sizeof bytes,
-        .bytes = bytes,
-        .runs = runs,
-        .run_count = sizeof runs / sizeof *runs,
-        .label = "fuzz.exe",
-        .path = "C:\\fuzz.exe",
-    };
-}
-
 static void do_map(struct state *s)
 {
     gva_t base = next_addr(s);
-    struct vm_image image = image_of(next_u8(s));
+    struct vm_image image = model_image(next_u8(s));
     nt_status st;
 
     image.base = base;
@@ -513,7 +491,7 @@ static void do_new_image(struct state *s)
 {
     static struct vm_image_run runs[5];
     unsigned n = free_number(s);
-    struct vm_image image = image_of(next_u8(s));
+    struct vm_image image = model_image(next_u8(s));
     nt_status st;
 
     if (n == MODEL_SECTIONS)

@@ -68,6 +68,8 @@ nt_status model_release(struct model *m, gva_t *base, uint64_t *size, uint32_t t
 nt_status model_protect(struct model *m, gva_t *base, uint64_t *size, uint32_t protect,
                         uint32_t *old);
 nt_status model_query(const struct model *m, gva_t addr, struct vm_region *out);
+/* An image with every kind of page, to be mapped; the bytes live until the next call. */
+struct vm_image model_image(uint8_t fill);
 nt_status model_map_image(struct model *m, const struct vm_image *image);
 nt_status model_unmap(struct model *m, gva_t addr);
 nt_status model_section_new(struct model *m, unsigned number, const struct vm_section_config *c);

@@ -3,6 +3,27 @@
 
 #include <string.h>
 
+struct vm_image model_image(uint8_t fill)
+{
+    static uint8_t bytes[6 * VM_PAGE_SIZE];
+    static const struct vm_image_run runs[] = {
+        {0x0000, 0x1000, PAGE_READONLY, "header"},
+        {0x1000, 0x1000, PAGE_EXECUTE_READ, ".text"},
+        {0x2000, 0x2000, PAGE_WRITECOPY, ".data"},
+        {0x5000, 0x1000, PAGE_EXECUTE_WRITECOPY, ".both"},
+    };
+
+    memset(bytes, fill, 3 * VM_PAGE_SIZE);
+    return (struct vm_image){
+        .size = sizeof bytes,
+        .bytes = bytes,
+        .runs = runs,
+        .run_count = sizeof runs / sizeof *runs,
+        .label = "fuzz.exe",
+        .path = "C:\\fuzz.exe",
+    };
+}
+
 struct model_section *model_shown(struct model *m, unsigned page, unsigned *index)
 {
     const struct model_allocation *a = model_allocation_at(m, page);

@@ -136,11 +136,13 @@ class Drive:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-# A breakpoint in a DLL, single steps from the entry point, and a watchpoint on the stack, in any program.
-DEBUG_SCRIPT = ("set $entry = $pc", "stepi 200", "print $pc != $entry",
-                "break *(void *) &NtCreateFile", "continue", "backtrace 3", "delete",
-                "set $top = (unsigned long) $sp", "watch *(int *) $top", "continue", "delete", "continue")
-DEBUG_SEES = (r"^\$\d+ = 1", r"Breakpoint 1, .*NtCreateFile", r"^#1 ", r"[Hh]ardware watchpoint 2: ", r"exited")
+def script(symbol="NtCreateFile"):
+    """Single steps from the entry point, a breakpoint in a DLL and a watchpoint on the stack, in any program."""
+    return ("set $entry = $pc", "stepi 200", "print $pc != $entry", f"break *(void *) &'{symbol}'", "continue", "backtrace 3",
+            "delete", "set $top = (unsigned long) $sp", "watch *(int *) $top", "continue", "delete", "continue")
+
+
+SCRIPT_SHOWS = (r"^\$\d+ = 1", r"Breakpoint 1.*, .*NtCreateFile", r"^#1 ", r"[Hh]ardware watchpoint 2: ", r"exited")
 
 
 def sevenzip(width):
@@ -163,7 +165,8 @@ def sevenzip(width):
 
     def debug(drive):
         drive.sources()
-        drive.debug(*DEBUG_SCRIPT, arguments=("a", "out.7z", "src"), wanted=DEBUG_SEES)
+        symbol = "NtCreateFile" if width == "x64" else "NtCreateFile@44"
+        drive.debug(*script(symbol), arguments=("a", "out.7z", "src"), wanted=SCRIPT_SHOWS)
 
     return program, work, debug
 
@@ -183,7 +186,7 @@ def ripgrep():
 
     def debug(drive):
         drive.sources()
-        drive.debug(*DEBUG_SCRIPT, arguments=("-c", "winstub", "src"), wanted=DEBUG_SEES)
+        drive.debug(*script(), arguments=("-c", "winstub", "src"), wanted=SCRIPT_SHOWS)
 
     return lambda: os.path.join(package("ripgrep"), "bin", "rg.exe"), work, debug
 
@@ -200,7 +203,7 @@ def astgrep():
 
     def debug(drive):
         drive.write("src/a.c", b"int x = add(1, 2);\n")
-        drive.debug(*DEBUG_SCRIPT, arguments=("run", "-p", "add($A, $B)", "-l", "c", "src"), wanted=DEBUG_SEES)
+        drive.debug(*script(), arguments=("run", "-p", "add($A, $B)", "-l", "c", "src"), wanted=SCRIPT_SHOWS)
 
     return lambda: os.path.join(package("ast-grep"), "ast-grep.exe"), work, debug
 
@@ -221,7 +224,7 @@ def esbuild():
 
     def debug(drive):
         drive.write("src/main.js", b"console.log(1);\n")
-        drive.debug(*DEBUG_SCRIPT, arguments=("src/main.js", "--bundle", "--outfile=out.js"), wanted=DEBUG_SEES)
+        drive.debug(*script(), arguments=("src/main.js", "--bundle", "--outfile=out.js"), wanted=SCRIPT_SHOWS)
 
     return lambda: os.path.join(package("esbuild"), "esbuild.exe"), work, debug
 
