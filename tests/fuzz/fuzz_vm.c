@@ -1,8 +1,8 @@
 /*
  * Random operations on an address space and on its naive twin (vm_model.h). After each one: the same
  * status and outputs, the same answer to a query of every page; after some, the same bytes, nothing promised to a CPU that
- * does not hold any more, and every invariant. Both are saved and restored at random moments. In some inputs every
- * operation is tried with each of its allocations failing first: it must refuse, and nothing may have changed.
+ * does not hold any more, and every invariant. Both are saved and restored at random moments. In some inputs each
+ * operation first runs short of memory at each of its allocations: it must refuse, and nothing may have changed.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,10 +43,7 @@ struct state {
     bool starved; /* allocations fail before they succeed */
 };
 
-/*
- * result = call. In a starved state it is first tried with allocation 1, 2, ... failing, until it gets through; look is
- * done after each refusal for want of memory.
- */
+/* result = call. Starved, it is first tried with allocation 1, 2, ... failing; look is done after each refusal. */
 #define ATTEMPT(s, result, refusal, call, look)                                                    \
     for (unsigned long nth = 1;; nth++) {                                                          \
         alloc_fail_at((s)->starved ? nth : 0);                                                     \
