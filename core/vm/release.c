@@ -120,7 +120,11 @@ static nt_status preserve(struct vm *vm, struct allocation *a, struct range r)
     if (!a->placeholder) {
         nt_status st = decommit(vm, a, r);
 
-        a->placeholder = st == STATUS_SUCCESS;
+        if (st == STATUS_SUCCESS) {
+            a->placeholder = true;
+            pageset_unref(a->writes); /* nobody can write to it any more */
+            a->writes = NULL;
+        }
         return st;
     }
     if (space_prepare(vm, r, true) != STATUS_SUCCESS)

@@ -433,6 +433,7 @@ static nt_status preserve(struct model *m, unsigned start, unsigned end)
     if (!old.placeholder) {
         decommit(m, start, end);
         m->allocations[m->pages[start].allocation].placeholder = true;
+        m->allocations[m->pages[start].allocation].watch = false;
         return STATUS_SUCCESS;
     }
     give(m, end, model_end(m, start), old);

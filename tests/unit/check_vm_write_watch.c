@@ -239,6 +239,20 @@ START_TEST(pieces_keep_their_records)
 }
 END_TEST
 
+START_TEST(a_placeholder_has_no_records)
+{
+    gva_t base = A, page;
+    uint64_t size = 0x10000, count = 1;
+    uint32_t granularity;
+
+    guest_writes(A);
+    ck_succeeds(vm_release(vm, &base, &size, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER));
+    ck_assert(vm_valid(vm));
+    ck_status(vm_get_write_watch(vm, 0, A, 0x10000, &page, &count, &granularity),
+              STATUS_INVALID_PARAMETER);
+}
+END_TEST
+
 START_TEST(no_memory)
 {
     struct vm_request req = {
@@ -343,6 +357,7 @@ int main(void)
     tcase_add_test(tc, the_debugger_is_not);
     tcase_add_test(tc, G10_guard_first);
     tcase_add_test(tc, pieces_keep_their_records);
+    tcase_add_test(tc, a_placeholder_has_no_records);
     tcase_add_test(tc, no_memory);
     tcase_add_test(tc, with_a_checkpoint);
     tcase_add_test(services, services_obey_protection);
