@@ -198,13 +198,14 @@ bool vm_debug_write(struct vm *vm, gva_t addr, const void *src, size_t len)
 
     if (!len)
         return true;
-    if (!is_committed(vm, addr, len, &parts) || !reserve_parts(vm, parts))
+    if (!is_committed(vm, addr, len, &parts))
         return false;
     for (gva_t page = page_down(addr); page < addr + len; page += VM_PAGE_SIZE) {
         if (!own_page(vm, page))
             return false;
     }
-    if (parts > frames_room(&vm->frames))
+    /* Last, because making pages ready takes from the same pools. */
+    if (parts > frames_room(&vm->frames) || !reserve_parts(vm, parts))
         return false;
     write_pages(vm, addr, src, len, false);
     if (parts)
