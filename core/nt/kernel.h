@@ -12,6 +12,7 @@
 #include "nt/files.h"
 #include "nt/handles.h"
 #include "nt/numbers.h"
+#include "nt/pipes.h"
 #include "nt/registry.h"
 #include "nt/root.h"
 #include "nt/sync.h"
@@ -43,6 +44,8 @@ struct kernel {
     bool apc_takes_arguments; /* older Wine: KiUserApcDispatcher is a function of five arguments */
     struct directory directory;
     struct timer *timers;
+    struct pipes pipes;
+    uint32_t requests;        /* that are pending */
     struct keyed_event keyed; /* the one that handle 0 means */
     struct object process;    /* what handles to the process itself lead to */
     gva_t ntdll;
