@@ -6,8 +6,7 @@
 #include "nt/layout.h"
 #include "winstub/log.h"
 
-#define SPARE_PAGES                                                                                \
-    3u /* a stack with no more left is exhausted; Wine's test_stack_commit uses up all above */
+#define SPARE_PAGES 3u /* a stack with no more is exhausted (Wine's test_stack_commit) */
 
 /* What the TEB says. */
 struct stack {
