@@ -98,6 +98,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_OBJECT_NAME_EXISTS, 0x40000000, 698)                                                  \
     S(STATUS_INVALID_CID, 0xC000000B, 87)                                                          \
     S(STATUS_MUTANT_NOT_OWNED, 0xC0000046, 288)                                                    \
+    S(STATUS_MUTANT_LIMIT_EXCEEDED, 0xC0000191, 587)                                               \
     S(STATUS_SEMAPHORE_LIMIT_EXCEEDED, 0xC0000047, 298)                                            \
     S(STATUS_SUSPEND_COUNT_EXCEEDED, 0xC000004A, 156)                                              \
     S(STATUS_THREAD_IS_TERMINATING, 0xC000004B, 5)                                                 \
