@@ -102,7 +102,7 @@ static void use_32_bits(void)
 {
     struct vm_config config = {.user_limit = VM_USER_LIMIT_32};
 
-    teardown();
+    view_teardown();
     ck_assert_int_eq(vm_new(&config, &vm), ERR_OK);
     s = build_section(vm, 0x1000, RW, SEC_COMMIT);
 }
