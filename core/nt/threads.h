@@ -42,7 +42,9 @@ struct thread {
     bool has_result;    /* result is still to be put into its registers */
     nt_status result;
     struct wait wait;
-    struct apc *apcs;         /* oldest first */
+    struct apc *apcs;      /* oldest first */
+    struct apc **last_apc; /* where the next one goes, while there is one */
+    unsigned apc_count;
     bool apc_due;             /* one is called when the thread goes on, whatever the result */
     struct request *requests; /* that it has asked for and that are pending */
     bool alerted;             /* NtAlertThread, not yet noticed */
