@@ -19,15 +19,24 @@ enum {
     SCAN_LOADS_SEGMENT = 32, /* reads a descriptor */
     SCAN_INT1 = 64,          /* int 1 in its two-byte form */
     SCAN_SYSENTER = 128,
-    SCAN_ROTATES_CARRY = 256,   /* rcl, rcr in memory */
-    SCAN_STORES_CONDITION = 512 /* setcc in memory */
+    SCAN_ROTATES_CARRY = 256,    /* rcl, rcr in memory */
+    SCAN_STORES_CONDITION = 512, /* setcc in memory */
+    /* fxsave, cmpxchg16b, far call ...: the engine has code of its own for them */
+    SCAN_STORES_UNSEEN = 1024,
+    SCAN_KEEPS_FLAGS = 2048 /* cmpxchg8b, cmpxchg16b */
 };
 
 /*
  * When these are refused their access in the middle of a block, the engine has destroyed the flags that
  * they read. Alone, right after the flags were set, they are fine.
  */
-#define SCAN_ALONE (SCAN_ROTATES_CARRY | SCAN_STORES_CONDITION)
+#define SCAN_LOSES_FLAGS (SCAN_ROTATES_CARRY | SCAN_STORES_CONDITION)
+
+/*
+ * Marked so that they are executed alone, and then as they are. Of the flags that cmpxchg8b keeps the engine makes
+ * anything in the middle of a block.
+ */
+#define SCAN_ALONE (SCAN_LOSES_FLAGS | SCAN_STORES_UNSEEN | SCAN_KEEPS_FLAGS)
 
 /* An illegal instruction is not decoded further: its length is 1 and no other trait is set. */
 struct scan_insn {

@@ -155,7 +155,7 @@ def least(servers, names, what, turns):
 CASES = [
     ("condition_false", "condition", "plain", {"winstub": 1000000, "gdbserver": 10000, "qemu": 1000}, True),
     ("watch_next_to_hot_data", "neighbour", "plain_neighbour",
-     {"winstub": 200000, "gdbserver": 200000, "qemu": 200}, True),
+     {"winstub": 5000000, "gdbserver": 5000000, "qemu": 200}, True),
     ("watch_hit", "watched", None, {"winstub": 1000, "gdbserver": 1000, "qemu": 100}, True),
     ("watch_hit_logged_in_target", "logged", None, {"winstub": 100000}, False),
     ("stepi_10000", "stepi", None, {"winstub": 10000, "gdbserver": 10000, "qemu": 10000}, False),
