@@ -21,9 +21,11 @@ enum {
     SCAN_SYSENTER = 128,
     SCAN_ROTATES_CARRY = 256,    /* rcl, rcr in memory */
     SCAN_STORES_CONDITION = 512, /* setcc in memory */
+    SCAN_WHILE_EQUAL = 1024,     /* repe cmps, scas: ends also when ZF is 0 */
+    SCAN_WHILE_UNEQUAL = 2048,   /* repne cmps, scas: when it is 1 */
     /* fxsave, cmpxchg16b, far call ...: the engine has code of its own for them */
-    SCAN_STORES_UNSEEN = 1024,
-    SCAN_KEEPS_FLAGS = 2048 /* cmpxchg8b, cmpxchg16b */
+    SCAN_STORES_UNSEEN = 4096,
+    SCAN_KEEPS_FLAGS = 8192 /* cmpxchg8b, cmpxchg16b */
 };
 
 /*
@@ -41,6 +43,7 @@ enum {
 /* An illegal instruction is not decoded further: its length is 1 and no other trait is set. */
 struct scan_insn {
     uint8_t length;  /* bytes */
+    uint8_t counter; /* how many bytes of rcx a rep counts in; 0: it is none */
     uint16_t traits; /* SCAN_* bits */
 };
 
