@@ -123,13 +123,14 @@ bool threads_yield(struct process *p);
 
 /* ---- thread.c --------------------------------------------------------------------------------- */
 
-/* 0: as the program's header, or Windows, has it. */
 struct stack_sizes {
-    uint64_t reserve, commit;
+    uint64_t reserve, commit; /* bytes; 0: as the program's header, or Windows, has it */
+    uint64_t
+        least; /* bytes that the thread needs committed, as much of them as the reserve takes; 0: none */
+    uint64_t zero_bits; /* where the stack may lie, as in struct vm_request */
 };
-/* Give the thread a stack, at least commit_least bytes of it committed. */
-MUST_USE enum err thread_stack(struct thread *thread, struct stack_sizes sizes,
-                               uint64_t commit_least, struct diag *why);
+/* Give the thread a stack. ERR_LIMIT, ERR_NOMEM */
+MUST_USE enum err thread_stack(struct thread *thread, struct stack_sizes sizes, struct diag *why);
 /* Give it a TEB; tls: its ThreadLocalStoragePointer. Needs the stack and the PEB. */
 MUST_USE enum err thread_teb(struct thread *thread, gva_t tls, struct diag *why);
 /* Take both away. */

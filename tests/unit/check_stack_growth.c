@@ -97,6 +97,59 @@ START_TEST(S01_S02_S03_what_a_thread_starts_with)
 }
 END_TEST
 
+/* Raw code in bare mode. */
+static void start(int arch, const void *code, size_t len)
+{
+    c.p = build_code((enum cpu_arch)arch, code, len, NULL);
+    c.vm = process_vm(c.p);
+    ck_assert_int_eq(target_init(&target, c.p), ERR_OK);
+}
+
+/* A thread's own stack: what is asked for, and how much is reserved and committed then. */
+static const struct {
+    struct stack_sizes wanted;
+    uint64_t commit, reserve;
+} stacks[] = {
+    {{0x100000, 0, 0, 0}, 0x2000, 0x100000},
+    {{0x20000, 0x20000, 0, 0}, 0x20000, 0x100000},
+    {{0x100000, 0x1000, 0x110000, 0}, 0xfe000, 0x100000}, /* no larger for what it needs besides */
+    {{0x400000, 0x1000, 0x110000, 0}, 0x110000, 0x400000},
+    {{0x400000, 0x200000, 0x110000, 0}, 0x200000, 0x400000},
+    {{0x10000, 0x1000, 0x110000, 0}, 0xfe000, 0x100000},
+};
+
+START_TEST(S01_S10_what_another_thread_starts_with)
+{
+    struct thread *thread;
+    struct diag why;
+
+    start(CPU_AMD64, "\xcc", 1);
+    ck_succeeds(threads_new(c.p, &thread));
+    ck_assert_int_eq(thread_stack(thread, stacks[_i].wanted, &why), ERR_OK);
+    ck_assert_uint_eq(thread->info.stack_base - thread->info.stack_limit, stacks[_i].commit);
+    ck_assert_uint_eq(thread->info.stack_base - thread->stack_bottom, stacks[_i].reserve);
+    threads_discard(thread);
+}
+END_TEST
+
+START_TEST(A22_A25_a_stack_below_zero_bits)
+{
+    struct stack_sizes sizes = {.zero_bits = 4};
+    struct thread *thread;
+    struct diag why;
+
+    start(CPU_AMD64, "\xcc", 1);
+    ck_succeeds(threads_new(c.p, &thread));
+    ck_assert_int_eq(thread_stack(thread, sizes, &why), ERR_OK);
+    ck_assert_uint_le(thread->info.stack_base, 1u << 28);
+    threads_discard(thread);
+    ck_succeeds(threads_new(c.p, &thread));
+    sizes.zero_bits = 0xfffff; /* a mask; there is no room */
+    ck_assert_int_eq(thread_stack(thread, sizes, &why), ERR_NOMEM);
+    threads_discard(thread);
+}
+END_TEST
+
 /* ---- Growth under running code ---------------------------------------------------------------- */
 
 /* mov rbp, rsp; mov ecx, COUNT; push: push rax; dec ecx; jnz push; mov rsp, rbp; xor eax, eax; ret */
@@ -105,14 +158,6 @@ END_TEST
 #define PUSHES_ELSEWHERE                                                                           \
     "\x48\x89\xe5\xbc\x00\x00\x40\x40\xb9\x00\x08\x00\x00\x50\xff\xc9\x75\xfb\x48\x89\xec\x31"     \
     "\xc0\xc3"
-
-/* Raw code in bare mode. */
-static void start(int arch, const void *code, size_t len)
-{
-    c.p = build_code((enum cpu_arch)arch, code, len, NULL);
-    c.vm = process_vm(c.p);
-    ck_assert_int_eq(target_init(&target, c.p), ERR_OK);
-}
 
 #define START(bytes) start(_i, bytes, sizeof(bytes) - 1)
 
@@ -308,6 +353,8 @@ int main(void)
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_loop_test(tc, S01_S02_S03_what_a_thread_starts_with, 0,
                         2 * (int)COUNT_OF(beginnings));
+    tcase_add_loop_test(tc, S01_S10_what_another_thread_starts_with, 0, (int)COUNT_OF(stacks));
+    tcase_add_test(tc, A22_A25_a_stack_below_zero_bits);
     for (size_t i = 0; i < COUNT_OF(tests); i++)
         tcase_add_loop_test(tc, tests[i], 0, 2);
     suite_add_tcase(s, tc);
