@@ -35,8 +35,11 @@ enum { FRAMES_64 = 0xa8, FRAMES_32 = 0x8c, SEH_32 = 0x24, ENTRY_EBP_32 = 0xc };
 
 /* ---- Stack ------------------------------------------------------------------------------------ */
 
-/* What the thread needs beyond what was asked for is no reason for a larger reserve than Windows' own. */
-static void commit_least(struct stack_sizes *sizes)
+/*
+ * What the thread needs beyond what was asked for is no reason for a larger reserve than Windows' own. It is taken away when
+ * the thread begins (stack_trim).
+ */
+static void commit_least(struct thread *thread, struct stack_sizes *sizes)
 {
     uint64_t least = round_up(sizes->least, VM_PAGE_SIZE), most;
 
@@ -46,8 +49,10 @@ static void commit_least(struct stack_sizes *sizes)
         sizes->reserve = STACK_RESERVE;
     most = sizes->reserve - 2 * VM_PAGE_SIZE;
     least = least < most ? least : most;
-    if (sizes->commit < least)
-        sizes->commit = least;
+    if (sizes->commit >= least)
+        return;
+    thread->stack_commit = sizes->commit;
+    sizes->commit = least;
 }
 
 /* Reserve and commit as RtlCreateUserStack rounds them, and always room for a guard page and one below it. */
@@ -66,7 +71,6 @@ static enum err round_sizes(struct stack_sizes *sizes, struct diag *why)
         reserve = round_up(commit + 2 * VM_PAGE_SIZE, STACK_RESERVE);
     sizes->reserve = round_up(reserve, VM_GRANULARITY);
     sizes->commit = commit;
-    commit_least(sizes);
     return ERR_OK;
 }
 
@@ -88,6 +92,8 @@ enum err thread_stack(struct thread *thread, struct stack_sizes sizes, struct di
     nt_status st;
     enum err e = round_sizes(&sizes, why);
 
+    if (!e)
+        commit_least(thread, &sizes);
     if (!e && !req.zero_bits)
         e = process_find(p, p->plan.stack, sizes.reserve, &req.base, why);
     if (e)

@@ -31,6 +31,7 @@ struct thread {
     struct process *process;
     struct process_thread info;
     gva_t stack_bottom;            /* of the reserve */
+    uint64_t stack_commit;         /* bytes that stay committed when the thread begins; 0: all */
     gva_t start;                   /* the function that it was made for */
     struct cpu_context *registers; /* while the CPU holds another's */
     bool ended;
@@ -125,8 +126,7 @@ bool threads_yield(struct process *p);
 
 struct stack_sizes {
     uint64_t reserve, commit; /* bytes; 0: as the program's header, or Windows, has it */
-    uint64_t
-        least; /* bytes that the thread needs committed, as much of them as the reserve takes; 0: none */
+    uint64_t least;     /* bytes to be committed until the thread begins, if the reserve has them */
     uint64_t zero_bits; /* where the stack may lie, as in struct vm_request */
 };
 /* Give the thread a stack. ERR_LIMIT, ERR_NOMEM */

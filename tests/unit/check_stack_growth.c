@@ -5,6 +5,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "nt/context.h"
 #include "process_builder.h"
 #include "service_caller.h"
 #include "suite.h"
@@ -247,6 +248,45 @@ static void start_deep(int arch)
         ck_assert_int_eq(process_guard_hit(c.p, limit() - 1), PROCESS_GUARD_GROWN);
 }
 
+/* NtContinue to that place, with the registers as they are. */
+static void continue_at(gva_t at)
+{
+    gva_t context = build_committed(c.vm, 0, 0x1000);
+    uint8_t raw[CONTEXT_MAX];
+
+    context_save(c.p->cpu, raw);
+    context_put(c.p->arch, raw, CPU_RIP, at);
+    ck_assert(vm_debug_write(c.vm, context, raw, context_size(c.p->arch)));
+    (void)CALL(&c, "NtContinue", context, 0);
+    ck_assert_uint_eq(cpu_get(c.p->cpu, CPU_RIP), at);
+    ck_succeeds(try_release(c.vm, context, 0, MEM_RELEASE));
+}
+
+/* What a loader that clears its stack needed committed. */
+START_TEST(S01_S03_room_goes_when_the_thread_begins)
+{
+    gva_t before;
+
+    start_deep(_i);
+    c.kernel.entry_points.thread = 0x12340000;
+    continue_at(0x12340000);
+    ck_assert_uint_eq(base() - limit(), 0x9000); /* it was given no more than it asked for */
+    c.p->threads.on_cpu->stack_commit = 0x3000;
+    before = limit();
+    ck_assert(vm_debug_write(c.vm, base() - 0x3000, "kept", 4));
+    continue_at(0x12345678); /* the loader has met an exception */
+    ck_assert_uint_eq(limit(), before);
+    continue_at(0x12340000);
+    ck_assert_uint_eq(base() - limit(), 0x3000);
+    expect_layout();
+    ck_assert_uint_eq(byte_at(c.vm, limit()), 'k');
+    while (base() - limit() < 0x9000) /* and it grows as any other */
+        ck_assert_int_eq(process_guard_hit(c.p, limit() - 1), PROCESS_GUARD_GROWN);
+    continue_at(0x12340000);
+    ck_assert_uint_eq(limit(), before);
+}
+END_TEST
+
 static void set_guard(gva_t at)
 {
     ck_succeeds(CALL(&c, "NtAllocateVirtualMemory", THIS_PROCESS, caller_set(&c, 0, at), 0,
@@ -342,10 +382,15 @@ END_TEST
 int main(void)
 {
     const TTest *tests[] = {
-        S04_touching_the_guard_page,         S05_overflow,
-        S09_a_stack_that_the_guest_made,     guards_elsewhere_are_no_stack,
-        S06_a_guard_page_inside_the_stack,   S07_S08_by_protect_and_back,
-        other_changes_leave_the_limit_alone, G09_S04_a_service_grows_the_stack,
+        S04_touching_the_guard_page,
+        S05_overflow,
+        S09_a_stack_that_the_guest_made,
+        guards_elsewhere_are_no_stack,
+        S06_a_guard_page_inside_the_stack,
+        S07_S08_by_protect_and_back,
+        other_changes_leave_the_limit_alone,
+        G09_S04_a_service_grows_the_stack,
+        S01_S03_room_goes_when_the_thread_begins,
     };
     Suite *s = suite_create("stack_growth");
     TCase *tc = tcase_create("both widths");
