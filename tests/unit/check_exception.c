@@ -225,14 +225,14 @@ START_TEST(an_error_of_a_mapped_file)
         .protect = PAGE_READONLY, .attributes = SEC_COMMIT, .file = &file, .path = "C:\\data.bin"};
     struct vm_section *section;
 
-    START(LOAD_EAX("\x08") LOAD RET);
+    START_DEP(LOAD_EAX("\x08") LOAD RET);
     ck_succeeds(vm_section_new(vm, &config, &section));
     (void)build_view(section, PAGE, 0, 0, PAGE_READONLY);
     vm_section_unref(section);
-    go();
+    go_on();
     ck_assert_int_eq(stop.kind, STOP_EXCEPTION);
     ck_status(stop.code, STATUS_IN_PAGE_ERROR);
-    ck_assert_uint_eq(stop.addr, CODE + 5);
+    ck_assert_uint_eq(stop.addr, BASE + 5);
     ck_assert_uint_eq(stop.info_count, 3);
     ck_assert_uint_eq(stop.info[0], 0);
     ck_assert_uint_eq(stop.info[1], PAGE + 8);
