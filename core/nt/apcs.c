@@ -112,7 +112,7 @@ static bool frame_64(struct process *p, const struct apc_call *call, uint8_t *co
     put_u64(context + 24, call->routine);
     *sp = at;
     return !guest_write(p, at, context, context_size(p->arch)) &&
-           !guest_put_machine_frame(p, at + MACHINE_FRAME);
+           !guest_put_machine_frame(p, at + MACHINE_FRAME, cpu_get(p->cpu, CPU_EFLAGS));
 }
 
 /* Older Wine: a function of five arguments, CONTEXT first and the routine last. */

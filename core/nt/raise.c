@@ -24,6 +24,7 @@ static const struct frame {
 };
 
 #define CONTEXT_EX_SIZE 0x18
+#define EFLAGS_RESUME   0x10000u
 
 enum { EXCEPTION_NONCONTINUABLE = 1 };
 
@@ -101,15 +102,17 @@ static bool write_pointers(struct process *p, const struct frame *frame, gva_t a
 static bool build_frame(struct process *p, const struct process_exception *exception, gva_t at)
 {
     const struct frame *frame = &frames[p->arch];
+    uint64_t eflags = cpu_get(p->cpu, CPU_EFLAGS) | (exception->fault ? EFLAGS_RESUME : 0);
     uint8_t raw[CONTEXT_MAX], ex[CONTEXT_EX_SIZE];
 
     context_save(p->cpu, raw);
+    context_put(p->arch, raw, CPU_EFLAGS, eflags);
     fill_context_ex(p->arch, ex);
     if (guest_write(p, at + frame->context, raw, context_size(p->arch)) ||
         guest_write(p, at + frame->context_ex, ex, sizeof ex) ||
         !write_record(p, at + frame->record, exception))
         return false;
-    return p->arch == CPU_AMD64 ? !guest_put_machine_frame(p, at + frame->machine)
+    return p->arch == CPU_AMD64 ? !guest_put_machine_frame(p, at + frame->machine, eflags)
                                 : write_pointers(p, frame, at);
 }
 

@@ -55,6 +55,7 @@ PROGRAMS = {
     "locks_of_user_mode_hold": ("locks", 12),
     "time_and_calls_come_when_they_should": ("clocks", 13),
     "ports_and_the_thread_pool_do_their_work": ("pools", 14),
+    "pipes_carry_what_threads_say": ("pipes", 15),
 }
 
 

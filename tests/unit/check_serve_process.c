@@ -52,7 +52,7 @@ static const struct {
     {12, 4, 4, 1},          /* default error mode */
     {26, 8, 4, 0},          /* WOW64 */
     {31, 4, 4, 1},          /* debug flags: nobody debugs it */
-    {34, 4, 4, 0x0d},       /* DEP, for good */
+    {34, 4, 4, 0x32},       /* execute flags: as the kernel keeps them */
 };
 
 START_TEST(each_class_has_its_length)
@@ -61,6 +61,7 @@ START_TEST(each_class_has_its_length)
         uint32_t length = arch == CPU_AMD64 ? classes[_i].length_64 : classes[_i].length_32;
 
         setup(arch);
+        c.kernel.execute_flags = 0x32;
         ck_succeeds(query("NtQueryInformationProcess", THIS_PROCESS, classes[_i].class, length));
         ck_assert_uint_eq(needed(), length);
         ck_assert_uint_eq(info(0), classes[_i].first);
