@@ -144,8 +144,10 @@ $(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/libwinstub.a
 $(EXAMPLES): $O/tests/example_%: $O/tests/examples/%.o $O/libwinstub.a
 # tests/support/alloc_fail.c stands between the library and the allocator.
 WRAPPED := -Wl,-u,__wrap_malloc,--wrap=malloc,--wrap=calloc,--wrap=realloc
+# tests/fuzz/fuzz_engine.c is asked at each turn of a guest's.
+TURNS   := -Wl,--wrap=process_schedule
 $(UNIT_TESTS): private LIBS := $(CHECK_LIBS) $(LIBS) $(WRAPPED)
-$(REPLAYS): private LIBS += $(WRAPPED)
+$(REPLAYS): private LIBS += $(WRAPPED) $(if $(filter %_engine,$@),$(TURNS))
 $O/winstub $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES):
 	$(say) LINK $@
 	@mkdir -p $(@D)
@@ -175,6 +177,10 @@ GUESTS := $(foreach g,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c)
 programs = $(foreach p,$(basename $(notdir $(wildcard tests/programs/*.$1))),$O/programs/$p64.exe $O/programs/$p32.exe)
 libraries = $(foreach p,$(basename $(notdir $(wildcard tests/libraries/*.c))),$O/programs/$p64.dll $O/programs/$p32.dll)
 GUESTS   += $(call programs,c) $(call programs,cpp) $(libraries)
+
+# The smallest ntdll, with a program that runs on it: see tests/guests/small/.
+SMALL  := $(addprefix $O/guests/small/,crew64.exe crew32.exe Windows/System32/ntdll.dll Windows/SysWOW64/ntdll.dll)
+GUESTS += $(SMALL)
 
 comma := ,
 # $(call mingw,COMPILER,ARGUMENTS)
@@ -206,6 +212,17 @@ $O/guests/%64.exe: tests/bench/%.c
 $O/guests/%32.exe: tests/guests/%.c
 	$(call mingw,$(MINGW32)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)_start -lkernel32)
 
+SMALL_FLAGS := $(GUEST_FLAGS) -Wl$(comma)--export-all-symbols
+$O/guests/small/Windows/System32/ntdll.dll: tests/guests/small/ntdll.c tests/guests/small/services.h
+	$(call mingw,$(MINGW64)gcc,$(SMALL_FLAGS) -shared -Wl$(comma)-e0)
+	@touch $(@D)/locale.nls
+$O/guests/small/Windows/SysWOW64/ntdll.dll: tests/guests/small/ntdll.c tests/guests/small/services.h $O/guests/small/Windows/System32/ntdll.dll
+	$(call mingw,$(MINGW32)gcc,$(SMALL_FLAGS) -shared -Wl$(comma)-e0)
+$O/guests/small/%64.exe: tests/guests/small/%.c tests/guests/small/services.h
+	$(call mingw,$(MINGW64)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)start)
+$O/guests/small/%32.exe: tests/guests/small/%.c tests/guests/small/services.h
+	$(call mingw,$(MINGW32)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)_start)
+
 # Assembly is plain code, without a file format around it.
 $O/guests/%32.bin: private WIDTH := -m32
 $O/guests/%64.bin: private WIDTH := -m64
@@ -232,7 +249,8 @@ programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES) ## compile everyth
 # One fuzz target by hand: make fuzz FUZZ_NAMES=rsp_frame FUZZ_SECONDS=60
 ifeq ($(MODE),fuzz)
 FUZZERS := $(FUZZ_NAMES:%=$O/fuzz_%)
-$(FUZZERS): private LIBS += $(WRAPPED)
+$(FUZZERS): private LIBS += $(WRAPPED) $(if $(filter %_engine,$@),$(TURNS))
+$O/fuzz_engine: | $(SMALL) $(foreach w,64 32,$O/guests/imports$w.exe $O/guests/shell_peb$w.bin)
 $(FUZZERS): $O/fuzz_%: $O/tests/fuzz/fuzz_%.o $O/tests/libsupport.a $O/libwinstub.a
 	$(say) LINK $@
 	$Q$(LINK) -fsanitize=fuzzer -o $@ $^ $(UNICORN_RPATH) $(LIBS)
