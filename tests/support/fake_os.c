@@ -138,6 +138,8 @@ enum err fake_launch(void *ctx, const struct stub_launch *what, struct target *o
     buf_printf(&line, "%s%s", what->cwd, what->elsewhere ? " elsewhere" : "");
     f->stop = (struct target_stop){.kind = STOP_STEP, .tid = FAKE_TID};
     f->point_count = 0;
+    f->catch_count = 0;
+    f->last_catch = 0;
     f->resumed = false;
     fake_target_set_reg(f, "rip", FAKE_CODE);
     fake_target_poke(f, FAKE_DATA, buf_str(&line), line.len + 1);

@@ -80,6 +80,7 @@ struct fake_target {
     struct target_catch catches[FAKE_CATCHES_MAX];
     char patterns[FAKE_CATCHES_MAX][64];
     size_t catch_count;
+    unsigned last_catch; /* its number */
     void (*console)(void *arg, const char *text, size_t len);
     void *console_arg;
     atomic_bool interrupted;
