@@ -141,6 +141,7 @@ $O/winstub: $(call objects,stub/main.c) $O/libwinstub.a
 $(UNIT_TESTS): $O/tests/check_%: $O/tests/unit/check_%.o $O/tests/libsupport.a $O/libwinstub.a
 $(REPLAYS): $O/tests/replay_%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $O/tests/libsupport.a $O/libwinstub.a
 $(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/libwinstub.a
+$O/tests/bench_rsp: $O/tests/bench/rsp_client.o
 $(EXAMPLES): $O/tests/example_%: $O/tests/examples/%.o $O/libwinstub.a
 # tests/support/alloc_fail.c stands between the library and the allocator.
 WRAPPED := -Wl,-u,__wrap_malloc,--wrap=malloc,--wrap=calloc,--wrap=realloc
