@@ -187,6 +187,14 @@ size_t net_receive(int fd, void *data, size_t len)
     return got > 0 ? (size_t)got : 0;
 }
 
+bool net_receive_now(int fd, void *data, size_t len, size_t *got)
+{
+    ssize_t n = recv(fd, data, len, MSG_DONTWAIT);
+
+    *got = n > 0 ? (size_t)n : 0;
+    return n >= 0 || (errno != EAGAIN && errno != EINTR && errno != ENOTSOCK);
+}
+
 bool net_send(int fd, const void *data, size_t len)
 {
     const uint8_t *at = data;

@@ -241,8 +241,8 @@ const struct packet *packets_find(const uint8_t *body, size_t len)
     const struct packet *p;
     size_t longest = 0;
 
-    for (size_t i = 0; (p = packets_row(i)); i++) {
-        size_t name_len = strlen(p->name);
+    for (size_t i = 0; len && (p = packets_row(i)); i++) {
+        size_t name_len = (uint8_t)p->name[0] == body[0] ? strlen(p->name) : 0;
 
         if (name_len > longest && row_matches(p, body, len, name_len)) {
             found = p;
