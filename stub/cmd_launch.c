@@ -132,24 +132,13 @@ static enum err start(struct stub *s, const char *args, size_t arg_count, struct
     return e;
 }
 
-static const char *last_part(const char *path)
-{
-    const char *name = path;
-
-    for (; *path; path++) {
-        if (*path == '\\' || *path == '/')
-            name = path + 1;
-    }
-    return name;
-}
-
 /* Is it the program that runs here, by any path? The empty name is, too. */
 static bool is_program(const struct stub *s, const char *name)
 {
     struct target_info info;
 
     s->target.ops->info(s->target.ctx, &info);
-    return !name[0] || strcasecmp(last_part(name), last_part(info.exec_path)) == 0;
+    return !name[0] || strcasecmp(path_name(name), path_name(info.exec_path)) == 0;
 }
 
 /* ;NAME;ARG... in hex. Without arguments they are those that the server was given. */

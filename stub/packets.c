@@ -190,6 +190,7 @@ static const struct packet packets[] = {
     {"_M", P_PREFIX, cmd_allocate, WHEN_STOPPED, has_memory, NULL},
     {"_m", P_PREFIX, cmd_deallocate, WHEN_STOPPED, has_memory, NULL},
     {"qFileLoadAddress:", P_PREFIX, cmd_load_address, WHEN_STOPPED, NULL, NULL},
+    {"qModuleInfo:", P_PREFIX, cmd_module_info, WHEN_STOPPED, NULL, NULL},
     {"qMemoryRegionInfo:", P_PREFIX, cmd_region_info, WHEN_STOPPED, has_regions, NULL},
 
     {"qXfer:features:read:", P_PREFIX, xfer_features, WHEN_ANY, has_regs, "qXfer:features:read+"},
