@@ -234,7 +234,7 @@ $O/guests/%.bin: tests/guests/%.s
 
 # --- tests ----------------------------------------------------------------------------------------
 
-RUN_TESTS := TEST_SLOWNESS=$(if $(filter release debug,$(MODE)),1,4) $(PYTHON) tests/run.py
+RUN_TESTS := TEST_SLOWNESS=$(if $(filter release,$(MODE)),1,4) $(PYTHON) tests/run.py
 UNITS     := $(UNIT_TESTS) $(foreach n,$(FUZZ_NAMES),"$O/tests/replay_$n tests/fuzz/corpus/$n") \
              "$(PYTHON) tests/examples/run.py $(EXAMPLES)"
 check: all $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(GUESTS) ## every test; ends with "N passed, N failed, N skipped"

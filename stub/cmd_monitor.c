@@ -39,6 +39,10 @@ static const struct monitor_command commands[] = {
     {"info", "mem", 1, 1, "the memory map in the form of QEMU's monitor", monitor_info},
     {"exports", "MODULE [PART]", 1, 2, "what a module exports, or only names with PART in them",
      monitor_exports},
+    {"hash", "VALUE", 1, 1,
+     "which export or module has this hash (hexadecimal), by the algorithms of shellcode and "
+     "loaders",
+     monitor_hash},
     {"handles", "", 0, 0, "the handle table", monitor_handles},
     {"teb", "[THREAD]", 0, 1, "a thread's environment block", monitor_teb},
     {"peb", "", 0, 0, "the process environment block", monitor_peb},

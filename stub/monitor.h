@@ -53,6 +53,9 @@ MONITOR(monitor_peb);
 /* monitor_exports.c */
 MONITOR(monitor_exports);
 
+/* monitor_hash.c */
+MONITOR(monitor_hash);
+
 /* monitor_session.c */
 MONITOR(monitor_log);
 MONITOR(monitor_version);

@@ -135,6 +135,7 @@ def shellcode_is_seen_walking_to_its_function(test):
     gdb.connect(server)
     gdb.do("monitor trace reads peb,ldr,exports on")
     gdb.do("monitor break kernel32!WinExec", r"catch 1: 1 place")
+    gdb.do("monitor hash 876f8b31", r"KERNEL32.DLL!WinExec +ror 13, add +module \(UTF-16, upper case, NUL\) \+ name \(NUL\)")
     gdb.do("continue", r"pc 0x[0-9a-f]+ reads PEB\.Ldr \(0x[0-9a-f]+\) +mov ", r"reads PEB_LDR_DATA\.",
            r"reads loader entry of kernel32.dll\.DllBase", r"reads kernel32.dll export names, \d+ names",
            r"reads kernel32.dll export addresses", r"catch 1: kernel32!WinExec\(")

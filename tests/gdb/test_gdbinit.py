@@ -5,7 +5,7 @@ import re
 from matrix import with_each_gdb
 
 GDBINIT = os.path.join(os.path.dirname(__file__), "..", "..", "gdbinit")
-COMMANDS = ["connect", "exports", "map", "peb", "persona", "query", "return", "teb", "why"]
+COMMANDS = ["call", "connect", "exports", "map", "peb", "persona", "query", "return", "teb", "why"]
 
 
 def with_gdbinit(test, name, options=()):
@@ -67,6 +67,28 @@ def answers_what_users_ask_first(test):
     gdb.do("winstub exports kernel32 Std", r"GetStdHandle")
     gdb.do("winstub why", r"^reason +step")
     gdb.do("winstub persona", r"Windows" if "mingw" in test.gdb else r"GNU/Linux")
+
+
+@with_each_gdb
+def calls_functions_as_windows_does(test):
+    gdb = with_gdbinit(test, "debuggee")
+    before = gdb.do("info registers")
+    gdb.do("set variable ticks = 7")
+    gdb.do("winstub call digits_of(1, 2, 3, 4, 5, 6, &ticks)", r"= 7654321$")
+    gdb.do("winstub call digits_of(square(1), 2.0, 3 + 0, 4, 5, 6, clock)", r"= 7654321$")
+    gdb.do('winstub call find_letter("a, (b) and c", 98)', r'= 0x[0-9a-f]+ "b\) and c"$')
+    gdb.do("winstub call *square(5)", r"= 25$")
+    gdb.do("winstub call square()", r"(1 arguments|Too few arguments)")
+    gdb.do("winstub call constant(1)", r"(no function|Cannot perform call|not a function|Invalid data type)")
+    gdb.do("winstub call nothing_of_that_name(1)", r'No symbol "nothing_of_that_name"')
+    gdb.do("winstub call square((int) sizeof(char))", r"= 1$")
+    gdb.do("winstub call square", r"winstub call FUNCTION\(ARGUMENTS\)")
+    gdb.do("winstub call square(*(int *) 0)", r"Cannot access memory at address 0x0")
+    gdb.do("break square")
+    gdb.do("winstub call square(6)", r"Breakpoint 1, square \(n=6\)", r"stopped while in a function called from GDB")
+    gdb.do("finish", r"= 36$")
+    gdb.do("set variable ticks = 0")
+    test.expect(gdb.do("info registers") == before, "registers are not what they were")
 
 
 def writes_cores(test):

@@ -56,7 +56,7 @@ real_dlls_have_exports_and_handles.matrix = [(GDBS[-1], bits, "sysroot") for bit
 @with_one_gdb
 def every_command_has_help_and_json(test):
     gdb, _ = test.session("debuggee")
-    words = {"map": "", "query": "10000", "vm": "query 10000", "info": "mem", "exports": "kernel32",
+    words = {"map": "", "query": "10000", "vm": "query 10000", "info": "mem", "exports": "kernel32", "hash": "876f8b31",
              "break": "kernel32!WinExec", "watch": "10000 4", "catch": "load x", "break-on": "exec-after-write",
              "delete": "all", "trace": "reads peb on", "coverage": "start", "step": "over"}
     for row in records(gdb, "help"):

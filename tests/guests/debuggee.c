@@ -52,6 +52,20 @@ int sum_of_squares(int count)
     return sum;           /* MARK sum */
 }
 
+/* Called by debuggers only: each digit of the result is an argument. */
+double digits_of(int a, double b, float c, long long d, double e, short f, int *g)
+{
+    return a + b * 10 + c * 100 + (double)d * 1000 + e * 10000 + f * 100000 + *g * 1000000;
+}
+
+/* So is this one: its result is where text has the letter. */
+const char *find_letter(const char *text, char letter)
+{
+    while (*text && *text != letter)
+        text++;
+    return text;
+}
+
 int compute(void)
 {
     int count = 3;
