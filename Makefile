@@ -106,6 +106,7 @@ UNIT_TESTS  := $(patsubst tests/unit/%.c,$O/tests/%,$(wildcard tests/unit/check_
 FUZZ_NAMES  := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS     := $(FUZZ_NAMES:%=$O/tests/replay_%)
 EXAMPLES    := $(patsubst tests/examples/%.c,$O/tests/example_%,$(wildcard tests/examples/*.c))
+SERVE_FAKE  := $O/tests/serve_fake
 BENCHES     := $(patsubst tests/bench/%.c,$O/tests/%,$(wildcard tests/bench/bench_*.c))
 
 all: $O/winstub $O/libwinstub.a $O/libwinstub.so $O/winstub.pc
@@ -119,7 +120,7 @@ $O/core/cpu/cpu_unicorn.o:  private EXTRA := $(UNICORN_CFLAGS)
 $O/core/cpu/dis_capstone.o:  private EXTRA := $(CAPSTONE_CFLAGS)
 $O/stub/main.o:              private EXTRA := -DWINSTUB_VERSION='"$(VERSION)"'
 $O/tests/unit/%.o:           private EXTRA := $(CHECK_CFLAGS) $(TEST_CPPFLAGS)
-$O/tests/support/%.o $O/tests/fuzz/%.o: private EXTRA := $(TEST_CPPFLAGS)
+$O/tests/support/%.o $O/tests/fuzz/%.o $O/tests/transcripts/%.o: private EXTRA := $(TEST_CPPFLAGS)
 ifeq ($(MODE),fuzz)
 # What the library is compared with is slow enough, and its branches would pass for coverage.
 $(filter $O/tests/support/vm_model%,$(SUPPORT_OBJ)): private EXTRA := $(TEST_CPPFLAGS) -O2 -fno-sanitize=address,undefined,fuzzer-no-link
@@ -141,6 +142,7 @@ $O/winstub: $(call objects,stub/main.c) $O/libwinstub.a
 $(UNIT_TESTS): $O/tests/check_%: $O/tests/unit/check_%.o $O/tests/libsupport.a $O/libwinstub.a
 $(REPLAYS): $O/tests/replay_%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $O/tests/libsupport.a $O/libwinstub.a
 $(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/libwinstub.a
+$O/tests/serve_fake: $O/tests/transcripts/serve_fake.o $O/tests/libsupport.a $O/libwinstub.a
 $O/tests/bench_rsp: $O/tests/bench/rsp_client.o
 $(EXAMPLES): $O/tests/example_%: $O/tests/examples/%.o $O/libwinstub.a
 # tests/support/alloc_fail.c stands between the library and the allocator.
@@ -148,8 +150,9 @@ WRAPPED := -Wl,-u,__wrap_malloc,--wrap=malloc,--wrap=calloc,--wrap=realloc
 # tests/fuzz/fuzz_engine.c is asked at each turn of a guest's.
 TURNS   := -Wl,--wrap=process_schedule
 $(UNIT_TESTS): private LIBS := $(CHECK_LIBS) $(LIBS) $(WRAPPED)
+$(SERVE_FAKE): private LIBS += $(WRAPPED)
 $(REPLAYS): private LIBS += $(WRAPPED) $(if $(filter %_engine,$@),$(TURNS))
-$O/winstub $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES):
+$O/winstub $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES) $(SERVE_FAKE):
 	$(say) LINK $@
 	@mkdir -p $(@D)
 	$Q$(LINK) -o $@ $^ $(UNICORN_RPATH) $(LIBS)
@@ -237,7 +240,7 @@ $O/guests/%.bin: tests/guests/%.s
 RUN_TESTS := TEST_SLOWNESS=$(if $(filter release,$(MODE)),1,4) $(PYTHON) tests/run.py
 UNITS     := $(UNIT_TESTS) $(foreach n,$(FUZZ_NAMES),"$O/tests/replay_$n tests/fuzz/corpus/$n") \
              "$(PYTHON) tests/examples/run.py $(EXAMPLES)"
-check: all $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(GUESTS) ## every test; ends with "N passed, N failed, N skipped"
+check: all $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(SERVE_FAKE) $(GUESTS) ## every test; ends with "N passed, N failed, N skipped"
 	@$(RUN_TESTS) $(UNITS) "$(PYTHON) tests/gdb/run.py $O"
 check-units: $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(GUESTS) ## the unit tests, the fuzz corpora and the examples only
 	@$(RUN_TESTS) $(UNITS)
@@ -245,7 +248,7 @@ check-units: $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(GUESTS) ## the unit tests, t
 check-programs: all ## programs that nobody here wrote, fetched with npm: a table of how far each gets
 	@$(PYTHON) tests/thirdparty/run.py $O
 
-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES) ## compile everything, tests and benches too, and run nothing
+programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES) $(SERVE_FAKE) ## compile everything, tests and benches too, and run nothing
 
 # One fuzz target by hand: make fuzz FUZZ_NAMES=rsp_frame FUZZ_SECONDS=60
 ifeq ($(MODE),fuzz)
