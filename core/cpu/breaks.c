@@ -170,17 +170,13 @@ static size_t hook_blocks(struct cpu *cpu, gva_t first, gva_t last)
     return engine_hook_blocks(cpu->engine, first >= VM_PAGE_SIZE ? first - VM_PAGE_SIZE : 0, last);
 }
 
-/* Filter per block from now on, everything that holds breaks, in place of what is hooked now. */
-static enum err filter_blocks(struct cpu *cpu)
+/* One block hook, over the blocks that reach into [first, last], in place of the one that there is. */
+static enum err set_block_hook(struct cpu *cpu, gva_t first, gva_t last)
 {
-    gva_t first, last;
-    size_t hook;
+    size_t hook = hook_blocks(cpu, first, last);
 
-    hull(cpu, &first, &last);
-    hook = hook_blocks(cpu, first, last);
     if (!hook)
         return ERR_NOMEM;
-    unhook_all(cpu);
     if (cpu->block_hook)
         engine_unhook(cpu->engine, cpu->block_hook);
     cpu->block_hook = hook;
@@ -190,24 +186,35 @@ static enum err filter_blocks(struct cpu *cpu)
     return ERR_OK;
 }
 
-enum err breaks_poll(struct cpu *cpu)
+/* Filter per block from now on, everything that holds breaks, in place of what is hooked now. */
+static enum err filter_blocks(struct cpu *cpu)
 {
-    size_t hook;
+    gva_t first, last;
 
-    if (cpu->polls)
-        return ERR_OK;
-    hook = engine_hook_blocks(cpu->engine, 0, UINT64_MAX);
-    if (!hook)
+    hull(cpu, &first, &last);
+    if (!cpu->polls && set_block_hook(cpu, first, last))
         return ERR_NOMEM;
     unhook_all(cpu);
-    if (cpu->block_hook)
-        engine_unhook(cpu->engine, cpu->block_hook);
-    cpu->block_hook = hook;
-    cpu->polls = true;
-    cpu->filter_first = 0;
-    cpu->filter_last = UINT64_MAX;
-    memory_flush_code(cpu);
+    cpu->filters = true;
     return ERR_OK;
+}
+
+enum err breaks_poll(struct cpu *cpu)
+{
+    if (cpu->polls)
+        return ERR_OK;
+    if (set_block_hook(cpu, 0, UINT64_MAX))
+        return ERR_NOMEM;
+    cpu->polls = true;
+    return ERR_OK;
+}
+
+enum err breaks_filter(struct cpu *cpu)
+{
+    enum err e = breaks_poll(cpu);
+
+    cpu->filters = !e;
+    return e;
 }
 
 /*
@@ -235,7 +242,7 @@ static enum err arm_one(struct cpu *cpu, struct break_page *page, gva_t addr)
 {
     size_t hook;
 
-    if (!cpu->block_hook && cpu->armed_count < cpu->hook_limit) {
+    if (!cpu->filters && cpu->armed_count < cpu->hook_limit) {
         hook = engine_hook_code(cpu->engine, addr);
         if (!hook)
             return ERR_NOMEM;
@@ -244,7 +251,7 @@ static enum err arm_one(struct cpu *cpu, struct break_page *page, gva_t addr)
             return ERR_NOMEM;
         }
         memory_drop_code(cpu, addr, 1);
-    } else if (!cpu->block_hook || addr < cpu->filter_first || addr > cpu->filter_last) {
+    } else if (!cpu->filters || addr < cpu->filter_first || addr > cpu->filter_last) {
         if (filter_blocks(cpu))
             return ERR_NOMEM;
     }
@@ -278,8 +285,11 @@ static void leave_filter(struct cpu *cpu)
     size_t at = 0;
     uint64_t key, value;
 
-    engine_unhook(cpu->engine, cpu->block_hook);
-    cpu->block_hook = 0;
+    if (!cpu->polls) {
+        engine_unhook(cpu->engine, cpu->block_hook);
+        cpu->block_hook = 0;
+    }
+    cpu->filters = false;
     while (pagemap_next(&cpu->break_pages, &at, &key, &value)) {
         struct break_page *page = (struct break_page *)(uintptr_t)value;
 
@@ -304,7 +314,7 @@ static void disarm(struct cpu *cpu, struct break_page *page, gva_t addr)
         engine_unhook(cpu->engine, (size_t)*hook);
         pagemap_remove(&cpu->hooks, addr);
         memory_drop_code(cpu, addr, 1);
-    } else if (cpu->block_hook && !cpu->polls && cpu->armed_count <= cpu->hook_limit / 2) {
+    } else if (cpu->filters && engine_async_stop() && cpu->armed_count <= cpu->hook_limit / 2) {
         leave_filter(cpu);
     }
 }
@@ -413,24 +423,28 @@ void breaks_on_code(void *ctx, gva_t address)
         exec_note(cpu, NOTE_CODE, address, address);
 }
 
+/* Does the block hold what the engine is to stop at? */
+static bool stops_in(const struct cpu *cpu, gva_t address, uint32_t size)
+{
+    return cpu->filters && cpu->armed_count &&
+           (may_be_armed(cpu, address) || may_be_armed(cpu, address + size - 1)) &&
+           holds(cpu, address, address + size, false);
+}
+
 void breaks_on_block(void *ctx, gva_t address, uint32_t size)
 {
     struct cpu *cpu = ctx;
 
-    if (cpu->counts && !work_begin(cpu, address, size))
+    /* cpu_stop and limits are about runs: a step that is stopped would be repeated for ever */
+    if (cpu->fill_mode != FILL_GUEST || cpu->stepping || cpu->starting)
         return;
-    if (cpu->stepping)
-        return; /* cpu_stop is about runs: a step that is stopped would be repeated for ever */
     if (atomic_load_explicit(&cpu->stop, memory_order_relaxed)) {
         work_undo(cpu);
         engine_stop(cpu->engine);
-        return;
-    }
-    if (cpu->starting || !cpu->armed_count ||
-        (!may_be_armed(cpu, address) && !may_be_armed(cpu, address + size - 1)))
-        return;
-    if (holds(cpu, address, address + size, false)) {
+    } else if (work_begun(cpu) > cpu->work_limit || stops_in(cpu, address, size)) {
         work_undo(cpu);
         exec_note(cpu, NOTE_WALK, address, address + size);
+    } else {
+        work_grant(cpu);
     }
 }

@@ -34,6 +34,7 @@ static enum err open_engine(struct cpu *cpu, struct diag *why)
 
     if (e)
         return e;
+    cpu->meter = engine_meter(cpu->engine);
     cpu->scratch = engine_context_new(cpu->engine);
     cpu->dis = dis_new();
     if (!cpu->scratch || !cpu->dis)
@@ -71,7 +72,7 @@ enum err cpu_new(struct vm *vm, enum cpu_arch arch, struct cpu **out, struct dia
     if (!e)
         e = probe_engine(cpu, why);
     if (!e && !engine_async_stop()) {
-        e = breaks_poll(cpu);
+        e = breaks_filter(cpu);
         if (e)
             (void)diag_set(why, e, "no memory for the CPU's hooks");
     }

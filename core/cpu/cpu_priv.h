@@ -6,6 +6,7 @@
  *   fault.c     what a stop means: which byte, which exception
  *   exec.c      running and stepping
  *   work.c      counting what is executed
+ *   meter.c     what that costs each block
  *   detour.c    how an instruction reaches devices, and hooks hear of it
  *   hooks.c     which hooks there are
  *   cpuid.c     what cpuid answers
@@ -19,6 +20,7 @@
 #include <stdatomic.h>
 
 #include "cpu/engine.h"
+#include "cpu/meter.h"
 #include "cpu/pagemap.h"
 #include "cpu/scan.h"
 #include "winstub/cpu.h"
@@ -128,6 +130,7 @@ struct page_writer; /* writes.c */
 struct cpu {
     struct vm *vm;
     struct engine *engine;
+    struct meter *meter; /* the engine's */
     struct dis *dis;
     enum cpu_arch arch;
 
@@ -156,8 +159,9 @@ struct cpu {
     struct pagemap hooks;       /* address -> engine hook */
     size_t hook_limit;
     size_t armed_count;
-    bool polls;                           /* the block hook is over everything and stays */
-    size_t block_hook;                    /* 0 while breaks are hooked one by one */
+    bool polls;        /* the block hook is over everything and stays */
+    bool filters;      /* breaks are looked for in the block hook, not hooked one by one */
+    size_t block_hook; /* 0: none */
     uint64_t armed_bits[CPU_ARMED_WORDS]; /* by page number, wrapped around */
     gva_t filter_first, filter_last;
 
@@ -198,11 +202,9 @@ struct cpu {
     gva_t walk_first, walk_end; /* instructions here are stepped; empty: first == end */
     atomic_bool stop;           /* asked for, not yet honoured */
     atomic_bool running;        /* the engine may be stopped by another thread */
-    bool counts;                /* work is counted, in the block hook */
-    uint64_t work;              /* with the whole of the block that runs */
+    bool counts;                /* work is counted: the block hook is over everything */
+    uint64_t granted;           /* work when nothing is left on the meter */
     uint64_t work_limit;        /* where runs end */
-    gva_t block; /* that was counted last, [block, block_end); empty when all of it was executed */
-    gva_t block_end;
     uint64_t (*tsc)(void *ctx);
     void *tsc_ctx;
     uint64_t tsc_reads;
@@ -253,12 +255,13 @@ void breaks_on_code(void *ctx, gva_t address);
 void breaks_on_block(void *ctx, gva_t address, uint32_t size);
 /* Instrument what a NOTE_ARM names. ERR_NOMEM */
 MUST_USE enum err breaks_arm(struct cpu *cpu, const struct note *note);
-/*
- * Look at cpu->stop before every block, for engines that cannot be stopped otherwise. Those lose
- * rip in a block hook while there are single hooks, so breaks are filtered from the start.
- * ERR_NOMEM
- */
+/* Meter every block: for counting, and to stop between blocks. ERR_NOMEM */
 MUST_USE enum err breaks_poll(struct cpu *cpu);
+/*
+ * The same, and look for breaks in it for good: for engines that cannot be stopped otherwise. Those lose rip in a
+ * block hook while there are single hooks. ERR_NOMEM
+ */
+MUST_USE enum err breaks_filter(struct cpu *cpu);
 
 /* ---- writes.c -------------------------------------------------------------------------------- */
 
@@ -306,12 +309,24 @@ bool fault_scan(const struct cpu *cpu, gva_t pc, struct scan_insn *insn);
 
 /* ---- work.c ---------------------------------------------------------------------------------- */
 
-/* A block begins: count it. False: the limit lies in it, and the engine was told to stop before it. */
-bool work_begin(struct cpu *cpu, gva_t address, uint32_t size);
-/* The engine is told to stop before the block that was just counted. */
+/* Let the engine run for a while without a look at its blocks, or with one at each where that is needed. */
+void work_grant(struct cpu *cpu);
+/* Work with the whole of the block that runs. */
+uint64_t work_begun(const struct cpu *cpu);
+/* The engine is told to stop before the block that began last. */
 void work_undo(struct cpu *cpu);
 /* The engine has stopped: take back what was counted and not executed. */
 void work_settle(struct cpu *cpu);
+/* What the counter of a rep holds. */
+uint64_t work_counter(const struct cpu *cpu, const struct scan_insn *insn);
+/*
+ * The engine runs a rep once more than it iterates, to find the counter at its end, but steps it without that. Make that up
+ * for a step, of the rep at pc, whose counter was not at its end before: count it, or leave it to be done when
+ * the limit comes first.
+ */
+void work_finish_rep(struct cpu *cpu, gva_t pc, const struct scan_insn *insn);
+/* What the engine has run was not the guest's, or was undone: work is again what it was. */
+void work_forget(struct cpu *cpu, uint64_t before);
 
 /* ---- detour.c, hooks.c ----------------------------------------------------------------------- */
 

@@ -13,6 +13,8 @@
 
 #include <unicorn/unicorn.h>
 
+#include "cpu/meter.h"
+
 #define OLDEST_ENGINE     UC_MAKE_VERSION_PATCH(2, 1, 1)
 #define ASYNC_STOP_ENGINE UC_MAKE_VERSION_PATCH(2, 1, 4)
 /* uc_version puts the patch level into bits 8 to 15. */
@@ -24,6 +26,7 @@
 struct engine {
     uc_engine *uc;
     struct engine_hooks hooks;
+    struct meter *meter;
     bool traps_tsc;
     uc_err error;
 };
@@ -186,9 +189,10 @@ static void on_code(uc_engine *uc, uint64_t address, uint32_t size, void *user)
     e->hooks.code(e->hooks.ctx, address);
 }
 
-static void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
+/* A meter_fn: the meter is spent. */
+static void on_block(void *uc, uint64_t address, uint32_t size, void *meter)
 {
-    struct engine *e = user;
+    struct engine *e = ((struct meter *)meter)->owner;
 
     (void)uc;
     e->hooks.block(e->hooks.ctx, address, size);
@@ -213,6 +217,7 @@ union callback {
     int (*replace)(uc_engine *, void *);
     uc_hook_edge_gen_t translated;
     uc_cb_hookcode_t code;
+    meter_fn *block;
     uc_cb_hookmem_t store;
     void *pointer;
 };
@@ -297,6 +302,16 @@ static uc_err configure(struct engine *e, uint8_t *arena, uint64_t arena_size)
     return u ? u : add_hooks(e);
 }
 
+static uc_err add_meter(struct engine *e)
+{
+    e->meter = meter_new();
+    if (!e->meter)
+        return UC_ERR_NOMEM;
+    e->meter->spent = on_block;
+    e->meter->owner = e;
+    return UC_ERR_OK;
+}
+
 enum err engine_open(uint8_t *arena, uint64_t arena_size, const struct engine_hooks *hooks,
                      struct engine **out, struct diag *why)
 {
@@ -317,6 +332,8 @@ enum err engine_open(uint8_t *arena, uint64_t arena_size, const struct engine_ho
     u = uc_open(UC_ARCH_X86, UC_MODE_64, &e->uc);
     if (!u)
         u = configure(e, arena, arena_size);
+    if (!u)
+        u = add_meter(e);
     if (u) {
         engine_close(e);
         return diag_set(why, u == UC_ERR_NOMEM ? ERR_NOMEM : ERR_ENGINE, "%s cannot be started: %s",
@@ -332,6 +349,7 @@ void engine_close(struct engine *e)
         return;
     if (e->uc)
         (void)uc_close(e->uc);
+    meter_free(e->meter);
     free(e);
 }
 
@@ -346,6 +364,11 @@ void engine_unmap(struct engine *e, uint64_t offset, uint64_t size)
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */
+
+struct meter *engine_meter(const struct engine *e)
+{
+    return e->meter;
+}
 
 enum engine_exit engine_run(struct engine *e)
 {
@@ -462,10 +485,11 @@ size_t engine_hook_code(struct engine *e, gva_t va)
 
 size_t engine_hook_blocks(struct engine *e, gva_t first, gva_t last)
 {
-    union callback callback = {.code = on_block};
+    union callback callback = {.block = e->meter->function};
     uc_hook hook = 0;
 
-    return uc_hook_add(e->uc, &hook, UC_HOOK_BLOCK, callback.pointer, e, first, last) ? 0 : hook;
+    return uc_hook_add(e->uc, &hook, UC_HOOK_BLOCK, callback.pointer, e->meter, first, last) ? 0
+                                                                                             : hook;
 }
 
 size_t engine_hook_stores(struct engine *e)

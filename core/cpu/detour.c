@@ -287,12 +287,14 @@ static enum outcome execute(struct work *w, bool *done, struct cpu_event *out)
 /* What every operand that is written will hold, into w->loaded; nothing else happens. */
 static bool try_out(struct work *w)
 {
+    uint64_t before = work_begun(w->cpu);
     struct cpu_event unused;
     bool done;
 
     engine_context_save(w->cpu->engine, w->cpu->detour.before);
     (void)execute(w, &done, &unused);
     engine_context_load(w->cpu->engine, w->cpu->detour.before);
+    work_forget(w->cpu, before);
     return done;
 }
 
@@ -328,6 +330,7 @@ static enum outcome commit(struct work *w, struct cpu_event *out)
 {
     struct engine *engine = w->cpu->engine;
     const struct detour *d = &w->cpu->detour;
+    uint64_t before = work_begun(w->cpu);
     enum outcome outcome;
     bool done, stored;
 
@@ -342,6 +345,7 @@ static enum outcome commit(struct work *w, struct cpu_event *out)
     w->cpu->detour.storing = false;
     if (!stored) {
         engine_context_load(engine, d->before);
+        work_forget(w->cpu, before);
         return exec_refused(w->cpu, w->pc, out);
     }
     engine_context_load(engine, d->after);

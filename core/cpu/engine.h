@@ -17,6 +17,7 @@
 #include "winstub/cpu.h"
 
 struct engine;
+struct meter;
 
 /* Registers beyond enum cpu_reg, which comes first and has the same numbers; the engine has no debug registers. */
 enum engine_reg {
@@ -84,6 +85,9 @@ const char *engine_version(void);             /* "Unicorn 2.1.4". Static. */
 bool engine_async_stop(void);                 /* may another thread call engine_stop? */
 bool engine_traps_tsc(const struct engine *); /* does it call hooks.tsc? */
 
+struct meter *
+engine_meter(const struct engine *e); /* the engine's; written between runs and by hooks.block */
+
 /* Run from rip until a callback stops it or something refuses. */
 enum engine_exit engine_run(struct engine *e);
 void engine_stop(struct engine *e);
@@ -121,8 +125,8 @@ void engine_remove_code(struct engine *e, gva_t va, uint32_t len);
  */
 size_t engine_hook_code(struct engine *e, gva_t va);
 /*
- * Call hooks.block before each block that starts in [first, last], in blocks translated from now
- * on.
+ * Before each block that starts in [first, last], in blocks translated from now on: write it into the meter, take its size
+ * from what is left there, and call hooks.block when that makes it negative.
  */
 size_t engine_hook_blocks(struct engine *e, gva_t first, gva_t last);
 /*

@@ -89,15 +89,19 @@ void cpu_stop(struct cpu *cpu)
 
 enum engine_exit exec_engine(struct cpu *cpu, enum fill_mode mode)
 {
+    uint64_t before = work_begun(cpu);
     enum engine_exit exit;
 
     memory_settle(cpu);
+    work_grant(cpu);
     cpu->note = (struct note){.kind = NOTE_NONE};
     cpu->fill_mode = mode;
     exit = engine_run(cpu->engine);
     cpu->fill_mode = FILL_NOTHING;
-    if (cpu->counts)
+    if (mode == FILL_GUEST)
         work_settle(cpu);
+    else
+        work_forget(cpu, before);
     return exit;
 }
 
@@ -320,6 +324,7 @@ static enum outcome step_engine(struct cpu *cpu, struct scan_insn *insn, uint64_
                                 struct cpu_event *out)
 {
     gva_t pc = engine_get(cpu->engine, CPU_RIP);
+    bool repeats = insn->counter && work_counter(cpu, insn);
     bool own_tf = flags & CPU_TF;
     enum engine_exit exit;
     bool done;
@@ -333,6 +338,8 @@ static enum outcome step_engine(struct cpu *cpu, struct scan_insn *insn, uint64_
            cpu->note.vector == CPU_VEC_DB && !(insn->traits & SCAN_INT1);
     if (done)
         join_shadow(cpu, pc, insn);
+    if (done && repeats)
+        work_finish_rep(cpu, pc, insn);
     restore_tf(cpu, insn, done, own_tf);
     cpu->done = done;
     return done ? stepped(cpu, own_tf, out) : after_engine(cpu, exit, true, out);
@@ -393,8 +400,11 @@ static bool needs_step(struct cpu *cpu, gva_t pc)
         return true;
     if (breaks_marked_at(cpu, pc, &insn))
         return true;
-    return fault_scan(cpu, pc, &insn) &&
-           (insn.traits & (SCAN_PUSHES_FLAGS | SCAN_LOADS_FLAGS | SCAN_LOADS_SEGMENT | SCAN_INT1));
+    if (!fault_scan(cpu, pc, &insn))
+        return false;
+    if (insn.counter && work_counter(cpu, &insn) == 1)
+        return true; /* see work_finish_rep */
+    return insn.traits & (SCAN_PUSHES_FLAGS | SCAN_LOADS_FLAGS | SCAN_LOADS_SEGMENT | SCAN_INT1);
 }
 
 /* Run freely from rip; *progress tells whether at least one instruction was executed. */
@@ -424,7 +434,7 @@ static enum outcome turn(struct cpu *cpu, bool pass_break, bool *progress, struc
     *progress = false;
     if (atomic_exchange(&cpu->stop, false))
         return event_at(cpu, CPU_EVENT_STOP, out);
-    if (cpu->work >= cpu->work_limit)
+    if (work_begun(cpu) >= cpu->work_limit)
         return event_at(cpu, CPU_EVENT_LIMIT, out);
     if (!pass_break && breaks_user_at(cpu, pc))
         return event_at(cpu, CPU_EVENT_BREAK, out);

@@ -72,6 +72,7 @@ struct cursor {
     bool operand16; /* 66 */
     bool address;   /* 67 */
     bool rex_w;
+    uint8_t repeat; /* f2, f3; 0: neither */
 };
 
 /* The byte at c->at + ahead; 0 past the end, where decoding fails in any case. */
@@ -92,6 +93,8 @@ static void skip_prefixes(struct cursor *c)
         c->rex_w = rex && (byte & 8);
         c->operand16 |= byte == 0x66;
         c->address |= byte == 0x67;
+        if (byte == 0xf2 || byte == 0xf3)
+            c->repeat = byte;
     }
 }
 
@@ -242,14 +245,44 @@ static unsigned traits_of_map2(const struct cursor *c, uint8_t opcode)
     }
 }
 
+/* cmps and scas */
+static bool compares(uint8_t opcode)
+{
+    return (opcode & 0xfe) == 0xa6 || (opcode & 0xfe) == 0xae;
+}
+
+/* movs, cmps, stos, lods, scas */
+static bool is_string(uint8_t opcode)
+{
+    return (opcode >= 0xa4 && opcode <= 0xa7) || (opcode >= 0xaa && opcode <= 0xaf);
+}
+
+/* See scan_insn.counter; for a one-byte opcode. */
+static uint8_t counter_of(const struct cursor *c, uint8_t opcode)
+{
+    if (!c->repeat || !is_string(opcode))
+        return 0;
+    if (c->code64)
+        return c->address ? 4 : 8;
+    return c->address ? 2 : 4;
+}
+
+static unsigned traits_of_repeat(const struct cursor *c, uint8_t opcode)
+{
+    if (!c->repeat || !compares(opcode))
+        return 0;
+    return c->repeat == 0xf2 ? SCAN_WHILE_UNEQUAL : SCAN_WHILE_EQUAL;
+}
+
 /* Read the opcode and what it says about its tail. */
-static uint8_t read_opcode(struct cursor *c, unsigned *traits)
+static uint8_t read_opcode(struct cursor *c, unsigned *traits, uint8_t *counter)
 {
     uint8_t opcode = peek(c, 0);
 
     c->at++;
+    *counter = counter_of(c, opcode);
     if (opcode != 0x0f) {
-        *traits = traits_of_map1(c, opcode);
+        *traits = traits_of_map1(c, opcode) | traits_of_repeat(c, opcode);
         if ((opcode & 0xfe) == 0xf6 && !(peek(c, 0) & 0x30))
             return opcode & 1 ? M | IZ : M | I1; /* test, of group 3 */
         return map1[opcode];
@@ -266,13 +299,13 @@ static uint8_t read_opcode(struct cursor *c, unsigned *traits)
 bool scan_insn(const uint8_t *bytes, size_t len, bool code64, struct scan_insn *out)
 {
     struct cursor c = {.bytes = bytes, .len = len, .code64 = code64};
+    uint8_t follows, counter;
     unsigned traits;
-    uint8_t follows;
 
     skip_prefixes(&c);
-    follows = read_opcode(&c, &traits);
+    follows = read_opcode(&c, &traits, &counter);
     if (traits & SCAN_ILLEGAL) {
-        *out = (struct scan_insn){1, SCAN_ILLEGAL};
+        *out = (struct scan_insn){.length = 1, .traits = SCAN_ILLEGAL};
         return c.at <= len;
     }
     if (follows & M)
@@ -280,6 +313,6 @@ bool scan_insn(const uint8_t *bytes, size_t len, bool code64, struct scan_insn *
     c.at += immediate_length(&c, follows);
     if (c.at > len || c.at > MAX_LENGTH)
         return false;
-    *out = (struct scan_insn){(uint8_t)c.at, (uint16_t)traits};
+    *out = (struct scan_insn){(uint8_t)c.at, counter, (uint16_t)traits};
     return true;
 }

@@ -19,8 +19,10 @@ enum {
     SCAN_LOADS_SEGMENT = 32, /* reads a descriptor */
     SCAN_INT1 = 64,          /* int 1 in its two-byte form */
     SCAN_SYSENTER = 128,
-    SCAN_ROTATES_CARRY = 256,   /* rcl, rcr in memory */
-    SCAN_STORES_CONDITION = 512 /* setcc in memory */
+    SCAN_ROTATES_CARRY = 256,    /* rcl, rcr in memory */
+    SCAN_STORES_CONDITION = 512, /* setcc in memory */
+    SCAN_WHILE_EQUAL = 1024,     /* repe cmps, scas: ends also when ZF is 0 */
+    SCAN_WHILE_UNEQUAL = 2048    /* repne cmps, scas: when it is 1 */
 };
 
 /*
@@ -32,6 +34,7 @@ enum {
 /* An illegal instruction is not decoded further: its length is 1 and no other trait is set. */
 struct scan_insn {
     uint8_t length;  /* bytes */
+    uint8_t counter; /* how many bytes of rcx a rep counts in; 0: it is none */
     uint16_t traits; /* SCAN_* bits */
 };
 

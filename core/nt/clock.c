@@ -10,7 +10,7 @@
 #define WORK_PER_NS 4u
 
 #define NS_PER_MS   1000000u
-#define PUBLISH_NS  NS_PER_MS        /* of counted time, between two stores of it */
+#define SHOWN_NS    NS_PER_MS        /* counted time is shown in steps of this */
 #define IDLE_MAX_NS (10 * NS_PER_MS) /* of the host's time, before others may look around */
 
 struct clock {
@@ -19,7 +19,7 @@ struct clock {
     struct shared_time at; /* the time at ns 0 */
     uint64_t skipped;      /* counted: ns in which nobody ran */
     uint8_t *page;         /* counted: as ticker_start's */
-    uint64_t published;    /* counted: ns in the page */
+    uint64_t shown;        /* counted: ns in the page */
 };
 
 static uint64_t now_ns(const struct clock *clock)
@@ -71,15 +71,18 @@ static struct shared_time at_ns(const struct clock *clock, uint64_t ns)
     return (struct shared_time){clock->at.system + ns / 100, clock->at.interrupt + ns / 100};
 }
 
-/* Show counted time when it is worth it. */
-static void publish(struct clock *clock)
+/*
+ * Show counted time: always the last whole step. The CPU is stopped at each, so that what the guest sees at an instruction does
+ * not depend on when else it was stopped, by a debugger for one.
+ */
+static void show(struct clock *clock)
 {
-    uint64_t ns = now_ns(clock);
+    uint64_t ns = now_ns(clock) / SHOWN_NS * SHOWN_NS;
     struct shared_time now = at_ns(clock, ns);
 
-    if (!clock->page || ns - clock->published < PUBLISH_NS)
+    if (!clock->page || ns == clock->shown)
         return;
-    clock->published = ns;
+    clock->shown = ns;
     shared_publish(clock->page, &now);
 }
 
@@ -95,7 +98,7 @@ void clock_stop(struct clock *clock)
     if (clock->ticker)
         ticker_stop(clock->ticker);
     else
-        publish(clock);
+        show(clock);
     clock->page = NULL;
 }
 
@@ -112,11 +115,13 @@ static uint64_t to_ns(const struct clock *clock, uint64_t at)
     return ticks > CLOCK_NEVER / 100 ? CLOCK_NEVER : ticks * 100;
 }
 
+/* End runs at this time, or earlier, when another time is to be shown. */
 static void limit_work(const struct clock *clock, uint64_t ns)
 {
-    uint64_t left = ns > clock->skipped ? ns - clock->skipped : 0;
+    uint64_t next = now_ns(clock) / SHOWN_NS * SHOWN_NS + SHOWN_NS;
+    uint64_t end = ns < next ? ns : next;
 
-    cpu_set_limit(clock->cpu, left > CLOCK_NEVER / WORK_PER_NS ? CLOCK_NEVER : left * WORK_PER_NS);
+    cpu_set_limit(clock->cpu, end > clock->skipped ? (end - clock->skipped) * WORK_PER_NS : 0);
 }
 
 void clock_alarm(struct clock *clock, uint64_t at, bool needed)
@@ -131,7 +136,7 @@ void clock_alarm(struct clock *clock, uint64_t at, bool needed)
         return;
     }
     limit_work(clock, ns);
-    publish(clock);
+    show(clock);
 }
 
 bool clock_idle(struct clock *clock, uint64_t until)

@@ -32,8 +32,8 @@ void clock_stop(struct clock *clock);
 struct shared_time clock_now(struct clock *clock);
 
 /*
- * End the CPU's run when interrupt time is `at` (CPU_EVENT_LIMIT; in host time CPU_EVENT_STOP, some ms later), and
- * show the time. needed: somebody waits for that; without it host time ends no run.
+ * End the CPU's run when interrupt time is `at` (CPU_EVENT_LIMIT, which also comes earlier, each time that counted time
+ * must be shown; in host time CPU_EVENT_STOP, some ms later), and show the time. needed: somebody waits for that; without it host time ends no run.
  */
 void clock_alarm(struct clock *clock, uint64_t at, bool needed);
 /*

@@ -11,6 +11,7 @@
 
 #include "nt/listing.h"
 #include "nt/locks.h"
+#include "nt/mapped.h"
 #include "nt/ports.h"
 
 #define GENERIC_READ_BIT    0x80000000u
@@ -407,7 +408,9 @@ static nt_status open_place(struct volumes *volumes, struct place *place,
     st = open_existing(volumes, place, r, access, out);
     if (!st && replaces(r->disposition)) {
         *how = r->disposition == DISPOSE_SUPERSEDE ? FILE_WAS_SUPERSEDED : FILE_WAS_OVERWRITTEN;
-        if (ftruncate((*out)->fd, 0))
+        if (!mapped_may_be_cut(*out, 0))
+            st = STATUS_USER_MAPPED_FILE;
+        else if (ftruncate((*out)->fd, 0))
             st = volumes_refusal(errno, true);
         else if (r->attributes & ATTRIBUTE_READONLY)
             (void)fchmod((*out)->fd, 0444);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "nt/drives.h"
+#include "nt/mapped.h"
 #include "nt/parts.h"
 #include "winstub/log.h"
 
@@ -126,6 +127,7 @@ void kernel_free(struct kernel *kernel)
     handles_fini(&kernel->handles);
     registry_free(kernel->registry);
     numbers_fini(&kernel->numbers);
+    mapped_forget(&kernel->volumes);
     volumes_fini(&kernel->volumes);
     root_close(&kernel->root);
     free(kernel);

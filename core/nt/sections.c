@@ -4,13 +4,14 @@
  */
 #include "nt/sections.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "nt/host_io.h"
 #include "nt/kernel.h"
+#include "nt/mapped.h"
 #include "nt/parts.h"
 #include "nt/text.h"
 #include "winstub/log.h"
@@ -49,76 +50,12 @@ static struct section *make(const char *path, uint32_t attributes)
 
 uint64_t section_size(const struct section *section)
 {
-    return section->image ? section->image->image_size : vm_section_size(section->memory);
+    if (section->image)
+        return section->image->image_size;
+    return section->size ? section->size : vm_section_size(section->memory);
 }
 
 /* ---- Host files ------------------------------------------------------------------------------- */
-
-/* Read up to len bytes; *got is less only at the file's end. */
-static bool read_at(int fd, uint64_t offset, uint8_t *dst, size_t len, size_t *got)
-{
-    for (*got = 0; *got < len;) {
-        ssize_t n = pread(fd, dst + *got, len - *got, (off_t)(offset + *got));
-
-        if (n < 0)
-            return false;
-        if (n == 0)
-            break;
-        *got += (size_t)n;
-    }
-    return true;
-}
-
-/* ctx is a descriptor of the section's own. */
-static enum err file_read(void *ctx, uint64_t offset, void *dst, size_t len)
-{
-    size_t got;
-
-    if (!read_at(*(int *)ctx, offset, dst, len, &got))
-        return ERR_IO;
-    memset((uint8_t *)dst + got, 0, len - got);
-    return ERR_OK;
-}
-
-static enum err file_write(void *ctx, uint64_t offset, const void *src, size_t len)
-{
-    const uint8_t *from = src;
-
-    for (size_t done = 0; done < len;) {
-        ssize_t n = pwrite(*(int *)ctx, from + done, len - done, (off_t)(offset + done));
-
-        if (n <= 0)
-            return ERR_IO;
-        done += (size_t)n;
-    }
-    return ERR_OK;
-}
-
-static void file_release(void *ctx)
-{
-    (void)close(*(int *)ctx);
-    free(ctx);
-}
-
-/* A backing with a descriptor of its own. STATUS_NO_MEMORY, STATUS_IN_PAGE_ERROR */
-static nt_status back(const struct file *file, uint64_t size, bool writable, struct vm_backing *out)
-{
-    int *fd = malloc(sizeof *fd);
-
-    if (!fd)
-        return STATUS_NO_MEMORY;
-    *fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
-    if (*fd < 0) {
-        free(fd);
-        return STATUS_IN_PAGE_ERROR;
-    }
-    *out = (struct vm_backing){.ctx = fd,
-                               .size = size,
-                               .read = file_read,
-                               .write = writable ? file_write : NULL,
-                               .release = file_release};
-    return STATUS_SUCCESS;
-}
 
 /* The size that a file has, or gets because a section that writes is to be larger (M29). */
 static nt_status find_file_size(const struct file *file, const struct section_request *request,
@@ -149,7 +86,6 @@ static nt_status make_data(struct process *p, struct section *section,
                                        .protect = request->protect,
                                        .attributes = request->attributes & kept,
                                        .path = section->path};
-    struct vm_backing backing;
     uint64_t size;
     nt_status st;
 
@@ -157,13 +93,8 @@ static nt_status make_data(struct process *p, struct section *section,
         return vm_section_new(p->vm, &config, &section->memory);
     st = find_file_size(request->file, request, &size);
     if (!st)
-        st = back(request->file, size, request->file->writable, &backing);
-    if (st)
-        return st;
-    config.file = &backing;
-    st = vm_section_new(p->vm, &config, &section->memory);
-    if (st)
-        file_release(backing.ctx);
+        st = mapped_open(p->vm, request->file, size, &config, &section->size, &section->memory);
+    section->protect = request->protect;
     return st;
 }
 
@@ -183,8 +114,8 @@ static nt_status read_file(const struct file *file, struct buf *out)
     room = buf_extend(out, size);
     if (size && !room)
         return STATUS_NO_MEMORY;
-    return read_at(file->fd, 0, room, size, &got) && got == size ? STATUS_SUCCESS
-                                                                 : STATUS_IN_PAGE_ERROR;
+    return host_read(file->fd, 0, room, size, &got) && got == size ? STATUS_SUCCESS
+                                                                   : STATUS_IN_PAGE_ERROR;
 }
 
 /* What a file that is no image for this process is to NT (M28). */
@@ -324,7 +255,11 @@ nt_status section_map(struct process *p, struct section *section,
     nt_status st;
 
     if (section->image)
-        return map_image(p, section, request->base, base, size);
+        return request->type & MEM_REPLACE_PLACEHOLDER
+                   ? STATUS_INVALID_PARAMETER
+                   : map_image(p, section, request->base, base, size);
+    named.end = section->size;
+    named.most = section->protect;
     buf_init(&label, strlen(section->path) + 64);
     (void)buf_printf(&label, "view of %s",
                      *section->path ? text_base_name(section->path) : "the page file");
@@ -334,10 +269,12 @@ nt_status section_map(struct process *p, struct section *section,
     return st;
 }
 
-nt_status section_unmap(struct process *p, gva_t addr)
+nt_status section_unmap(struct process *p, gva_t addr, bool to_placeholder)
 {
     struct vm_region region;
 
+    if (to_placeholder) /* which an image never took the place of */
+        return vm_unmap_to_placeholder(p->vm, addr);
     if (NT_SUCCESS(vm_query(p->vm, addr, &region)) && region.type == MEM_IMAGE) {
         images_forget(p, region.allocation_base);
         p->kernel->modules_changed = true;

@@ -24,6 +24,8 @@ struct section {
     struct object object;
     uint32_t attributes;       /* SEC_*, as NtQuerySection has them */
     struct vm_section *memory; /* of data; NULL for an image */
+    uint64_t size;             /* bytes of a file that are to be seen; 0: not of a file */
+    uint32_t protect;          /* of a file: the most that views may ask for */
     struct pe_image *image;    /* NULL for data */
     struct image_views views;  /* of an image */
     struct buf bytes;          /* the image's file */
@@ -58,7 +60,7 @@ uint64_t section_size(const struct section *section); /* bytes */
  */
 MUST_USE nt_status section_map(struct process *p, struct section *section,
                                const struct vm_view_request *request, gva_t *base, uint64_t *size);
-/* STATUS_NOT_MAPPED_VIEW */
-MUST_USE nt_status section_unmap(struct process *p, gva_t addr);
+/* vm_unmap_view's statuses, vm_unmap_to_placeholder's */
+MUST_USE nt_status section_unmap(struct process *p, gva_t addr, bool to_placeholder);
 
 #endif

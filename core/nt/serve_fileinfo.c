@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "nt/io.h"
+#include "nt/mapped.h"
 #include "nt/ports.h"
 #include "winstub/utf.h"
 
@@ -307,6 +308,8 @@ static nt_status set_size(struct file *file, uint64_t size, bool only_less)
         return st;
     if (file->kind != FILE_REGULAR || size > INT64_MAX)
         return STATUS_INVALID_PARAMETER;
+    if (!mapped_may_be_cut(file, size))
+        return STATUS_USER_MAPPED_FILE;
     return ftruncate(file->fd, (off_t)size) ? volumes_refusal(errno, true) : STATUS_SUCCESS;
 }
 

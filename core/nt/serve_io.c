@@ -8,6 +8,7 @@
 
 #include "nt/io.h"
 #include "nt/locks.h"
+#include "nt/mapped.h"
 
 #define IO_CHUNK    0x10000u
 #define WAIT_OUTPUT 10 /* ms after which a reader that is slow is asked again */
@@ -85,6 +86,8 @@ static nt_status begin(struct call *call, uint32_t access, bool write, struct tr
         st = guest_probe(call->process, t->buffer, t->size, write ? VM_READ : VM_WRITE);
     if (!st && t->file->kind == FILE_REGULAR)
         st = check_lock(call, t, write);
+    if (!st && t->file->kind == FILE_REGULAR)
+        st = mapped_about_to_use(t->file, t->offset, t->size);
     return st;
 }
 
@@ -219,6 +222,8 @@ nt_status serve_NtWriteFile(struct call *call)
             st = write_stream(call->kernel, t.file, chunk, part);
         t.done += st ? 0 : part;
     }
+    if (t.file->kind == FILE_REGULAR && mapped_was_written(t.file, t.offset, t.size) && !st)
+        st = STATUS_NO_MEMORY;
     return st ? st : end(call, &t, st);
 }
 

@@ -12,7 +12,6 @@
 enum { MEMORY_BASIC = 0, MEMORY_MAPPED_NAME = 2, MEMORY_REGION = 3 };
 
 #define WINE_UNIX_FUNCTIONS 1000 /* asks for a handle of the Unix part of a DLL */
-#define ZERO_BITS_COUNT     31u  /* above it zero_bits is a mask */
 #define COPY_CHUNK          0x1000u
 #define VOLUME_DEVICE       "\\Device\\HarddiskVolume1"
 #define REGION_PRIVATE      1u
@@ -100,15 +99,13 @@ static nt_status read_parameter(struct process *p, gva_t at, uint32_t *seen, str
     return type == PARAMETER_REQUIREMENTS ? read_requirements(p, pointer, req) : STATUS_SUCCESS;
 }
 
-/* A51, A52, A54. */
-static nt_status read_parameters(struct process *p, gva_t at, uint32_t count,
-                                 struct vm_request *req)
+nt_status service_parameters(struct call *call, gva_t at, uint32_t count, struct vm_request *req)
 {
     uint32_t seen = 0;
     nt_status st = count && !at ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
 
     for (uint32_t i = 0; !st && i < count; i++)
-        st = read_parameter(p, at + (gva_t)i * PARAMETER_SIZE, &seen, req);
+        st = read_parameter(call->process, at + (gva_t)i * PARAMETER_SIZE, &seen, req);
     return st;
 }
 
@@ -121,7 +118,7 @@ nt_status serve_NtAllocateVirtualMemoryEx(struct call *call)
     nt_status st = service_own_process(call, call->arg[0]);
 
     if (!st)
-        st = read_parameters(call->process, call->arg[5], (uint32_t)call->arg[6], &req);
+        st = service_parameters(call, call->arg[5], (uint32_t)call->arg[6], &req);
     if (!st)
         st = read_pair(call, call->arg[1], &req.base, call->arg[2], &req.size);
     if (!st)

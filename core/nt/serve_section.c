@@ -14,6 +14,7 @@
 #define WRITE_PROTECTS   (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)
 
 enum { QUERY_BASIC = 0, QUERY_IMAGE = 1 };
+enum { UNMAP_TRANSIENT_BOOST = 1 }; /* a hint about priorities */
 enum { NLS_SORT = 9, NLS_CASE = 10, NLS_CODE_PAGE = 11, NLS_NORMALIZE = 12 };
 
 #define LOCALE_US        0x409
@@ -154,10 +155,10 @@ static uint32_t rights_for(uint32_t protect)
 }
 
 /* The section behind the handle, when that may map such a view. */
-static nt_status get_mappable(struct call *call, struct section **out)
+static nt_status get_mappable(struct call *call, uint32_t protect, struct section **out)
 {
     nt_status st = get_section(call, call->arg[0], out);
-    uint32_t needs = rights_for((uint32_t)call->arg[9]), has;
+    uint32_t needs = rights_for(protect), has;
 
     if (st)
         return st;
@@ -166,51 +167,79 @@ static nt_status get_mappable(struct call *call, struct section **out)
                                                                            : STATUS_ACCESS_DENIED;
 }
 
-nt_status serve_NtMapViewOfSection(struct call *call)
+/* Map what the request, complete but for what the guest points to, asks for. arg: 0 section, 1 process. */
+static nt_status map(struct call *call, struct vm_view_request *request, gva_t base_at,
+                     gva_t offset_at, gva_t size_at)
 {
     struct process *p = call->process;
-    struct vm_view_request request = {.zero_bits = call->arg[3],
-                                      .type = (uint32_t)call->arg[8],
-                                      .protect = (uint32_t)call->arg[9]};
     struct section *section = NULL;
     uint64_t size = 0;
     gva_t base = 0;
-    nt_status st = service_own_process(call, call->arg[1]), mapped;
+    nt_status st = get_mappable(call, request->protect, &section), mapped;
 
     if (!st)
-        st = get_mappable(call, &section);
+        st = guest_get_pointer(p, base_at, &request->base);
+    if (!st && offset_at)
+        st = guest_get_number(p, offset_at, 8, &request->offset);
     if (!st)
-        st = guest_get_pointer(p, call->arg[2], &request.base);
-    if (!st && call->arg[5])
-        st = guest_get_number(p, call->arg[5], 8, &request.offset);
-    if (!st)
-        st = guest_get_pointer(p, call->arg[6], &request.size);
+        st = guest_get_pointer(p, size_at, &request->size);
     if (st)
         return st;
-    mapped = section_map(p, section, &request, &base, &size);
+    mapped = section_map(p, section, request, &base, &size);
     if (!NT_SUCCESS(mapped))
         return mapped;
-    st = guest_put_pointer(p, call->arg[2], base);
+    st = guest_put_pointer(p, base_at, base);
     if (!st)
-        st = guest_put_pointer(p, call->arg[6], size);
+        st = guest_put_pointer(p, size_at, size);
     return st ? st : mapped;
 }
 
-static nt_status unmap(struct call *call)
+/* arg: 2 base, 3 zero bits, 5 offset, 6 size, 8 type, 9 protection. */
+nt_status serve_NtMapViewOfSection(struct call *call)
 {
-    nt_status st = service_own_process(call, call->arg[0]);
+    struct vm_view_request request = {.zero_bits = call->arg[3],
+                                      .type = (uint32_t)call->arg[8],
+                                      .protect = (uint32_t)call->arg[9]};
+    nt_status st = service_own_process(call, call->arg[1]);
 
-    return st ? st : section_unmap(call->process, call->arg[1]);
+    if (!st && request.type & MEM_REPLACE_PLACEHOLDER)
+        st = STATUS_INVALID_PARAMETER_9; /* as an allocation: A50 */
+    if (!st && call->process->arch == CPU_I386 && request.zero_bits > ZERO_BITS_COUNT)
+        st = STATUS_INVALID_PARAMETER_4; /* no mask, as in A26 */
+    return st ? st : map(call, &request, call->arg[2], call->arg[5], call->arg[6]);
+}
+
+/* arg: 2 base, 3 offset, 4 size, 5 type, 6 protection, 7 extended parameters, 8 how many. */
+nt_status serve_NtMapViewOfSectionEx(struct call *call)
+{
+    struct vm_request place = {0};
+    struct vm_view_request request = {.type = (uint32_t)call->arg[5],
+                                      .protect = (uint32_t)call->arg[6]};
+    nt_status st = service_own_process(call, call->arg[1]);
+
+    if (!st)
+        st = service_parameters(call, call->arg[7], (uint32_t)call->arg[8], &place);
+    request.lowest = place.lowest;
+    request.highest = place.highest;
+    request.alignment = place.alignment;
+    return st ? st : map(call, &request, call->arg[2], call->arg[3], call->arg[4]);
 }
 
 nt_status serve_NtUnmapViewOfSection(struct call *call)
 {
-    return unmap(call);
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    return st ? st : section_unmap(call->process, call->arg[1], false);
 }
 
 nt_status serve_NtUnmapViewOfSectionEx(struct call *call)
 {
-    return unmap(call);
+    uint64_t flags = call->arg[2];
+    nt_status st = service_own_process(call, call->arg[0]);
+
+    if (!st && flags & ~(uint64_t)(UNMAP_TRANSIENT_BOOST | MEM_PRESERVE_PLACEHOLDER))
+        st = STATUS_INVALID_PARAMETER;
+    return st ? st : section_unmap(call->process, call->arg[1], flags & MEM_PRESERVE_PLACEHOLDER);
 }
 
 nt_status serve_NtFlushVirtualMemory(struct call *call)

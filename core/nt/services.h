@@ -59,6 +59,16 @@ MUST_USE nt_status service_object(const struct call *call, uint64_t handle,
 MUST_USE nt_status service_thread(const struct call *call, uint64_t handle, uint32_t access,
                                   struct thread **out);
 
+/* More than this many zero bits are a mask, of which only 64-bit processes know. */
+#define ZERO_BITS_COUNT 31u
+
+/*
+ * What count MEM_EXTENDED_PARAMETERs say of where memory is to be (A51, A52, A54): lowest, highest, alignment.
+ * STATUS_INVALID_PARAMETER, STATUS_ACCESS_VIOLATION
+ */
+MUST_USE nt_status service_parameters(struct call *call, gva_t at, uint32_t count,
+                                      struct vm_request *req);
+
 /* Give a fresh object, or an old one, a handle at guest address out. */
 MUST_USE nt_status service_add(struct call *call, gva_t out, struct object *object,
                                uint32_t access);
@@ -115,6 +125,7 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtOpenSection, "P d A")                                                                      \
     S(NtQuerySection, "h d p p ?P")                                                                \
     S(NtMapViewOfSection, "h h P p p ?R P d d d")                                                  \
+    S(NtMapViewOfSectionEx, "h h P ?R P d d p d")                                                  \
     S(NtUnmapViewOfSection, "h p")                                                                 \
     S(NtUnmapViewOfSectionEx, "h p d")                                                             \
     S(NtFlushVirtualMemory, "h P P I")                                                             \

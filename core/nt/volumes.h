@@ -26,11 +26,13 @@ struct volume {
 };
 
 struct file;
+struct mapped;
 
 struct volumes {
     struct volume list[VOLUMES_MAX];
     size_t count;
-    struct file *open; /* every opened file, files.h */
+    struct file *open;     /* every opened file, files.h */
+    struct mapped *mapped; /* every mapped one, mapped.h */
 };
 
 /* Takes over the descriptor, also when it fails. ERR_NOMEM, ERR_LIMIT */

@@ -467,6 +467,7 @@ enum err run_step_open(struct run *run, bool *stopped)
     e = cpu_step(run->cpu, true, &event);
     if (e)
         return e;
+    run->called = event.kind == CPU_EVENT_SYSCALL;
     *stopped = run_stopped_by(run, &event);
     run->thread->stepped = event.kind == CPU_EVENT_STEP ||
                            (event.kind == CPU_EVENT_SYSCALL && cpu_get(run->cpu, CPU_RIP) != pc);

@@ -60,7 +60,8 @@ struct run {
     /* Why the process stands still now; while it runs, of the thread whose turn it is. */
     struct target_stop stop;
     struct run_thread *thread; /* whose turn it is; while it runs */
-    bool starting;             /* on the way to where the debugger begins */
+    bool called;   /* the last step was a system call: it may have changed who can run, and when */
+    bool starting; /* on the way to where the debugger begins */
     atomic_bool interrupted;
     void (*console)(void *ctx, const char *text, size_t len); /* NULL: nobody listens */
     void *console_ctx;

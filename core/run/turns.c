@@ -72,7 +72,7 @@ static enum err turn_steps(struct run *run, const struct target_action *action, 
             return ERR_OK;
         }
         run->thread->stepped = false;
-    } while (keeps_turn(run));
+    } while (keeps_turn(run) && !run->called);
     return ERR_OK;
 }
 

@@ -171,17 +171,6 @@ nt_status vm_find_free(const struct vm *vm, const struct vm_request *req, gva_t 
     return allocs_find_room(&vm->allocs, &room, base) ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
-/* The placeholder that the request wants to replace, all of it. */
-static nt_status place_replace(const struct vm *vm, const struct vm_request *req, struct range *out)
-{
-    const struct allocation *a = allocs_find(&vm->allocs, req->base);
-
-    *out = range_of_pages(req->base, req->size);
-    if (!a || !a->placeholder || a->base != out->start || a->end != out->end)
-        return STATUS_CONFLICTING_ADDRESSES;
-    return STATUS_SUCCESS;
-}
-
 /* Where a reservation goes: the place asked for, in whole granules from below (A03), or any. */
 static nt_status place_reserve(const struct vm *vm, const struct vm_request *req, struct range *out)
 {
@@ -193,8 +182,10 @@ static nt_status place_reserve(const struct vm *vm, const struct vm_request *req
         *out = (struct range){base, st == STATUS_SUCCESS ? base + page_up(req->size) : 0};
         return st;
     }
-    if (req->type & MEM_REPLACE_PLACEHOLDER)
-        return place_replace(vm, req, out);
+    if (req->type & MEM_REPLACE_PLACEHOLDER) {
+        *out = range_of_pages(req->base, req->size);
+        return space_placeholder(vm, *out) ? STATUS_SUCCESS : STATUS_CONFLICTING_ADDRESSES;
+    }
     if (base < VM_LOWEST)
         return STATUS_INVALID_PARAMETER_2;
     *out = (struct range){base, page_up(req->base + req->size)};
@@ -212,6 +203,7 @@ static struct allocation *make(struct vm *vm, const struct vm_request *req, stru
     a->type = MEM_PRIVATE;
     a->protect = (uint16_t)protection_value(req->protect);
     a->placeholder = req->type & MEM_RESERVE_PLACEHOLDER;
+    a->replaced = req->type & MEM_REPLACE_PLACEHOLDER;
     if (req->type & MEM_COMMIT)
         runs_first(&a->runs)->protect = a->protect;
     if (req->type & MEM_WRITE_WATCH) {
@@ -233,12 +225,8 @@ static nt_status reserve(struct vm *vm, const struct vm_request *req, struct ran
     a = make(vm, req, r);
     if (!a)
         return STATUS_NO_MEMORY;
-    if (req->type & MEM_REPLACE_PLACEHOLDER) {
-        struct allocation *old = allocs_find(&vm->allocs, r.start);
-
-        space_leave(vm, old);
-        space_discard(vm, old);
-    }
+    if (a->replaced)
+        space_drop(vm, space_placeholder(vm, r));
     space_enter(vm, a);
     return STATUS_SUCCESS;
 }

@@ -21,7 +21,8 @@ struct allocation {
     gva_t end;
     uint32_t type;          /* MEM_PRIVATE, MEM_MAPPED, MEM_IMAGE */
     uint16_t protect;       /* AllocationProtect */
-    bool placeholder;       /* reserved for a later replacement, and for nothing else */
+    bool placeholder : 1;   /* reserved for a later replacement, and for nothing else */
+    bool replaced : 1;      /* took a placeholder's place, and may become one again */
     bool foreign;           /* its memory is not the vm's: see foreign.h */
     struct pageset *writes; /* NULL unless made with MEM_WRITE_WATCH */
     struct label *label;

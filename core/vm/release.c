@@ -92,8 +92,7 @@ static nt_status release_whole(struct vm *vm, struct allocation *a)
     if (space_prepare(vm, r, true) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
     space_clear(vm, r);
-    space_leave(vm, a);
-    space_discard(vm, a);
+    space_drop(vm, a);
     return STATUS_SUCCESS;
 }
 
@@ -108,12 +107,15 @@ static void split(struct vm *vm, struct allocation *a, gva_t addr)
     allocs_insert(&vm->allocs, tail);
 }
 
-/* MEM_PRESERVE_PLACEHOLDER: cut r out of a placeholder (A63, A64), or turn a whole allocation back into one. */
+/*
+ * MEM_PRESERVE_PLACEHOLDER: cut r out of a placeholder (A63, A64), or turn a whole allocation that took a placeholder's
+ * place back into one.
+ */
 static nt_status preserve(struct vm *vm, struct allocation *a, struct range r)
 {
-    bool whole = r.start == a->base && r.end == a->end;
+    bool back = a->replaced && r.start == a->base && r.end == a->end;
 
-    if (!a->placeholder && !whole)
+    if (!a->placeholder && !back)
         return STATUS_CONFLICTING_ADDRESSES;
     if (!pool_reserve(&vm->allocation_pool, 2) || !allocs_reserve(&vm->allocs, 2))
         return STATUS_NO_MEMORY;
@@ -122,6 +124,7 @@ static nt_status preserve(struct vm *vm, struct allocation *a, struct range r)
 
         if (st == STATUS_SUCCESS) {
             a->placeholder = true;
+            a->replaced = false;
             pageset_unref(a->writes); /* nobody can write to it any more */
             a->writes = NULL;
         }
@@ -209,6 +212,41 @@ nt_status vm_unmap_view(struct vm *vm, gva_t addr)
     if (a && a->type != MEM_PRIVATE)
         st = release_whole(vm, a);
     LOG(vm, "unmap 0x%" PRIx64 " -> %s", addr, nt_text(st));
+    if (st == STATUS_SUCCESS)
+        space_changed(vm);
+    return st;
+}
+
+/* A placeholder in the place of the view a. */
+static nt_status exchange(struct vm *vm, struct allocation *a)
+{
+    struct range r = {a->base, a->end};
+    struct allocation *placeholder;
+
+    if (!a->replaced)
+        return STATUS_CONFLICTING_ADDRESSES;
+    placeholder = space_new_allocation(vm, r, "");
+    if (!placeholder)
+        return STATUS_NO_MEMORY;
+    placeholder->type = MEM_PRIVATE;
+    placeholder->protect = PAGE_NOACCESS;
+    placeholder->placeholder = true;
+    if (release_whole(vm, a) != STATUS_SUCCESS) {
+        space_discard(vm, placeholder);
+        return STATUS_NO_MEMORY;
+    }
+    space_enter(vm, placeholder);
+    return STATUS_SUCCESS;
+}
+
+nt_status vm_unmap_to_placeholder(struct vm *vm, gva_t addr)
+{
+    struct allocation *a = addr < vm->allocs.limit ? allocs_find(&vm->allocs, addr) : NULL;
+    nt_status st = STATUS_NOT_MAPPED_VIEW;
+
+    if (a && a->type != MEM_PRIVATE)
+        st = exchange(vm, a);
+    LOG(vm, "unmap 0x%" PRIx64 " to a placeholder -> %s", addr, nt_text(st));
     if (st == STATUS_SUCCESS)
         space_changed(vm);
     return st;

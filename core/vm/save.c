@@ -49,6 +49,7 @@ static bool add_allocation(struct layout *l, const struct allocation *a)
                                     .type = a->type,
                                     .protect = a->protect,
                                     .placeholder = a->placeholder,
+                                    .replaced = a->replaced,
                                     .foreign = a->foreign,
                                     .writes = writes,
                                     .label = label_ref(a->label),
@@ -192,6 +193,7 @@ static struct allocation *make_allocation(struct vm *vm, const struct saved_allo
     a->type = from->type;
     a->protect = from->protect;
     a->placeholder = from->placeholder;
+    a->replaced = from->replaced;
     a->foreign = from->foreign;
     a->label = label_ref(from->label);
     make_runs(vm, a, runs, from->run_count);

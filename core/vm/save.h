@@ -21,6 +21,7 @@ struct saved_allocation {
     uint32_t type;
     uint16_t protect;
     bool placeholder;
+    bool replaced;
     bool foreign;
     struct pageset *writes; /* a copy */
     struct label *label;

@@ -45,6 +45,7 @@ enum {
     SAVED_PLACEHOLDER = 1,
     SAVED_FOREIGN = 2,
     SAVED_WATCHED = 4,
+    SAVED_REPLACED = 8,
     SAVED_RUN_WRITTEN = 1,
 };
 

@@ -99,7 +99,7 @@ static bool check_allocation(struct saved_reader *r, const struct saved_allocati
         return saved_bad(r, "an allocation at a place that cannot be");
     if (protection_value(a->protect) != a->protect || !protection_valid(a->protect, false))
         return saved_bad(r, "an allocation with a protection that cannot be");
-    if (a->placeholder && a->type != MEM_PRIVATE)
+    if ((a->placeholder && (a->type != MEM_PRIVATE || a->replaced)) || (a->replaced && a->foreign))
         return saved_bad(r, "a placeholder that cannot be");
     if (a->foreign)
         return (is_next_foreign(r, a, foreign) && !protection_is_copy(a->protect)) ||
@@ -227,10 +227,12 @@ static bool read_allocation(struct saved_reader *r, gva_t after, size_t *foreign
     section = saved_u32(r);
     a->first = saved_u64(r);
     if (r->error || protect > UINT16_MAX || section > r->saved->section_count ||
-        flags > (SAVED_PLACEHOLDER | SAVED_FOREIGN | SAVED_WATCHED) || (!section && a->first))
+        flags > (SAVED_PLACEHOLDER | SAVED_FOREIGN | SAVED_WATCHED | SAVED_REPLACED) ||
+        (!section && a->first))
         return saved_bad(r, "an allocation that cannot be");
     a->protect = (uint16_t)protect;
     a->placeholder = flags & SAVED_PLACEHOLDER;
+    a->replaced = flags & SAVED_REPLACED;
     a->foreign = flags & SAVED_FOREIGN;
     if (section)
         a->section = section_keep(r->saved->sections[section - 1].section);

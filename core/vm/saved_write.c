@@ -344,7 +344,7 @@ static void write_allocations(struct writer *w)
         put32(w, a->type);
         put32(w, a->protect);
         put32(w, (a->placeholder ? SAVED_PLACEHOLDER : 0) | (a->foreign ? SAVED_FOREIGN : 0) |
-                     (a->writes ? SAVED_WATCHED : 0));
+                     (a->writes ? SAVED_WATCHED : 0) | (a->replaced ? SAVED_REPLACED : 0));
         put32(w, number_of_text(w, a->label));
         put32(w, number_of_section(w, a->section));
         put64(w, a->first);

@@ -123,18 +123,18 @@ static nt_status find_size(const struct vm_section_config *c, uint64_t *size)
     return STATUS_SUCCESS;
 }
 
-static nt_status check(const struct vm_section_config *c, uint64_t *size)
+nt_status vm_section_check(const struct vm_section_config *config, uint64_t *size)
 {
-    nt_status st = check_attributes(c->attributes);
+    nt_status st = check_attributes(config->attributes);
 
     if (st != STATUS_SUCCESS)
         return st;
-    if (!protection_valid(c->protect, false) || c->protect >= PAGE_GUARD ||
-        c->protect == PAGE_NOACCESS || c->protect == PAGE_EXECUTE)
+    if (!protection_valid(config->protect, false) || config->protect >= PAGE_GUARD ||
+        config->protect == PAGE_NOACCESS || config->protect == PAGE_EXECUTE)
         return STATUS_INVALID_PAGE_PROTECTION;
-    if (c->file && !c->file->write && c->protect & WRITABLE)
+    if (config->file && !config->file->write && config->protect & WRITABLE)
         return STATUS_ACCESS_DENIED;
-    return find_size(c, size);
+    return find_size(config, size);
 }
 
 static nt_status make(struct vm *vm, const struct vm_section_config *c, uint64_t size,
@@ -167,7 +167,7 @@ nt_status vm_section_new(struct vm *vm, const struct vm_section_config *config,
                          struct vm_section **out)
 {
     uint64_t size = 0;
-    nt_status st = check(config, &size);
+    nt_status st = vm_section_check(config, &size);
 
     if (st == STATUS_SUCCESS)
         st = make(vm, config, size, out);
@@ -315,22 +315,70 @@ static enum err flush_page(struct vm_section *s, uint64_t page, pte_t e)
     return failure;
 }
 
+static void revoke_views(const struct vm_section *s)
+{
+    for (const struct view *v = s->views; v; v = v->next)
+        space_revoke(s->vm, (struct range){v->a->base, v->a->end});
+}
+
 enum err section_flush(struct vm_section *s, uint64_t first, uint64_t end)
 {
-    enum err result = ERR_OK;
+    enum err result = ERR_OK, failure;
+    bool revoked = false;
     uint64_t page = first;
     pte_t e;
 
-    if (!s->file.write)
-        return ERR_OK;
-    for (const struct view *v = s->views; v; v = v->next) /* the next writes are to be noted */
-        space_revoke(s->vm, (struct range){v->a->base, v->a->end});
-    for (; pt_next(&s->pages, &page, end, &e); page++) {
-        enum err failure = e & PTE_WATCH ? ERR_OK : flush_page(s, page, e);
-
+    for (; s->file.write && pt_next(&s->pages, &page, end, &e); page++) {
+        if (e & PTE_WATCH)
+            continue;
+        if (!revoked) /* the next writes are to be noted */
+            revoke_views(s);
+        revoked = true;
+        failure = flush_page(s, page, e);
         result = result ? result : failure;
     }
     return result;
+}
+
+/* The pages that hold bytes [offset, offset + size), as far as the section has them. */
+static struct range pages_of(const struct vm_section *s, uint64_t offset, uint64_t size)
+{
+    uint64_t whole = section_pages(s) * VM_PAGE_SIZE;
+    uint64_t start = offset < whole ? offset : whole;
+    uint64_t len = size < whole - start ? size : whole - start;
+
+    return (struct range){page_number(start), page_number(page_up(start + len))};
+}
+
+nt_status vm_section_write_back(struct vm_section *section, uint64_t offset, uint64_t size)
+{
+    struct range pages = pages_of(section, offset, size);
+
+    return section_flush(section, pages.start, pages.end) ? STATUS_IN_PAGE_ERROR : STATUS_SUCCESS;
+}
+
+nt_status vm_section_reread(struct vm_section *section, uint64_t offset, uint64_t size)
+{
+    struct range pages = pages_of(section, offset, size);
+    uint64_t page = pages.start;
+    pte_t e;
+
+    if (!section->file.read || !pt_next(&section->pages, &page, pages.end, &e))
+        return STATUS_SUCCESS;
+    if (!pt_own(&section->pages, page, pages.end, false))
+        return STATUS_NO_MEMORY;
+    revoke_views(section);
+    for (; pt_next(&section->pages, &page, pages.end, &e); page++) {
+        if (e & PTE_WATCH)
+            pt_clear(&section->pages, page, page + 1);
+    }
+    return STATUS_SUCCESS;
+}
+
+void vm_section_grow(struct vm_section *section, uint64_t size)
+{
+    if (section->file.read && size > section->size && size <= PT_PAGES * VM_PAGE_SIZE)
+        section->size = size;
 }
 
 /* ---- Moments ------------------------------------------------------------------------------------ */

@@ -295,10 +295,21 @@ void space_leave(struct vm *vm, struct allocation *a)
         foreigns_remove(vm, a->base);
 }
 
+void space_drop(struct vm *vm, struct allocation *a)
+{
+    space_leave(vm, a);
+    space_discard(vm, a);
+}
+
+struct allocation *space_placeholder(const struct vm *vm, struct range r)
+{
+    struct allocation *a = allocs_find(&vm->allocs, r.start);
+
+    return a && a->placeholder && a->base == r.start && a->end == r.end ? a : NULL;
+}
+
 void space_discard_all(struct vm *vm)
 {
-    for (struct allocation *a; (a = allocs_above(&vm->allocs, 0)) != NULL;) {
-        space_leave(vm, a);
-        space_discard(vm, a);
-    }
+    for (struct allocation *a; (a = allocs_above(&vm->allocs, 0)) != NULL;)
+        space_drop(vm, a);
 }

@@ -116,6 +116,10 @@ void space_discard(struct vm *vm, struct allocation *a);
 /* Enter a, count it, and the reverse. */
 void space_enter(struct vm *vm, struct allocation *a);
 void space_leave(struct vm *vm, struct allocation *a);
+/* Both: a leaves and is discarded. */
+void space_drop(struct vm *vm, struct allocation *a);
+/* The placeholder that takes exactly r, for something else to take its place; NULL: there is none. */
+struct allocation *space_placeholder(const struct vm *vm, struct range r);
 /* Every allocation leaves and is discarded; the entries of their pages are the caller's business. */
 void space_discard_all(struct vm *vm);
 

@@ -58,7 +58,7 @@ static bool allocations_valid(const struct vm *vm)
 
         if (!runs_valid(&a->runs, all.start, all.end) || all.start % VM_PAGE_SIZE ||
             all.end % VM_PAGE_SIZE || (a->type == MEM_PRIVATE) == (a->view || a->foreign) ||
-            (a->view && !view_valid(vm, a)) || (a->placeholder && a->writes))
+            (a->view && !view_valid(vm, a)) || (a->placeholder && (a->writes || a->replaced)))
             return false;
         reserved += all.end - all.start;
         if (space_is_charged(a))

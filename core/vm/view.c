@@ -35,70 +35,105 @@ void view_free(struct view *view)
 
 /* ---- Mapping ---------------------------------------------------------------------------------- */
 
-/* What does not depend on the section: M03..M07. */
+static bool replaces(const struct vm_view_request *req)
+{
+    return req->type & MEM_REPLACE_PLACEHOLDER;
+}
+
+/* M03, M04, M08. What takes the place of a placeholder may lie at any page, and begin at any of the section. */
+static nt_status check_alignment(const struct vm_view_request *req)
+{
+    uint64_t unit = replaces(req) ? VM_PAGE_SIZE : VM_GRANULARITY;
+
+    if ((req->base % unit && !(req->type & AT_ROUND_TO_PAGE)) || req->offset % unit)
+        return STATUS_MAPPED_ALIGNMENT;
+    return STATUS_SUCCESS;
+}
+
+/* What does not depend on the section: M03..M08. A base that zero_bits do not allow is no question of alignment any more. */
 static nt_status check_place(const struct vm *vm, const struct vm_view_request *req)
 {
-    if (req->type & ~(uint32_t)MEM_TOP_DOWN)
+    gva_t highest;
+
+    if (req->type & ~(uint32_t)(MEM_TOP_DOWN | MEM_REPLACE_PLACEHOLDER | AT_ROUND_TO_PAGE) ||
+        (req->type & AT_ROUND_TO_PAGE && vm->allocs.limit > UINT32_MAX))
         return STATUS_INVALID_PARAMETER_9;
-    if (req->zero_bits > 21 && req->zero_bits < 32)
+    if (space_zero_bits(vm, req->zero_bits, &highest) != STATUS_SUCCESS)
         return STATUS_INVALID_PARAMETER_4;
-    if (req->base % VM_GRANULARITY || req->offset % VM_GRANULARITY)
-        return STATUS_MAPPED_ALIGNMENT;
     if (req->base >= vm->allocs.limit)
         return STATUS_INVALID_PARAMETER_3;
-    return STATUS_SUCCESS;
+    if (req->base > highest)
+        return STATUS_INVALID_PARAMETER_4;
+    if (replaces(req) && !req->base)
+        return STATUS_INVALID_PARAMETER;
+    return check_alignment(req);
 }
 
 static nt_status check_protect(const struct vm_section *s, const struct vm_view_request *req)
 {
     if (s->type == MEM_IMAGE)
-        return STATUS_SUCCESS;
+        return replaces(req) ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
     if (!protection_valid(req->protect, false))
         return STATUS_INVALID_PAGE_PROTECTION;
-    return protection_fits(req->protect, s->protect) ? STATUS_SUCCESS : STATUS_SECTION_PROTECTION;
+    if (!protection_fits(req->protect, s->protect) ||
+        (req->most && !protection_fits(req->protect, req->most)))
+        return STATUS_SECTION_PROTECTION;
+    return STATUS_SUCCESS;
 }
 
 /* How much is to be mapped: M09. */
 static nt_status find_size(const struct vm_section *s, const struct vm_view_request *req,
                            uint64_t *size)
 {
+    uint64_t end = req->end && req->end < s->size ? req->end : s->size;
+
     if (s->type == MEM_IMAGE) {
         *size = s->size;
         return req->offset ? STATUS_INVALID_VIEW_SIZE : STATUS_SUCCESS;
     }
-    if (req->offset >= s->size || req->size > s->size - req->offset)
+    if (req->offset >= end || req->size > end - req->offset)
         return STATUS_INVALID_VIEW_SIZE;
-    *size = req->size ? req->size : s->size - req->offset;
+    *size = req->size ? req->size : end - req->offset;
     return STATUS_SUCCESS;
+}
+
+/* Any place: M01, M05. */
+static nt_status find_room(const struct vm *vm, const struct vm_view_request *req, uint64_t size,
+                           struct range *out)
+{
+    struct vm_request room = {.size = size,
+                              .type = req->type,
+                              .lowest = req->lowest,
+                              .highest = req->highest,
+                              .alignment = req->alignment,
+                              .zero_bits = req->zero_bits};
+    nt_status st = vm_find_free(vm, &room, &out->start);
+
+    out->end = out->start + page_up(size);
+    return st;
 }
 
 /* Where the view goes: M01, M02, M05, M06. */
 static nt_status find_range(const struct vm *vm, const struct vm_view_request *req, uint64_t size,
                             struct range *out)
 {
-    struct vm_request room = {.base = req->base,
-                              .size = size,
-                              .type = req->type,
-                              .lowest = req->lowest,
-                              .highest = req->highest,
-                              .alignment = req->alignment,
-                              .zero_bits = req->zero_bits};
-    gva_t base = req->base, highest;
+    gva_t base = page_down(req->base), highest;
     nt_status st;
 
-    if (!base) {
-        st = vm_find_free(vm, &room, &base);
-        *out = (struct range){base, base + page_up(size)};
-        return st;
-    }
+    if (!req->base)
+        return find_room(vm, req, size, out);
     if (req->lowest || req->highest || req->alignment)
         return STATUS_INVALID_PARAMETER;
     st = space_zero_bits(vm, req->zero_bits, &highest);
     if (st != STATUS_SUCCESS)
         return st;
-    if (base > highest || size - 1 > highest - base)
+    if (size - 1 > highest - base)
         return STATUS_INVALID_PARAMETER_4;
     *out = range_of_pages(base, size);
+    if (replaces(req))
+        return space_placeholder(vm, *out) ? STATUS_SUCCESS : STATUS_CONFLICTING_ADDRESSES;
+    if (base < VM_LOWEST)
+        return STATUS_CONFLICTING_ADDRESSES;
     return allocs_is_free(&vm->allocs, out->start, out->end) ? STATUS_SUCCESS
                                                              : STATUS_CONFLICTING_ADDRESSES;
 }
@@ -177,6 +212,7 @@ static struct allocation *make(struct vm_section *s, const struct vm_view_reques
     a->type = s->type;
     a->protect = s->type == MEM_IMAGE ? PAGE_EXECUTE_WRITECOPY
                                       : (uint16_t)protection_for_page(req->protect, s->protect);
+    a->replaced = replaces(req);
     a->view = view_new(s, page_number(req->offset), a);
     if (a->view && set_parts(s->vm, a))
         return a;
@@ -206,6 +242,8 @@ static nt_status map(struct vm_section *s, const struct vm_view_request *req, st
         space_discard(vm, a);
         return STATUS_COMMITMENT_LIMIT;
     }
+    if (a->replaced)
+        space_drop(vm, space_placeholder(vm, *r));
     space_enter(vm, a);
     return STATUS_SUCCESS;
 }

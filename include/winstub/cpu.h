@@ -169,15 +169,15 @@ MUST_USE enum err cpu_step(struct cpu *cpu, bool open, struct cpu_event *out);
 bool cpu_due(const struct cpu *cpu);
 
 /*
- * From now on cpu_stop ends runs only between blocks, never in the middle of one. What counts does that anyway. Costs
- * a call for each block. ERR_NOMEM
+ * From now on cpu_stop ends runs only between blocks, never in the middle of one, some 10 microseconds later. What counts
+ * does that anyway, at the same cost. ERR_NOMEM
  */
 MUST_USE enum err cpu_stop_between_blocks(struct cpu *cpu);
 
 /*
  * Count from now on what is executed: one unit for each byte of each instruction that was completed, each iteration of
- * a rep for itself. It does not depend on how code is divided into blocks, runs and steps, but for one thing: the
- * engine runs a rep once more than it iterates, and steps it without that. Slows runs down by about a third. ERR_NOMEM
+ * a rep for itself, and once more for what finds its counter at the end. It does not depend on how code is divided
+ * into blocks, runs and steps. Costs about 1 ns for each block of code; bench_cpu has the ratios. ERR_NOMEM
  */
 MUST_USE enum err cpu_count(struct cpu *cpu);
 /* What was executed since; also from inside the function of cpu_set_tsc. */

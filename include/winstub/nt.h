@@ -146,9 +146,10 @@ enum {
     MEM_IMAGE = 0x1000000,
     MEM_RESET_UNDO = 0x1000000, /* as an allocation type */
 };
-#define MEM_LARGE_PAGES 0x20000000u
+#define MEM_LARGE_PAGES  0x20000000u
+#define AT_ROUND_TO_PAGE 0x40000000u /* of views */
 
-/* Only with NtAllocateVirtualMemoryEx, NtFreeVirtualMemory. */
+/* Only with NtAllocateVirtualMemoryEx, NtMapViewOfSectionEx, NtUnmapViewOfSectionEx, NtFreeVirtualMemory. */
 enum {
     MEM_COALESCE_PLACEHOLDERS = 0x1,
     MEM_PRESERVE_PLACEHOLDER = 0x2,

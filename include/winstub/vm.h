@@ -152,6 +152,13 @@ MUST_USE nt_status vm_map_image(struct vm *vm, const struct vm_image *image);
 
 /* NtUnmapViewOfSection: addr anywhere inside the view. STATUS_NOT_MAPPED_VIEW (M16, M17). */
 MUST_USE nt_status vm_unmap_view(struct vm *vm, gva_t addr);
+/*
+ * NtUnmapViewOfSectionEx with MEM_PRESERVE_PLACEHOLDER: a view that took a placeholder's place becomes one again.
+ * STATUS_NOT_MAPPED_VIEW        addr is not in a view
+ * STATUS_CONFLICTING_ADDRESSES  the view took no placeholder's place
+ * STATUS_NO_MEMORY
+ */
+MUST_USE nt_status vm_unmap_to_placeholder(struct vm *vm, gva_t addr);
 
 /* Free the whole user range, views too. Frames of vm_frame_new and what was saved stay. O(everything). */
 void vm_unmap_all(struct vm *vm);

@@ -72,6 +72,29 @@ def races_end_alike_in_a_debugger(test):
     test.expect(server.output.wait(re.escape(alone.strip())), "it came out differently in the debugger")
 
 
+@with_each_gdb_on_dlls
+def races_end_alike_however_they_are_looked_at(test):
+    alone = run_races(test)
+    gdb, server = session(test, "races")
+    gdb.do("break look if next == 40", r"Breakpoint 1")
+    gdb.do("continue", r"hit Breakpoint 1|Breakpoint 1, ")
+    gdb.do("stepi 60")  # through all of the rep stosb
+    gdb.do("next")
+    gdb.do("delete")
+    gdb.do("watch next", r"atchpoint 2: next")
+    for _ in range(5):
+        gdb.do("continue", r"Old value")
+    gdb.do("delete")
+    gdb.do("break put", r"Breakpoint 3")
+    for command in ("continue", "step", "finish", "next", "stepi", "nexti", "until", "continue"):
+        gdb.do(command)
+    gdb.do("watch *(char *) $sp")
+    gdb.do("stepi 20")
+    gdb.do("delete")
+    gdb.do("continue", r"exited with code 020")
+    test.expect(server.output.wait(re.escape(alone.strip())), "it came out differently in the debugger")
+
+
 @with_dlls
 def threads_that_wait_for_each_other_are_named(test):
     errors = test.run("--root", test.dlls, "--run", program(test, "deadlock"), status=2)

@@ -323,7 +323,8 @@ static nt_status reserve(struct model *m, const struct vm_request *q, unsigned *
         m, (struct model_allocation){.protect = q->protect & ~PAGE_TARGETS_INVALID,
                                      .type = MEM_PRIVATE,
                                      .watch = q->type & MEM_WRITE_WATCH,
-                                     .placeholder = q->type & MEM_RESERVE_PLACEHOLDER});
+                                     .placeholder = q->type & MEM_RESERVE_PLACEHOLDER,
+                                     .replaced = q->type & MEM_REPLACE_PLACEHOLDER});
     model_wipe(m, *start, *end, id);
     for (unsigned p = *start; p < *end && q->type & MEM_COMMIT; p++)
         m->pages[p].protect = q->protect & ~PAGE_TARGETS_INVALID;
@@ -428,11 +429,13 @@ static nt_status preserve(struct model *m, unsigned start, unsigned end)
 {
     struct model_allocation old = *model_allocation_at(m, start);
 
-    if (!old.placeholder && (start != model_first(m, start) || end != model_end(m, start)))
+    if (!old.placeholder &&
+        (!old.replaced || start != model_first(m, start) || end != model_end(m, start)))
         return STATUS_CONFLICTING_ADDRESSES;
     if (!old.placeholder) {
         decommit(m, start, end);
         m->allocations[m->pages[start].allocation].placeholder = true;
+        m->allocations[m->pages[start].allocation].replaced = false;
         m->allocations[m->pages[start].allocation].watch = false;
         return STATUS_SUCCESS;
     }

@@ -30,6 +30,7 @@ struct model_allocation {
     unsigned first; /* the section's page at its base */
     bool watch;
     bool placeholder;
+    bool replaced; /* stands in a placeholder's place */
 };
 
 #define MODEL_SECTIONS      10u
@@ -72,8 +73,12 @@ nt_status model_query(const struct model *m, gva_t addr, struct vm_region *out);
 struct vm_image model_image(uint8_t fill);
 nt_status model_map_image(struct model *m, const struct vm_image *image);
 nt_status model_unmap(struct model *m, gva_t addr);
+nt_status model_unmap_to_placeholder(struct model *m, gva_t addr);
 nt_status model_section_new(struct model *m, unsigned number, const struct vm_section_config *c);
 void model_section_new_image(struct model *m, unsigned number, const struct vm_image *image);
+/* The file of a section is larger now; what it holds there is read through it. */
+void model_section_grow(struct model *m, unsigned number, uint64_t size,
+                        const struct vm_backing *file);
 bool model_section_lives(const struct model *m, unsigned number);
 nt_status model_section_map(struct model *m, unsigned number, const struct vm_view_request *req,
                             gva_t *base, uint64_t *size);

@@ -116,6 +116,21 @@ nt_status model_section_new(struct model *m, unsigned number, const struct vm_se
     return STATUS_SUCCESS;
 }
 
+void model_section_grow(struct model *m, unsigned number, uint64_t size,
+                        const struct vm_backing *file)
+{
+    struct model_section *s = &m->sections[number];
+    unsigned from = pages_of(s);
+
+    if (!s->file || size <= s->size)
+        return;
+    s->size = size;
+    for (unsigned p = from; p < pages_of(s); p++) {
+        s->committed[p] = true;
+        (void)file->read(file->ctx, p * (uint64_t)VM_PAGE_SIZE, s->bytes[p], VM_PAGE_SIZE);
+    }
+}
+
 void model_section_new_image(struct model *m, unsigned number, const struct vm_image *image)
 {
     struct model_section *s = &m->sections[number];
@@ -137,25 +152,48 @@ void model_section_new_image(struct model *m, unsigned number, const struct vm_i
 
 /* ---- Mapping ----------------------------------------------------------------------------------- */
 
+/* Where what may be seen through a view ends. */
+static uint64_t shown_end(const struct model_section *s, const struct vm_view_request *q)
+{
+    return q->end && q->end < s->size && s->type != MEM_IMAGE ? q->end : s->size;
+}
+
 static nt_status check_view(const struct model_section *s, const struct vm_view_request *q)
 {
-    bool image = s->type == MEM_IMAGE;
+    bool image = s->type == MEM_IMAGE, replace = q->type & MEM_REPLACE_PLACEHOLDER;
+    bool rounds = q->type & AT_ROUND_TO_PAGE;
+    uint64_t end = shown_end(s, q), unaligned = replace ? 0xfff : 0xffff;
 
-    if (q->type & ~(uint32_t)MEM_TOP_DOWN)
+    if (q->type & ~(uint32_t)(MEM_TOP_DOWN | MEM_REPLACE_PLACEHOLDER | AT_ROUND_TO_PAGE))
         return STATUS_INVALID_PARAMETER_9;
     if (q->zero_bits >= 22 && q->zero_bits <= 31)
         return STATUS_INVALID_PARAMETER_4;
-    if (q->base & 0xffff || q->offset & 0xffff)
-        return STATUS_MAPPED_ALIGNMENT;
     if (q->base >= MODEL_LIMIT)
         return STATUS_INVALID_PARAMETER_3;
+    if (q->base >= model_zero_end(q->zero_bits))
+        return STATUS_INVALID_PARAMETER_4;
+    if (replace && !q->base)
+        return STATUS_INVALID_PARAMETER;
+    if ((!rounds && q->base & unaligned) || q->offset & unaligned)
+        return STATUS_MAPPED_ALIGNMENT;
+    if (image && replace)
+        return STATUS_INVALID_PARAMETER;
     if (!image && !mp_valid(q->protect, false))
         return STATUS_INVALID_PAGE_PROTECTION;
     if (!image && !mp_fits(q->protect, s->protect))
         return STATUS_SECTION_PROTECTION;
-    if (image ? q->offset != 0 : q->offset >= s->size || q->size > s->size - q->offset)
+    if (!image && q->most && !mp_fits(q->protect, q->most))
+        return STATUS_SECTION_PROTECTION;
+    if (image ? q->offset != 0 : q->offset >= end || q->size > end - q->offset)
         return STATUS_INVALID_VIEW_SIZE;
     return STATUS_SUCCESS;
+}
+
+/* A placeholder of exactly these pages. */
+static bool is_placeholder(const struct model *m, unsigned start, unsigned end)
+{
+    return start < MODEL_PAGES && model_allocation_at(m, start)->placeholder &&
+           model_first(m, start) == start && model_end(m, start) == end;
 }
 
 static nt_status place_view(const struct model *m, const struct vm_view_request *q, uint64_t size,
@@ -179,11 +217,14 @@ static nt_status place_view(const struct model *m, const struct vm_view_request 
     if (q->lowest || q->highest || q->alignment)
         return STATUS_INVALID_PARAMETER;
     end = end < MODEL_LIMIT ? end : MODEL_LIMIT;
-    if (q->base >= end || size > end - q->base)
-        return STATUS_INVALID_PARAMETER_4;
     *start = model_page(q->base);
-    return model_all_free(m, *start, *start + pages) ? STATUS_SUCCESS
-                                                     : STATUS_CONFLICTING_ADDRESSES;
+    if (size > end - *start * (uint64_t)VM_PAGE_SIZE)
+        return STATUS_INVALID_PARAMETER_4;
+    if (q->type & MEM_REPLACE_PLACEHOLDER
+            ? !is_placeholder(m, *start, *start + pages)
+            : *start < VM_LOWEST / VM_PAGE_SIZE || !model_all_free(m, *start, *start + pages))
+        return STATUS_CONFLICTING_ADDRESSES;
+    return STATUS_SUCCESS;
 }
 
 nt_status model_section_map(struct model *m, unsigned number, const struct vm_view_request *req,
@@ -192,7 +233,8 @@ nt_status model_section_map(struct model *m, unsigned number, const struct vm_vi
     const struct model_section *s = &m->sections[number];
     struct model_allocation a = {
         .type = s->type, .section = number + 1, .first = model_page(req->offset)};
-    uint64_t bytes = req->size && s->type != MEM_IMAGE ? req->size : s->size - req->offset;
+    uint64_t bytes =
+        req->size && s->type != MEM_IMAGE ? req->size : shown_end(s, req) - req->offset;
     nt_status st = check_view(s, req);
     unsigned start = 0, pages, committed = 0, id;
 
@@ -201,6 +243,7 @@ nt_status model_section_map(struct model *m, unsigned number, const struct vm_vi
     if (st)
         return st;
     pages = model_page(bytes + VM_PAGE_SIZE - 1);
+    a.replaced = req->type & MEM_REPLACE_PLACEHOLDER;
     a.protect = s->type == MEM_IMAGE ? PAGE_EXECUTE_WRITECOPY : mp_stored(req->protect, s->protect);
     for (unsigned p = 0; p < pages; p++)
         committed += s->committed[a.first + p];
@@ -225,10 +268,10 @@ nt_status model_map_image(struct model *m, const struct vm_image *image)
 
     if (!image->base)
         return STATUS_INVALID_PARAMETER;
-    if (image->base % VM_GRANULARITY)
-        return STATUS_MAPPED_ALIGNMENT;
     if (image->base >= MODEL_LIMIT)
         return STATUS_INVALID_PARAMETER_3;
+    if (image->base % VM_GRANULARITY)
+        return STATUS_MAPPED_ALIGNMENT;
     if (pages > MODEL_PAGES - start)
         return STATUS_INVALID_PARAMETER_4;
     if (!model_all_free(m, start, start + pages))
@@ -258,6 +301,22 @@ nt_status model_unmap(struct model *m, gva_t addr)
         model_allocation_at(m, page)->type == MEM_PRIVATE)
         return STATUS_NOT_MAPPED_VIEW;
     model_wipe(m, model_first(m, page), model_end(m, page), 0);
+    return STATUS_SUCCESS;
+}
+
+nt_status model_unmap_to_placeholder(struct model *m, gva_t addr)
+{
+    unsigned page = model_page(addr);
+
+    if (addr >= MODEL_LIMIT || !m->pages[page].allocation ||
+        model_allocation_at(m, page)->type == MEM_PRIVATE)
+        return STATUS_NOT_MAPPED_VIEW;
+    if (!model_allocation_at(m, page)->replaced)
+        return STATUS_CONFLICTING_ADDRESSES;
+    model_wipe(m, model_first(m, page), model_end(m, page),
+               model_new_allocation(m, (struct model_allocation){.protect = PAGE_NOACCESS,
+                                                                 .type = MEM_PRIVATE,
+                                                                 .placeholder = true}));
     return STATUS_SUCCESS;
 }
 

@@ -123,6 +123,15 @@ static void counted_fini(struct counted *c)
     guest_fini(&c->g);
 }
 
+/* Run to the alarm; it is set anew each time that the run ends before, to show the time. */
+static void run_until(struct counted *c, uint64_t at)
+{
+    do {
+        clock_alarm(c->clock, at, false);
+        guest_run(&c->g, CPU_EVENT_LIMIT, GUEST_CODE);
+    } while (clock_now(c->clock).interrupt < at);
+}
+
 START_TEST(counted_time_follows_from_what_was_executed)
 {
     struct counted c;
@@ -130,13 +139,43 @@ START_TEST(counted_time_follows_from_what_was_executed)
     counted_init(&c);
     ck_assert_uint_eq(clock_now(c.clock).interrupt, start.interrupt);
     clock_start(c.clock, c.page->bytes);
-    clock_alarm(c.clock, start.interrupt + 3 * MS, false);
-    guest_run(&c.g, CPU_EVENT_LIMIT, GUEST_CODE);
+    run_until(&c, start.interrupt + 3 * MS);
     ck_assert_uint_eq(cpu_work(c.g.cpu), 3 * WORK_OF_MS);
     ck_assert_uint_eq(clock_now(c.clock).interrupt, start.interrupt + 3 * MS);
     ck_assert_uint_eq(clock_now(c.clock).system, start.system + 3 * MS);
     clock_stop(c.clock);
     ck_assert_uint_eq(read_time(c.page->bytes + 0x8), start.interrupt + 3 * MS);
+    counted_fini(&c);
+}
+END_TEST
+
+static void expect_shown(const struct counted *c)
+{
+    ck_assert_uint_eq(read_time(c->page->bytes + 0x8),
+                      start.interrupt + cpu_work(c->g.cpu) / WORK_OF_MS * MS);
+}
+
+/* A debugger may stop the guest anywhere: what it sees of the time must not depend on that. */
+START_TEST(the_time_shown_does_not_depend_on_stops)
+{
+    struct counted c;
+
+    counted_init(&c);
+    for (int ms = 0; ms < 3; ms++) {
+        clock_start(c.clock, c.page->bytes);
+        clock_alarm(c.clock, start.interrupt + 3 * MS, false);
+        expect_shown(&c);
+        for (int steps = 0; steps < 7; steps++)
+            ck_assert_int_eq(cpu_step(c.g.cpu, false, &c.g.event), ERR_OK);
+        clock_stop(c.clock); /* the debugger's stop */
+        clock_start(c.clock, c.page->bytes);
+        clock_alarm(c.clock, start.interrupt + 3 * MS, false);
+        expect_shown(&c);
+        guest_run(&c.g, CPU_EVENT_LIMIT, GUEST_CODE);
+        ck_assert_uint_eq(cpu_work(c.g.cpu) % WORK_OF_MS, 0);
+        clock_stop(c.clock);
+        expect_shown(&c);
+    }
     counted_fini(&c);
 }
 END_TEST
@@ -151,7 +190,7 @@ START_TEST(time_in_which_nobody_runs_is_skipped)
     ck_assert_uint_eq(clock_now(c.clock).interrupt, start.interrupt + 5000 * MS);
     clock_alarm(c.clock, start.interrupt + 5002 * MS, true);
     ck_assert_uint_eq(read_time(c.page->bytes + 0x8), start.interrupt + 5000 * MS);
-    guest_run(&c.g, CPU_EVENT_LIMIT, GUEST_CODE);
+    run_until(&c, start.interrupt + 5002 * MS);
     ck_assert_uint_eq(cpu_work(c.g.cpu), 2 * WORK_OF_MS);
     clock_alarm(c.clock, start.interrupt, true); /* long ago: nothing runs */
     guest_run(&c.g, CPU_EVENT_LIMIT, GUEST_CODE);
@@ -184,6 +223,7 @@ int main(void)
     tcase_add_test(tc, the_page_describes_windows_10);
     tcase_add_test(tc, a_reader_never_sees_a_torn_time);
     tcase_add_test(tc, counted_time_follows_from_what_was_executed);
+    tcase_add_test(tc, the_time_shown_does_not_depend_on_stops);
     tcase_add_test(tc, time_in_which_nobody_runs_is_skipped);
     tcase_add_test(tc, the_time_stamp_counter_is_the_same_time);
     suite_add_tcase(suite, tc);

@@ -154,7 +154,39 @@ static const struct trait_case trait_cases[] = {
     {{0xc0, 0x1b, 0x02}, SCAN_ROTATES_CARRY, SCAN_ROTATES_CARRY}, /* rcr byte [rbx], 2 */
     {{0xd1, 0xd3}, 0, 0},                                         /* rcl ebx, 1 */
     {{0xd1, 0x03}, 0, 0},                                         /* rol [rbx], 1 */
+    {{0xf3, 0xa4}, 0, 0},                                         /* rep movsb */
+    {{0xf3, 0xa7}, SCAN_WHILE_EQUAL, SCAN_WHILE_EQUAL},           /* repe cmpsd */
+    {{0xf2, 0xae}, SCAN_WHILE_UNEQUAL, SCAN_WHILE_UNEQUAL},       /* repne scasb */
+    {{0xae}, 0, 0},                                               /* scasb */
+    {{0xf3, 0x0f, 0xae, 0xf0}, 0, 0},                             /* behind 0f they are others */
 };
+
+struct counter_case {
+    uint8_t code[4];
+    uint8_t counter64, counter32;
+};
+
+static const struct counter_case counter_cases[] = {
+    {{0xf3, 0xa4}, 8, 4},             /* rep movsb */
+    {{0xf2, 0xaf}, 8, 4},             /* repne scasd */
+    {{0x66, 0xf3, 0xab}, 8, 4},       /* rep stosw */
+    {{0xf3, 0x67, 0xad}, 4, 2},       /* rep lodsd, address size prefix */
+    {{0xa4}, 0, 0},                   /* movsb */
+    {{0xf3, 0x90}, 0, 0},             /* pause */
+    {{0xf3, 0x0f, 0xa7, 0xc0}, 0, 0}, /* behind 0f they are others */
+};
+
+START_TEST(a_rep_counts_in_as_much_of_rcx_as_an_address_has)
+{
+    const struct counter_case *c = &counter_cases[_i];
+    struct scan_insn insn;
+
+    ck_assert(scan_insn(c->code, sizeof c->code, true, &insn));
+    ck_assert_uint_eq(insn.counter, c->counter64);
+    ck_assert(scan_insn(c->code, sizeof c->code, false, &insn));
+    ck_assert_uint_eq(insn.counter, c->counter32);
+}
+END_TEST
 
 START_TEST(traits_are_those_of_the_instruction)
 {
@@ -208,6 +240,8 @@ int main(void)
     tcase_add_test(tc, lengths_agree_with_capstone_in_64_bit_code);
     tcase_add_test(tc, lengths_agree_with_capstone_in_32_bit_code);
     tcase_add_test(tc, an_instruction_that_is_cut_off_has_no_length);
+    tcase_add_loop_test(tc, a_rep_counts_in_as_much_of_rcx_as_an_address_has, 0,
+                        sizeof counter_cases / sizeof *counter_cases);
     tcase_add_loop_test(tc, traits_are_those_of_the_instruction, 0,
                         (int)(sizeof trait_cases / sizeof *trait_cases));
     tcase_add_test(tc, a_pagemap_agrees_with_a_table);

@@ -19,6 +19,7 @@
 
 #define HEAP   UINT64_C(0x200000)
 #define HOLE   UINT64_C(0x300000) /* a placeholder */
+#define FILLED UINT64_C(0x310000) /* in a placeholder's place */
 #define WATCH  UINT64_C(0x400000)
 #define VIEW1  UINT64_C(0x500000)
 #define VIEW2  UINT64_C(0x600000)
@@ -95,6 +96,10 @@ static void setup(void)
     ck_succeeds(try_protect(vm, HEAP + 0x8000, 0x1000, RW | PAGE_GUARD));
     ck_succeeds(try_release(vm, HEAP + 0xa000, 0x1000, MEM_DECOMMIT));
     ck_succeeds(try_release(vm, HEAP + 0x10000, 0x4000, MEM_RELEASE));
+    ck_succeeds(vm_allocate(vm, &req, NULL, NULL));
+    req.base = FILLED;
+    ck_succeeds(vm_allocate(vm, &req, NULL, NULL));
+    req.type = MEM_RESERVE | MEM_REPLACE_PLACEHOLDER;
     ck_succeeds(vm_allocate(vm, &req, NULL, NULL));
     build_memory(vm, WATCH, 0x10000, RC | MEM_WRITE_WATCH, RW);
     ck_succeeds(vm_write(vm, WATCH + 0x1000, "w", 1));
@@ -182,6 +187,7 @@ static void ck_behaves_as_before(struct vm *now)
     ck_assert_int_eq(vm_fill(now, HEAP, VM_EXEC, &fill), VM_FAULT_NONE); /* DEP is off */
     ck_assert_int_eq(vm_fill(now, HEAP + 0x8000, VM_READ, &fill), VM_FAULT_GUARD);
     ck_succeeds(vm_allocate(now, &req, NULL, NULL));
+    ck_succeeds(try_release(now, FILLED, 0x10000, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER));
     store_byte(now, VIEW1 + 0x10123, 'V'); /* views of one section still share */
     ck_assert_uint_eq(byte_at(now, VIEW2 + 0x123), 'V');
     store_byte(now, FILE_1 + 0x2002, 'F'); /* the private page of the copy does not */

@@ -251,6 +251,115 @@ START_TEST(a_write_after_a_flush_is_noticed)
 }
 END_TEST
 
+START_TEST(what_was_written_is_seen_by_other_readers)
+{
+    s = build_file_section(vm, &file, RW);
+    build_view(s, A, 0x10000, 0, RW);
+    store_byte(vm, A + 0x1000, 'x');
+    store_byte(vm, A + 0x2000, 'y');
+    ck_succeeds(vm_section_write_back(s, 0, 0x11000));
+    ck_assert_uint_eq(file.writes, 0);
+    ck_succeeds(vm_section_write_back(s, 0x11fff, 1));
+    ck_assert_uint_eq(file.writes, 1);
+    ck_assert_uint_eq(file.bytes[0x11000], 'x');
+    ck_succeeds(vm_section_write_back(s, 0x1000, UINT64_MAX));
+    ck_assert_uint_eq(file.bytes[0x12000], 'y');
+    ck_succeeds(vm_section_write_back(s, UINT64_MAX, UINT64_MAX));
+    store_byte(vm, A + 0x1000, 'z');
+    file.broken = true;
+    ck_status(vm_section_write_back(s, 0x11000, 1), STATUS_IN_PAGE_ERROR);
+    file.broken = false;
+}
+END_TEST
+
+START_TEST(what_others_wrote_is_seen)
+{
+    s = build_file_section(vm, &file, RW);
+    build_view(s, A, 0, 0, RW);
+    build_view(s, B, 0, 0, PAGE_WRITECOPY);
+    store_byte(vm, B, 'p'); /* private from now on */
+    store_byte(vm, A + 0x2000, 'd');
+    ck_assert_uint_eq(byte_at(vm, A + 0x1000), 'f');
+    memset(file.bytes, 'g', 0x3000);
+    ck_succeeds(vm_section_reread(s, 0x10, 0x2ff0));
+    ck_assert_uint_eq(byte_at(vm, A), 'g');
+    ck_assert_uint_eq(byte_at(vm, A + 0x1000), 'g');
+    ck_assert_uint_eq(byte_at(vm, B), 'p');
+    ck_assert_uint_eq(byte_at(vm, B + 0x1000), 'g');
+    ck_assert_uint_eq(byte_at(vm, A + 0x2000), 'd'); /* is still to be written back */
+    ck_succeeds(vm_section_reread(s, UINT64_MAX, UINT64_MAX));
+    ck_succeeds(vm_section_flush(vm, A, 0));
+    ck_assert_uint_eq(file.bytes[0x2000], 'd');
+}
+END_TEST
+
+START_TEST(a_write_by_others_revokes_what_was_answered)
+{
+    struct vm_fill before, after;
+    struct vm_saved *saved;
+
+    s = build_file_section(vm, &file, RW);
+    build_view(s, A, 0, 0, RW);
+    ck_assert_int_eq(fill(A, VM_READ, &before), VM_FAULT_NONE);
+    saved = vm_save(vm);
+    file.bytes[0] = 'g';
+    ck_succeeds(vm_section_reread(s, 0, 1));
+    ck_assert_int_eq(fill(A, VM_READ, &after), VM_FAULT_NONE);
+    ck_assert_uint_ne(after.offset, before.offset);
+    ck_assert_uint_eq(byte_at(vm, A), 'g');
+    ck_assert(vm_restore(vm, saved));
+    ck_assert_uint_eq(byte_at(vm, A), 'f');
+    vm_saved_free(saved);
+}
+END_TEST
+
+START_TEST(no_memory_to_see_what_others_wrote)
+{
+    struct vm_saved *saved;
+    nt_status st;
+
+    s = build_file_section(vm, &file, RW);
+    build_view(s, A, 0, 0, RW);
+    ck_assert_uint_eq(byte_at(vm, A), 'f');
+    saved = vm_save(vm);
+    file.bytes[0] = 'g';
+    while (vm->pt_space.nodes.spare)
+        (void)pool_take(&vm->pt_space.nodes);
+    alloc_fail_at(1);
+    st = vm_section_reread(s, 0, 1);
+    ck_assert(alloc_fail_stop());
+    ck_status(st, STATUS_NO_MEMORY);
+    ck_assert_uint_eq(byte_at(vm, A), 'f');
+    ck_succeeds(vm_section_reread(s, 0, 1));
+    ck_assert_uint_eq(byte_at(vm, A), 'g');
+    vm_saved_free(saved);
+}
+END_TEST
+
+START_TEST(a_section_grows_with_its_file)
+{
+    struct vm_backing backing = memory_backing(&file, true);
+    struct vm_section *paged = build_section(vm, 0x1000, RW, SEC_COMMIT);
+
+    ck_succeeds(make((struct vm_section_config){
+        .size = 0x2800, .protect = RW, .attributes = SEC_COMMIT, .file = &backing}));
+    build_view(s, A, 0, 0, RW);
+    store_byte(vm, A + 0x2000, 'x');
+    ck_status(try_view(s, B, 0x10000, 0, RW), STATUS_INVALID_VIEW_SIZE);
+    vm_section_grow(s, 0x12800);
+    vm_section_grow(s, 0x1000); /* never smaller */
+    ck_assert_uint_eq(vm_section_size(s), 0x12800);
+    build_view(s, B, 0x10000, 0, RW);
+    ck_assert_uint_eq(byte_at(vm, B), 'f');
+    ck_succeeds(vm_section_flush(vm, A, 0));
+    ck_assert_uint_eq(file.bytes[0x2000], 'x');
+    ck_assert_uint_eq(region_at(vm, A).size, 0x3000);
+    vm_section_grow(paged, 0x5000);
+    ck_assert_uint_eq(vm_section_size(paged), 0x1000);
+    vm_section_unref(paged);
+}
+END_TEST
+
 START_TEST(the_end_writes_back)
 {
     struct vm_section *section = build_file_section(vm, &file, RW);
@@ -420,6 +529,11 @@ int main(void)
     tcase_add_test(tc, files_are_read_when_touched);
     tcase_add_test(tc, what_was_written_is_written_back_once);
     tcase_add_test(tc, a_write_after_a_flush_is_noticed);
+    tcase_add_test(tc, what_was_written_is_seen_by_other_readers);
+    tcase_add_test(tc, what_others_wrote_is_seen);
+    tcase_add_test(tc, a_write_by_others_revokes_what_was_answered);
+    tcase_add_test(tc, no_memory_to_see_what_others_wrote);
+    tcase_add_test(tc, a_section_grows_with_its_file);
     tcase_add_test(tc, the_end_writes_back);
     tcase_add_test(tc, a_file_that_fails);
     tcase_add_test(tc, contents_and_commitment_come_back);

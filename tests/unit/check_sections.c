@@ -119,9 +119,9 @@ START_TEST(M18_M24_files_behind_views)
     ck_succeeds(vm_section_flush(vm, shared, 0));
     ck_assert_uint_eq(byte_of_file(1), 'O');
     store_byte(vm, shared + 2, 'N');
-    ck_succeeds(section_unmap(&p, shared));
-    ck_succeeds(section_unmap(&p, other));
-    ck_succeeds(section_unmap(&p, copy));
+    ck_succeeds(section_unmap(&p, shared, false));
+    ck_succeeds(section_unmap(&p, other, false));
+    ck_succeeds(section_unmap(&p, copy, false));
     ck_assert_uint_eq(byte_of_file(0), 'c');
     ck_assert_uint_eq(byte_of_file(2), 'N');
     ck_assert_int_eq(lseek(file.fd, 0, SEEK_END), 18);
@@ -187,9 +187,9 @@ START_TEST(M32_an_image_away_from_its_base)
     ck_assert_uint_eq(byte_at(vm, second + PB_POINTER + 2), (second + PB_TEXT) >> 16 & 0xff);
     ck_assert_uint_eq(region_at(vm, second + PB_DATA).protect, PAGE_WRITECOPY); /* not written */
     ck_assert_uint_eq(p.module_count, 2);
-    ck_succeeds(section_unmap(&p, second + PB_TEXT));
+    ck_succeeds(section_unmap(&p, second + PB_TEXT, false));
     ck_assert_uint_eq(p.module_count, 1);
-    ck_status(section_unmap(&p, second), STATUS_NOT_MAPPED_VIEW);
+    ck_status(section_unmap(&p, second, false), STATUS_NOT_MAPPED_VIEW);
 }
 END_TEST
 

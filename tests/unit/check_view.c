@@ -113,13 +113,51 @@ START_TEST(M06_base_violates_zero_bits)
     ck_refused(map((struct vm_view_request){.base = 0xff0000, .zero_bits = 8}),
                STATUS_INVALID_PARAMETER_4);
     ck_succeeds(map((struct vm_view_request){.base = 0xfd0000, .zero_bits = 8}));
+    /* before it is asked how the base is aligned */
+    ck_refused(map((struct vm_view_request){.base = 0x1001000, .zero_bits = 8}),
+               STATUS_INVALID_PARAMETER_4);
+    ck_refused(map((struct vm_view_request){.base = 0x101000, .zero_bits = 8}),
+               STATUS_MAPPED_ALIGNMENT);
 }
 END_TEST
 
 START_TEST(M07_round_to_page)
 {
-    ck_refused(map((struct vm_view_request){.type = 0x40000000}), STATUS_INVALID_PARAMETER_9);
+    ck_refused(map((struct vm_view_request){.type = AT_ROUND_TO_PAGE}), STATUS_INVALID_PARAMETER_9);
     ck_refused(map((struct vm_view_request){.type = MEM_COMMIT}), STATUS_INVALID_PARAMETER_9);
+}
+END_TEST
+
+/* Everything below asks a 32-bit address space. */
+static void use_32_bits(void)
+{
+    struct vm_config config = {.user_limit = VM_USER_LIMIT_32};
+
+    teardown();
+    ck_assert_int_eq(vm_new(&config, &vm), ERR_OK);
+    s = build_section(vm, 0x1000, RW, SEC_COMMIT);
+}
+
+START_TEST(M08_round_to_page_on_32_bits)
+{
+    struct vm_view_request req = {.protect = RW, .type = AT_ROUND_TO_PAGE, .base = A + 0x1fff};
+    gva_t base;
+
+    use_32_bits();
+    build_view(s, A, 0, 0, RW);
+    ck_refused(map((struct vm_view_request){.base = A, .type = AT_ROUND_TO_PAGE}),
+               STATUS_CONFLICTING_ADDRESSES);
+    ck_refused(map((struct vm_view_request){.base = A + 42, .type = AT_ROUND_TO_PAGE}),
+               STATUS_CONFLICTING_ADDRESSES);
+    ck_refused(map((struct vm_view_request){.base = 42, .type = AT_ROUND_TO_PAGE}),
+               STATUS_CONFLICTING_ADDRESSES);
+    ck_refused(map((struct vm_view_request){.base = B, .offset = 1, .type = AT_ROUND_TO_PAGE}),
+               STATUS_MAPPED_ALIGNMENT);
+    ck_succeeds(vm_section_map(s, &req, &base, NULL));
+    ck_assert_uint_eq(base, A + 0x1000);
+    ck_assert_uint_eq(region_at(vm, A + 0x1000).allocation_base, A + 0x1000);
+    ck_succeeds(vm_unmap_view(vm, A + 0x1000));
+    ck_assert_uint_eq(region_at(vm, A).size, 0x1000);
 }
 END_TEST
 
@@ -145,6 +183,35 @@ START_TEST(M09_size_past_the_section)
     ck_refused(map((struct vm_view_request){.size = 0x12801, .protect = PAGE_READONLY}),
                STATUS_INVALID_VIEW_SIZE);
     ck_succeeds(map((struct vm_view_request){.size = 0x12800, .protect = PAGE_READONLY}));
+}
+END_TEST
+
+START_TEST(M09_size_past_what_is_to_be_seen)
+{
+    struct vm_view_request req = {.protect = RW, .end = 0x12345, .offset = 0x10000};
+    uint64_t size;
+
+    ck_succeeds(vm_section_map(s, &req, NULL, &size));
+    ck_assert_uint_eq(size, 0x3000);
+    ck_refused(map((struct vm_view_request){.end = 0x12345, .size = 0x12346}),
+               STATUS_INVALID_VIEW_SIZE);
+    ck_refused(map((struct vm_view_request){.end = 0x10000, .offset = 0x10000}),
+               STATUS_INVALID_VIEW_SIZE);
+    ck_refused(map((struct vm_view_request){.end = UINT64_MAX, .size = 0x30001}),
+               STATUS_INVALID_VIEW_SIZE);
+}
+END_TEST
+
+START_TEST(M22_beyond_what_may_be_asked_for)
+{
+    struct vm_view_request req = {.base = A, .protect = PAGE_READONLY, .most = PAGE_WRITECOPY};
+
+    ck_refused(map((struct vm_view_request){.protect = RW, .most = PAGE_WRITECOPY}),
+               STATUS_SECTION_PROTECTION);
+    ck_refused(map((struct vm_view_request){.protect = PAGE_EXECUTE_READ, .most = 0x40}),
+               STATUS_SECTION_PROTECTION); /* the section does not execute */
+    ck_succeeds(vm_section_map(s, &req, NULL, NULL));
+    ck_assert_uint_eq(region_at(vm, A).allocation_protect, PAGE_READONLY);
 }
 END_TEST
 
@@ -314,6 +381,92 @@ START_TEST(M31_nocache_sticks)
 }
 END_TEST
 
+/* ---- In a placeholder's place ----------------------------------------------------------------- */
+
+static void build_placeholder(gva_t base, uint64_t size)
+{
+    struct vm_request req = {.base = base,
+                             .size = size,
+                             .type = MEM_RESERVE | MEM_RESERVE_PLACEHOLDER,
+                             .protect = PAGE_NOACCESS,
+                             .extended = true};
+
+    ck_succeeds(vm_allocate(vm, &req, NULL, NULL));
+}
+
+static nt_status replace(gva_t base, uint64_t offset, uint64_t size)
+{
+    return map((struct vm_view_request){
+        .base = base, .offset = offset, .size = size, .type = MEM_REPLACE_PLACEHOLDER});
+}
+
+START_TEST(a_view_takes_the_place_of_a_placeholder)
+{
+    build_placeholder(A, 0x10000);
+    ck_succeeds(try_release(vm, A + 0x3000, 0x2000, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER));
+    ck_assert(vm_debug_write(vm, build_view(s, B, 0, 0, RW) + 0x7000, "seven", 5));
+    ck_succeeds(replace(A + 0x3000, 0x7000, 0x2000));
+    ck_assert_uint_eq(region_at(vm, A + 0x3000).type, MEM_MAPPED);
+    ck_assert_uint_eq(region_at(vm, A + 0x3000).allocation_base, A + 0x3000);
+    ck_assert_uint_eq(region_at(vm, A + 0x3000).size, 0x2000);
+    ck_assert_uint_eq(byte_at(vm, A + 0x3000), 's');
+    ck_assert_uint_eq(region_at(vm, A + 0x5000).state, MEM_RESERVE);
+}
+END_TEST
+
+START_TEST(a_placeholder_is_replaced_as_a_whole)
+{
+    build_placeholder(A, 0x10000);
+    build_committed(vm, C, 0x10000);
+    ck_refused(replace(A, 0, 0xf000), STATUS_CONFLICTING_ADDRESSES);
+    ck_refused(replace(A, 0, 0x11000), STATUS_CONFLICTING_ADDRESSES);
+    ck_refused(replace(A + 0x1000, 0, 0xf000), STATUS_CONFLICTING_ADDRESSES);
+    ck_refused(replace(B, 0, 0x10000), STATUS_CONFLICTING_ADDRESSES);
+    ck_refused(replace(C, 0, 0x10000), STATUS_CONFLICTING_ADDRESSES);
+    ck_refused(replace(A + 1, 0, 0x10000), STATUS_MAPPED_ALIGNMENT);
+    ck_refused(replace(A, 0x10, 0x10000), STATUS_MAPPED_ALIGNMENT);
+    ck_refused(replace(0, 0, 0x10000), STATUS_INVALID_PARAMETER);
+    ck_refused(map((struct vm_view_request){.base = A}), STATUS_CONFLICTING_ADDRESSES);
+    ck_succeeds(replace(A, 0x20000, 0));
+}
+END_TEST
+
+START_TEST(a_view_becomes_a_placeholder_again)
+{
+    build_placeholder(A, 0x10000);
+    ck_succeeds(replace(A, 0, 0x10000));
+    build_view(s, B, 0, 0, RW);
+    build_committed(vm, C, 0x1000);
+    store_byte(vm, A + 0x1234, 'x');
+    ck_refused(vm_unmap_to_placeholder(vm, B), STATUS_CONFLICTING_ADDRESSES);
+    ck_refused(vm_unmap_to_placeholder(vm, C), STATUS_NOT_MAPPED_VIEW);
+    ck_refused(vm_unmap_to_placeholder(vm, A - 1), STATUS_NOT_MAPPED_VIEW);
+    ck_refused(vm_unmap_to_placeholder(vm, UINT64_MAX), STATUS_NOT_MAPPED_VIEW);
+    ck_succeeds(vm_unmap_to_placeholder(vm, A + 0x5000));
+    ck_assert_uint_eq(region_at(vm, A).state, MEM_RESERVE);
+    ck_assert_uint_eq(region_at(vm, A).type, MEM_PRIVATE);
+    ck_assert_uint_eq(region_at(vm, A).allocation_protect, PAGE_NOACCESS);
+    ck_assert_uint_eq(byte_at(vm, B + 0x1234), 'x');
+    ck_refused(vm_unmap_to_placeholder(vm, A), STATUS_NOT_MAPPED_VIEW);
+    ck_succeeds(replace(A, 0x10000, 0x10000));
+    ck_succeeds(vm_unmap_view(vm, A));
+    ck_assert_uint_eq(region_at(vm, A).state, MEM_FREE);
+}
+END_TEST
+
+START_TEST(an_image_takes_nobodys_place)
+{
+    static uint8_t bytes[0x1000];
+    struct vm_image image = {.size = sizeof bytes, .bytes = bytes, .label = "", .path = ""};
+    struct vm_section *made;
+
+    ck_succeeds(vm_section_new_image(vm, &image, &made));
+    use(made);
+    build_placeholder(A, 0x1000);
+    ck_refused(replace(A, 0, 0), STATUS_INVALID_PARAMETER);
+}
+END_TEST
+
 /* ---- Failing ---------------------------------------------------------------------------------- */
 
 static void drain(struct pool *p)
@@ -361,11 +514,22 @@ static bool unmap(void)
     return vm_unmap_view(vm, A) == STATUS_SUCCESS;
 }
 
+static bool replace_one(void)
+{
+    return replace(0x800000, 0, 0x10000) == STATUS_SUCCESS;
+}
+
+static bool unmap_to_placeholder(void)
+{
+    return vm_unmap_to_placeholder(vm, 0x900000) == STATUS_SUCCESS;
+}
+
 /* Each operation, with a saved moment that shares everything, fails at its n-th allocation, and nothing changes. */
 START_TEST(no_memory_changes_nothing)
 {
-    static bool (*const operations[])(void) = {
-        map_view, commit_for_all, write_shared, write_parting, store_shared, store_parting, unmap};
+    static bool (*const operations[])(void) = {map_view,      commit_for_all, write_shared,
+                                               write_parting, store_shared,   store_parting,
+                                               unmap,         replace_one,    unmap_to_placeholder};
     struct vm_saved *saved;
     bool failed = true;
 
@@ -375,6 +539,9 @@ START_TEST(no_memory_changes_nothing)
     ck_succeeds(try_allocate(vm, A, 0x8000, MEM_COMMIT, RW));
     ck_succeeds(try_allocate(vm, A + 0x10000, 0x1000, MEM_COMMIT, RW));
     ck_assert(vm_debug_write(vm, A + 0x1000, "abc", 3));
+    build_placeholder(0x800000, 0x10000);
+    build_placeholder(0x900000, 0x10000);
+    ck_succeeds(replace(0x900000, 0, 0x10000));
     saved = vm_save(vm);
     for (unsigned long n = 1; failed; n++) {
         struct memory_of *before = remember(vm);
@@ -439,8 +606,11 @@ static void add_mapping(TCase *tc)
     tcase_add_test(tc, M05_zero_bits);
     tcase_add_test(tc, M06_base_violates_zero_bits);
     tcase_add_test(tc, M07_round_to_page);
+    tcase_add_test(tc, M08_round_to_page_on_32_bits);
     tcase_add_test(tc, beyond_the_user_range);
     tcase_add_test(tc, M09_size_past_the_section);
+    tcase_add_test(tc, M09_size_past_what_is_to_be_seen);
+    tcase_add_test(tc, M22_beyond_what_may_be_asked_for);
     tcase_add_test(tc, M22_beyond_the_sections_protection);
 }
 
@@ -456,7 +626,11 @@ static void add_changing(TCase *tc)
     tcase_add_test(tc, F08_F23_free_of_a_view);
     tcase_add_test(tc, M16_M17_unmap);
     tcase_add_test(tc, M31_nocache_sticks);
-    tcase_add_loop_test(tc, no_memory_changes_nothing, 0, 7);
+    tcase_add_test(tc, a_view_takes_the_place_of_a_placeholder);
+    tcase_add_test(tc, a_placeholder_is_replaced_as_a_whole);
+    tcase_add_test(tc, a_view_becomes_a_placeholder_again);
+    tcase_add_test(tc, an_image_takes_nobodys_place);
+    tcase_add_loop_test(tc, no_memory_changes_nothing, 0, 9);
     tcase_add_loop_test(tc, a_full_arena_changes_nothing, 0, 2);
 }
 

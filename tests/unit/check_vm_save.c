@@ -181,11 +181,18 @@ START_TEST(placeholders_and_pieces)
 
     ck_succeeds(vm_allocate(vm, &req, NULL, NULL));
     ck_succeeds(try_release(vm, W + 0x4000, 0x1000, MEM_RELEASE));
+    req.base = 0x600000;
+    ck_succeeds(vm_allocate(vm, &req, NULL, NULL));
+    req.type = MEM_RESERVE | MEM_REPLACE_PLACEHOLDER;
+    ck_succeeds(vm_allocate(vm, &req, NULL, NULL));
+    req.base = 0x500000;
     saved = vm_save(vm);
     ck_succeeds(try_release(vm, W, 0, MEM_RELEASE));
     ck_succeeds(try_release(vm, req.base, 0, MEM_RELEASE));
+    ck_succeeds(try_release(vm, 0x600000, 0, MEM_RELEASE));
     ck_assert(vm_restore(vm, saved));
     vm_saved_free(saved);
+    ck_succeeds(try_release(vm, 0x600000, 0x10000, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER));
     ck_status(try_allocate(vm, req.base, 0x1000, MEM_COMMIT, RW), STATUS_CONFLICTING_ADDRESSES);
     ck_succeeds(vm_reset_write_watch(vm, W + 0x5000, 0xB000));
     ck_succeeds(vm_write(vm, W + 0x5000, "w", 1));

@@ -246,6 +246,18 @@ START_TEST(preserve_of_part_of_an_allocation)
 }
 END_TEST
 
+START_TEST(preserve_of_what_was_none)
+{
+    build_committed(vm, A, 0x10000);
+    ck_refused(preserve(A, 0x10000), STATUS_CONFLICTING_ADDRESSES);
+    build_placeholder(2 * A, 0x10000);
+    ck_succeeds(extended(2 * A, 0x10000, RC | MEM_REPLACE_PLACEHOLDER, RW));
+    ck_succeeds(try_release(vm, 2 * A, 0x10000, MEM_RELEASE));
+    build_committed(vm, 2 * A, 0x10000);
+    ck_refused(preserve(2 * A, 0x10000), STATUS_CONFLICTING_ADDRESSES);
+}
+END_TEST
+
 START_TEST(no_memory)
 {
     nt_status st;
@@ -418,6 +430,7 @@ int main(void)
     tcase_add_test(holders, placeholders_are_not_committed);
     tcase_add_test(holders, replace_and_back);
     tcase_add_test(holders, coalesce_wants_whole_neighbours);
+    tcase_add_test(holders, preserve_of_what_was_none);
     tcase_add_test(holders, preserve_of_part_of_an_allocation);
     tcase_add_test(holders, no_memory);
     tcase_add_test(where, A53_all_zero);

@@ -58,6 +58,12 @@ START_TEST(allocations)
     ck_breaks(a->end, a->end + VM_PAGE_SIZE);
     ck_breaks(a->base, a->base + VM_PAGE_SIZE);
     ck_breaks(vm->allocs.tree.count, 1);
+    a->placeholder = true; /* and something in a placeholder's place, which cannot be both */
+    a->replaced = true;
+    ck_assert(!vm_valid(vm));
+    a->placeholder = false;
+    ck_assert(vm_valid(vm));
+    a->replaced = false;
 }
 END_TEST
 

@@ -241,12 +241,23 @@ END_TEST
 
 START_TEST(a_placeholder_has_no_records)
 {
-    gva_t base = A, page;
-    uint64_t size = 0x10000, count = 1;
+    struct vm_request req = {.base = A,
+                             .size = 0x10000,
+                             .type = MEM_RESERVE | MEM_RESERVE_PLACEHOLDER,
+                             .protect = PAGE_NOACCESS,
+                             .extended = true};
+    gva_t page;
+    uint64_t count = 1;
     uint32_t granularity;
 
+    ck_succeeds(try_release(vm, A, 0, MEM_RELEASE));
+    ck_succeeds(vm_allocate(vm, &req, NULL, NULL));
+    req.type = RC | MEM_REPLACE_PLACEHOLDER | MEM_WRITE_WATCH;
+    req.protect = RW;
+    ck_succeeds(vm_allocate(vm, &req, NULL, NULL));
     guest_writes(A);
-    ck_succeeds(vm_release(vm, &base, &size, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER));
+    ck_written(0, A, 0x10000, 1);
+    ck_succeeds(try_release(vm, A, 0x10000, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER));
     ck_assert(vm_valid(vm));
     ck_status(vm_get_write_watch(vm, 0, A, 0x10000, &page, &count, &granularity),
               STATUS_INVALID_PARAMETER);
