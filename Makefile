@@ -288,7 +288,7 @@ gdb-testsuite: all ## GDB's own testsuite, fetched here, with PE programs inside
 	@.ci/deps gdb-source
 	@GDB_SRC=build/gdb-source STUB_CMD='$(abspath $O)/winstub --root $(abspath build)/sysroot --gdb {PORT} {EXE} {ARGS}' \
 	 STUB_LDFLAGS=-static STUB_STDERR=$(abspath $O)/gdb-testsuite.log tests/gdb-testsuite/run-suite -o $O/gdb-testsuite $(SUITE)
-	@tests/gdb-testsuite/compare pe-wine-gdbserver.open $O/gdb-testsuite
+	@tests/gdb-testsuite/compare -e pe-wine-gdbserver.open $O/gdb-testsuite
 
 demo: all $O/programs/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
 	@.ci/demo $O
