@@ -116,13 +116,29 @@ static void tick(void *ctx)
     send_little(s);
 }
 
+/* Send all of it. While the client does not take more, others are refused. */
+static bool send_patiently(struct server *s, const uint8_t *data, size_t len)
+{
+    size_t put;
+
+    while (net_send_now(s->out, data, len, &put)) {
+        data += put;
+        len -= put;
+        if (!len)
+            return true;
+        if (net_wait_to_send(s->out, s->listener ? s->listener->fd : -1) & 2)
+            net_refuse(s->listener);
+    }
+    return false;
+}
+
 static void flush(struct server *s)
 {
     const uint8_t *data;
     size_t len;
 
     while (!s->lost && (data = stub_output(s->stub, &len), len)) {
-        if (!net_send(s->out, data, len))
+        if (!send_patiently(s, data, len))
             s->lost = true;
         stub_sent(s->stub, len); /* may handle packets that had to wait, which have answers too */
     }
