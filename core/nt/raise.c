@@ -24,6 +24,7 @@ static const struct frame {
 };
 
 #define CONTEXT_EX_SIZE 0x18
+#define EFLAGS_RESUME   0x10000u
 
 enum { EXCEPTION_NONCONTINUABLE = 1 };
 
@@ -92,12 +93,14 @@ static void fill_context_ex(enum cpu_arch arch, uint8_t raw[CONTEXT_EX_SIZE])
 }
 
 /* x64: rip, cs, eflags, rsp, ss as an interrupt pushes them; debuggers unwind by it. */
-static bool write_machine_frame(struct process *p, gva_t at)
+static bool write_machine_frame(struct process *p, gva_t at, uint64_t eflags)
 {
     static const enum cpu_reg regs[] = {CPU_RIP, CPU_CS, CPU_EFLAGS, CPU_RSP, CPU_SS};
 
     for (size_t i = 0; i < sizeof regs / sizeof *regs; i++) {
-        if (guest_put_number(p, at + 8 * i, 8, cpu_get(p->cpu, regs[i])))
+        uint64_t value = regs[i] == CPU_EFLAGS ? eflags : cpu_get(p->cpu, regs[i]);
+
+        if (guest_put_number(p, at + 8 * i, 8, value))
             return false;
     }
     return true;
@@ -113,15 +116,17 @@ static bool write_pointers(struct process *p, const struct frame *frame, gva_t a
 static bool build_frame(struct process *p, const struct process_exception *exception, gva_t at)
 {
     const struct frame *frame = &frames[p->arch];
+    uint64_t eflags = cpu_get(p->cpu, CPU_EFLAGS) | (exception->fault ? EFLAGS_RESUME : 0);
     uint8_t raw[CONTEXT_MAX], ex[CONTEXT_EX_SIZE];
 
     context_save(p->cpu, raw);
+    context_put(p->arch, raw, CPU_EFLAGS, eflags);
     fill_context_ex(p->arch, ex);
     if (guest_write(p, at + frame->context, raw, context_size(p->arch)) ||
         guest_write(p, at + frame->context_ex, ex, sizeof ex) ||
         !write_record(p, at + frame->record, exception))
         return false;
-    return p->arch == CPU_AMD64 ? write_machine_frame(p, at + frame->machine)
+    return p->arch == CPU_AMD64 ? write_machine_frame(p, at + frame->machine, eflags)
                                 : write_pointers(p, frame, at);
 }
 

@@ -10,15 +10,22 @@ enum { OBJECT_BASIC = 0, OBJECT_NAME = 1, OBJECT_TYPE = 2, OBJECT_FLAGS = 4 };
 /* A handle's flags, as GetHandleInformation and handles.h have them. */
 enum { FLAG_INHERIT = 1, FLAG_PROTECT = 2 };
 
+/* Closing a pseudo handle has no effect. */
+static nt_status close_handle(struct call *call, uint64_t handle)
+{
+    if (handle >= HANDLE_EITHER_TOKEN)
+        return STATUS_SUCCESS;
+    return handles_close(&call->kernel->handles, handle);
+}
+
 nt_status serve_NtClose(struct call *call)
 {
-    return handles_close(&call->kernel->handles, call->arg[0]);
+    return close_handle(call, call->arg[0]);
 }
 
 nt_status serve_NtDuplicateObject(struct call *call)
 {
-    struct handles *handles = &call->kernel->handles;
-    const struct handle *entry = handles_entry(handles, call->arg[1]);
+    const struct handle *entry = handles_entry(&call->kernel->handles, call->arg[1]);
     uint32_t access = (uint32_t)call->arg[4];
     struct object *object = NULL;
     nt_status st = service_own_process(call, call->arg[0]);
@@ -34,7 +41,7 @@ nt_status serve_NtDuplicateObject(struct call *call)
     if (call->arg[2] && call->arg[3])
         st = service_add(call, call->arg[3], object, access);
     if (!st && call->arg[6] & DUPLICATE_CLOSE_SOURCE)
-        st = handles_close(handles, call->arg[1]);
+        st = close_handle(call, call->arg[1]);
     return st;
 }
 
@@ -48,7 +55,7 @@ static void put_basic(struct nt_block *out, const struct handle *entry)
         return;
     put_u32(out->bytes.data + at, entry->attributes);
     put_u32(out->bytes.data + at + 4, entry->access);
-    put_u32(out->bytes.data + at + 8, 1);
+    put_u32(out->bytes.data + at + 8, entry->object->handles);
     put_u32(out->bytes.data + at + 12, entry->object->references);
 }
 
@@ -78,7 +85,7 @@ static void put_name(struct nt_block *out, gva_t at, const struct handle *entry)
 
     buf_init(&text, 2u * NT_STRING_MAX);
     if (entry->object->class == &file_class && *file->path) {
-        (void)utf16_append(&text, "\\??\\");
+        (void)utf16_append(&text, *file->path == '\\' ? "" : "\\??\\");
         (void)utf16_append(&text, file->path);
     }
     (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_STRING));
@@ -118,6 +125,14 @@ nt_status serve_NtSetInformationObject(struct call *call)
     return st;
 }
 
+/* Is it an end of a pipe that has no name? */
+static bool is_anonymous(const struct object *object)
+{
+    const struct file *file = (const struct file *)object;
+
+    return object->class == &file_class && file->pipe && !*file->pipe->pipe->name;
+}
+
 nt_status serve_NtQueryObject(struct call *call)
 {
     const struct handle *entry = handles_entry(&call->kernel->handles, call->arg[0]);
@@ -126,6 +141,8 @@ nt_status serve_NtQueryObject(struct call *call)
 
     if (!entry)
         return STATUS_INVALID_HANDLE;
+    if (call->arg[1] == OBJECT_NAME && is_anonymous(entry->object))
+        return STATUS_OBJECT_PATH_INVALID;
     if (call->arg[1] > OBJECT_TYPE && call->arg[1] != OBJECT_FLAGS)
         return STATUS_INVALID_INFO_CLASS;
     nt_block_init(&out, call->process->arch, 0, 3u * NT_STRING_MAX);

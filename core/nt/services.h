@@ -24,6 +24,7 @@ enum call_end {
     CALL_CONTINUES, /* the service has set every register */
     CALL_AGAIN,     /* nothing has happened yet: the caller tries again */
     CALL_WAITS,     /* the calling thread waits; its status comes by threads_answer */
+    CALL_RETRIES,   /* the calling thread waits, and then makes the call again */
     CALL_GONE,      /* the calling thread has ended */
     CALL_ENDS,      /* the process is over */
     CALL_RAISES,    /* exception is to be dispatched; every register is set */
@@ -134,6 +135,7 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
 #define SERVICES_FILE(S)                                                                           \
     S(NtOpenFile, "P d A I d d")                                                                   \
     S(NtCreateFile, "P d A I ?R d d d d p d")                                                      \
+    S(NtCreateNamedPipeFile, "P d A I d d d d d d d d d ?R")                                       \
     S(NtDeleteFile, "A")                                                                           \
     S(NtReadFile, "h h p p I p d ?R ?D")                                                           \
     S(NtWriteFile, "h h p p I p d ?R ?D")                                                          \
@@ -162,6 +164,8 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtQueryValueKey, "h S d p d D")                                                              \
     S(NtSetValueKey, "h S d d p d")                                                                \
     S(NtDeleteValueKey, "h S")                                                                     \
+    S(NtDeleteKey, "h")                                                                            \
+    S(NtFlushKey, "h")                                                                             \
     S(NtEnumerateKey, "h d d p d D")                                                               \
     S(NtEnumerateValueKey, "h d d p d D")                                                          \
     S(NtQueryKey, "h d p d D")

@@ -6,7 +6,7 @@
 #include "nt/layout.h"
 #include "winstub/log.h"
 
-#define SPARE_PAGES 6u /* a stack with fewer left is exhausted (NT-PROCESS section 6) */
+#define SPARE_PAGES 3u /* a stack with no more is exhausted (Wine's test_stack_commit) */
 
 /* What the TEB says. */
 struct stack {

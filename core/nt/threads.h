@@ -24,6 +24,7 @@
 
 struct mutant;
 struct apc;
+struct request;
 
 struct thread {
     struct object
@@ -41,10 +42,14 @@ struct thread {
     bool has_result;    /* result is still to be put into its registers */
     nt_status result;
     struct wait wait;
-    struct apc *apcs;       /* oldest first */
-    bool alerted;           /* NtAlertThread, not yet noticed */
-    bool alerted_by_id;     /* NtAlertThreadByThreadId, not yet consumed */
-    struct mutant *mutants; /* that it owns */
+    struct apc *apcs;      /* oldest first */
+    struct apc **last_apc; /* where the next one goes, while there is one */
+    unsigned apc_count;
+    bool apc_due;             /* one is called when the thread goes on, whatever the result */
+    struct request *requests; /* that it has asked for and that are pending */
+    bool alerted;             /* NtAlertThread, not yet noticed */
+    bool alerted_by_id;       /* NtAlertThreadByThreadId, not yet consumed */
+    struct mutant *mutants;   /* that it owns */
     uint32_t priority; /* as the guest set it, relative to the process's; nothing follows from it */
     char name[THREAD_NAME_MAX]; /* UTF-8 */
     char state[160];            /* as process_thread_state last said it */

@@ -5,7 +5,9 @@
 #include "nt/guest.h"
 #include "nt/kernel.h"
 #include "nt/parts.h"
+#include "nt/pipes.h"
 #include "nt/ports.h"
+#include "nt/requests.h"
 #include "nt/sync.h"
 #include "nt/threads.h"
 #include "winstub/buf.h"
@@ -27,14 +29,16 @@ static bool try_any(struct thread *thread, const struct wait *wait, nt_status *r
 {
     for (size_t i = 0; i < wait->count; i++) {
         if (is_signaled(wait->objects[i], thread)) {
-            *result = take(wait->objects[i], thread) + (nt_status)i;
+            *result = take(wait->objects[i], thread);
+            if (NT_SUCCESS(*result))
+                *result += (nt_status)i;
             return true;
         }
     }
     return false;
 }
 
-/* All: nothing is taken before everything is there. */
+/* All: nothing is taken before everything is there. What is told of one of them does not say which. */
 static bool try_all(struct thread *thread, const struct wait *wait, nt_status *result)
 {
     for (size_t i = 0; i < wait->count; i++) {
@@ -46,7 +50,7 @@ static bool try_all(struct thread *thread, const struct wait *wait, nt_status *r
         nt_status st = take(wait->objects[i], thread);
 
         if (st && !*result)
-            *result = st + (nt_status)i;
+            *result = st;
     }
     return true;
 }
@@ -55,6 +59,8 @@ static bool try_end(struct thread *thread, const struct wait *wait, nt_status *r
 {
     if (wait->kind == WAIT_PORT)
         return port_take(thread, wait, result);
+    if (wait->kind == WAIT_TURN)
+        return !((const struct file *)wait->objects[0])->requests;
     if (wait->kind != WAIT_OBJECTS || !wait->count)
         return false;
     return wait->all ? try_all(thread, wait, result) : try_any(thread, wait, result);
@@ -73,6 +79,12 @@ static bool ended_by_alert(struct thread *thread, const struct wait *wait, nt_st
     return thread->apcs != NULL;
 }
 
+/* The time is over: a wait for time only has what it wanted. */
+static nt_status time_over(const struct wait *wait)
+{
+    return wait->kind == WAIT_OBJECTS && !wait->count ? STATUS_SUCCESS : STATUS_TIMEOUT;
+}
+
 bool wait_begin(struct thread *thread, const struct wait *wait, nt_status *result)
 {
     struct process *p = thread->process;
@@ -82,7 +94,7 @@ bool wait_begin(struct thread *thread, const struct wait *wait, nt_status *resul
         timers_queue_apcs(p, now);
     if (try_end(thread, wait, result) || ended_by_alert(thread, wait, result))
         return true;
-    *result = STATUS_TIMEOUT;
+    *result = time_over(wait);
     if (wait->until <= now)
         return true;
     thread->wait = *wait;
@@ -95,18 +107,35 @@ bool wait_begin(struct thread *thread, const struct wait *wait, nt_status *resul
     return false;
 }
 
+/* What an alert makes of a wait: a request is cancelled by it. */
+static nt_status result_of_alert(struct thread *thread, nt_status result)
+{
+    if (result != STATUS_USER_APC && result != STATUS_ALERTED)
+        return result;
+    thread->apc_due = result == STATUS_USER_APC;
+    return STATUS_CANCELLED;
+}
+
 void wait_end(struct thread *thread, nt_status result)
 {
     struct wait *wait = &thread->wait;
+    enum wait_kind kind = wait->kind;
+    struct request *request = wait->request;
     size_t count = wait->count;
 
     wait->kind = WAIT_NOTHING;
+    wait->request = NULL;
     wait->count = 0;
+    if (request) {
+        request_drop(request);
+        result = result_of_alert(thread, result);
+    }
     for (size_t i = 0; i < count; i++) {
         wait->objects[i]->waiters--;
         object_unref(wait->objects[i]);
     }
-    threads_answer(thread, result);
+    if (kind != WAIT_TURN)
+        threads_answer(thread, result);
 }
 
 bool wait_is_alertable(const struct thread *thread)
@@ -141,6 +170,22 @@ static struct thread *next_waiter(const struct process *p, const struct object *
     return found;
 }
 
+/* Look whether the wait can end. A timer that is looked at may queue a call, which ends it only afterwards. */
+static void look_again(struct thread *thread)
+{
+    bool alertable = thread->wait.alertable;
+    nt_status result;
+
+    thread->wait.alertable = false;
+    if (try_end(thread, &thread->wait, &result)) {
+        wait_end(thread, result);
+        return;
+    }
+    thread->wait.alertable = alertable;
+    if (alertable && thread->apcs)
+        wait_end(thread, STATUS_USER_APC);
+}
+
 void waits_signal(struct process *p, struct object *object)
 {
     struct thread *thread;
@@ -148,11 +193,8 @@ void waits_signal(struct process *p, struct object *object)
 
     object_ref(object);
     while (object->waiters && (thread = next_waiter(p, object, order)) != NULL) {
-        nt_status result;
-
         order = thread->wait.order;
-        if (try_end(thread, &thread->wait, &result))
-            wait_end(thread, result);
+        look_again(thread);
     }
     object_unref(object);
 }
@@ -166,31 +208,39 @@ uint64_t waits_expire(struct process *p, uint64_t now)
         struct thread *thread = p->threads.list[i];
 
         if (thread->wait.kind && thread->wait.until <= now)
-            wait_end(thread, STATUS_TIMEOUT);
+            wait_end(thread, time_over(&thread->wait));
         if (thread->wait.kind && thread->wait.until < due)
             due = thread->wait.until;
     }
-    return timers_next(p, due);
+    return timers_next(p, pipes_expire(p, now, due));
+}
+
+uint64_t wait_until(struct process *p, uint64_t timeout)
+{
+    struct shared_time now = clock_now(p->clock);
+    uint64_t left;
+
+    if (timeout == (uint64_t)INT64_MIN)
+        return WAIT_FOREVER;
+    if ((int64_t)timeout < 0)
+        left = 0 - timeout;
+    else
+        left = timeout > now.system ? timeout - now.system : 0;
+    return left < WAIT_FOREVER - now.interrupt ? now.interrupt + left : WAIT_FOREVER;
 }
 
 nt_status wait_deadline(struct process *p, gva_t at, uint64_t *until)
 {
-    struct shared_time now = clock_now(p->clock);
-    uint64_t raw = 0, left;
+    uint64_t raw = 0;
     nt_status st;
 
     *until = WAIT_FOREVER;
     if (!at)
         return STATUS_SUCCESS;
     st = guest_get_number(p, at, 8, &raw);
-    if (st)
-        return st;
-    if ((int64_t)raw < 0)
-        left = 0 - raw;
-    else
-        left = raw > now.system ? raw - now.system : 0;
-    *until = left < WAIT_FOREVER - now.interrupt ? now.interrupt + left : WAIT_FOREVER;
-    return STATUS_SUCCESS;
+    if (!st)
+        *until = wait_until(p, raw);
+    return st;
 }
 
 /* ---- For the user ----------------------------------------------------------------------------- */
@@ -214,6 +264,8 @@ static void describe_object(const struct thread *thread, const struct object *ob
         (void)buf_printf(out, " Thread %" PRIu32, ((const struct thread *)object)->info.tid);
     else
         (void)buf_printf(out, " %s", object->class->name);
+    if (object->class == &file_class && *((const struct file *)object)->path)
+        (void)buf_printf(out, " %s", ((const struct file *)object)->path);
     if (handle)
         (void)buf_printf(out, " (handle 0x%" PRIx64 ")", handle);
 }
@@ -248,6 +300,12 @@ void wait_describe(const struct thread *thread, struct buf *out)
         break;
     case WAIT_PORT:
         (void)buf_text(out, "waiting for a packet of");
+        break;
+    case WAIT_REQUEST:
+        request_describe(wait->request, out);
+        break;
+    case WAIT_TURN:
+        (void)buf_text(out, "waiting for its turn with");
         break;
     }
     for (size_t i = 0; i < wait->count; i++) {

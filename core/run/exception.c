@@ -289,6 +289,12 @@ struct process_exception exception_of(const struct target_stop *stop)
     return raised;
 }
 
+bool exception_is_fault(const struct cpu_event *event)
+{
+    return event->kind == CPU_EVENT_FAULT ||
+           (event->kind == CPU_EVENT_EXCEPTION && !event->length && event->vector != CPU_VEC_DB);
+}
+
 void exception_rename(struct target_stop *stop, uint32_t code)
 {
     const char *rest = stop->note + strlen(nt_text(stop->code));

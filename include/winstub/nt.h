@@ -98,6 +98,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_OBJECT_NAME_EXISTS, 0x40000000, 698)                                                  \
     S(STATUS_INVALID_CID, 0xC000000B, 87)                                                          \
     S(STATUS_MUTANT_NOT_OWNED, 0xC0000046, 288)                                                    \
+    S(STATUS_MUTANT_LIMIT_EXCEEDED, 0xC0000191, 587)                                               \
     S(STATUS_SEMAPHORE_LIMIT_EXCEEDED, 0xC0000047, 298)                                            \
     S(STATUS_SUSPEND_COUNT_EXCEEDED, 0xC000004A, 156)                                              \
     S(STATUS_THREAD_IS_TERMINATING, 0xC000004B, 5)                                                 \
@@ -114,11 +115,27 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_BAD_NETWORK_PATH, 0xC00000BE, 53)                                                     \
     S(STATUS_NOT_SAME_DEVICE, 0xC00000D4, 17)                                                      \
     S(STATUS_DIRECTORY_NOT_EMPTY, 0xC0000101, 145)                                                 \
+    S(STATUS_KEY_DELETED, 0xC000017C, 1018)                                                        \
     S(STATUS_CANNOT_DELETE, 0xC0000121, 5)                                                         \
     S(STATUS_INVALID_LOCK_RANGE, 0xC00001A1, 307)                                                  \
     S(STATUS_NOT_A_REPARSE_POINT, 0xC0000275, 4390)                                                \
     S(STATUS_NO_EAS_ON_FILE, 0xC0000052, 1392)                                                     \
     S(STATUS_EAS_NOT_SUPPORTED, 0xC000004F, 282)                                                   \
+    S(STATUS_OBJECT_PATH_INVALID, 0xC0000039, 161)                                                 \
+    S(STATUS_INSTANCE_NOT_AVAILABLE, 0xC00000AB, 231)                                              \
+    S(STATUS_PIPE_NOT_AVAILABLE, 0xC00000AC, 231)                                                  \
+    S(STATUS_INVALID_PIPE_STATE, 0xC00000AD, 230)                                                  \
+    S(STATUS_PIPE_BUSY, 0xC00000AE, 231)                                                           \
+    S(STATUS_ILLEGAL_FUNCTION, 0xC00000AF, 1)                                                      \
+    S(STATUS_PIPE_DISCONNECTED, 0xC00000B0, 233)                                                   \
+    S(STATUS_PIPE_CLOSING, 0xC00000B1, 232)                                                        \
+    S(STATUS_PIPE_CONNECTED, 0xC00000B2, 535)                                                      \
+    S(STATUS_PIPE_LISTENING, 0xC00000B3, 536)                                                      \
+    S(STATUS_INVALID_READ_MODE, 0xC00000B4, 230)                                                   \
+    S(STATUS_IO_TIMEOUT, 0xC00000B5, 121)                                                          \
+    S(STATUS_NOT_SUPPORTED, 0xC00000BB, 50)                                                        \
+    S(STATUS_PIPE_EMPTY, 0xC00000D9, 232)                                                          \
+    S(STATUS_CANCELLED, 0xC0000120, 995)                                                           \
     S(STATUS_PARTIAL_COPY, 0x8000000D, 299)
 
 enum { /* usable as case labels; the type is unsigned, as nt_status is */

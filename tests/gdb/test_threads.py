@@ -40,6 +40,17 @@ def ports_and_the_thread_pool_do_their_work(test):
 
 
 @with_dlls
+def pipes_carry_what_threads_say(test):
+    prints_as_expected(test, "pipes", status=15)
+
+
+@with_dlls
+def a_thread_that_waits_for_a_pipe_is_named(test):
+    errors = test.run("--root", test.dlls, "--run", program(test, "pipes"), "stuck", status=2)
+    test.expect(re.search(r"thread \d+ reading from File \\Device\\NamedPipe\\talk \(handle 0x[0-9a-f]+\)", errors), errors)
+
+
+@with_dlls
 def threads_also_run_by_the_clock_of_the_host(test):
     prints_as_expected(test, "threads", status=33, options=("--fast",))
     prints_as_expected(test, "locks", status=12, options=("--fast",))
