@@ -22,11 +22,14 @@
             abort();                                                                               \
     } while (0)
 
-#define GUESTS        TEST_BUILD "/guests"
-#define HEADER        4u
-#define INPUT_MAX     0x4000u
-#define TURNS         8u /* of the guest's, for the whole session */
-#define TURNS_AT_ONCE 2u /* before a run is interrupted */
+#define GUESTS    TEST_BUILD "/guests"
+#define HEADER    4u
+#define INPUT_MAX 0x4000u
+/* How far the guest comes before a run is interrupted, and in the whole session: in turns and in counted work, of which a slice has 4,000,000. */
+#define TURNS_AT_ONCE 60u
+#define TURNS         150u
+#define WORK_AT_ONCE  6000000u
+#define WORK          24000000u
 #define STARTS_MAX    4u /* processes that a session may have */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -42,7 +45,10 @@ struct session {
     size_t size;
     uint8_t kind;
     uint32_t dice;
-    unsigned starts, turns, turns_of_run;
+    unsigned starts, turns;
+    uint64_t work;         /* done in runs that are over */
+    unsigned turns_before; /* at the beginning of this run */
+    uint64_t work_before;
     bool runs;  /* the guest does */
     bool alone; /* it runs for nobody */
     bool gone;  /* the client is */
@@ -76,12 +82,15 @@ static enum err coverage_without_file(void *ctx, bool on, const char *at_end, st
 /* Only now may a client send, not while a process is made ready for it. */
 static enum err run(void *ctx, struct target_stop *why)
 {
+    struct cpu *cpu = process_cpu(playing->process);
     enum err e;
 
-    playing->turns_of_run = 0;
+    playing->turns_before = playing->turns;
+    playing->work_before = cpu_work(cpu);
     playing->runs = true;
     e = playing->real.ops->run(ctx, why);
     playing->runs = false;
+    playing->work += cpu_work(cpu) - playing->work_before;
     return e;
 }
 
@@ -234,14 +243,22 @@ static void meanwhile(struct session *s)
     }
 }
 
+/* Has it run for long enough? */
+static bool is_tired(const struct session *s)
+{
+    uint64_t work = cpu_work(process_cpu(s->process)) - s->work_before;
+
+    return s->turns >= TURNS || s->turns - s->turns_before >= TURNS_AT_ONCE ||
+           s->work + work >= WORK || work >= WORK_AT_ONCE;
+}
+
 /* The guest runs. */
 static void take_turn(struct session *s)
 {
     if (!s->alone)
         meanwhile(s);
-    if (s->turns)
-        s->turns--;
-    if (s->gone || !s->turns || s->turns_of_run++ >= TURNS_AT_ONCE)
+    s->turns++;
+    if (s->gone || is_tired(s))
         s->real.ops->interrupt(s->real.ctx);
 }
 
@@ -357,7 +374,7 @@ static void session_open(struct session *s, uint8_t told)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct session s = {.turns = TURNS};
+    struct session s = {0};
     uint8_t *sent;
 
     if (size < HEADER || size > INPUT_MAX)
