@@ -45,6 +45,11 @@ def pipes_carry_what_threads_say(test):
 
 
 @with_dlls
+def changes_of_folders_are_told(test):
+    prints_as_expected(test, "changes", status=17)
+
+
+@with_dlls
 def a_thread_that_waits_for_a_pipe_is_named(test):
     errors = test.run("--root", test.dlls, "--run", program(test, "pipes"), "stuck", status=2)
     test.expect(re.search(r"thread \d+ reading from File \\Device\\NamedPipe\\talk \(handle 0x[0-9a-f]+\)", errors), errors)
