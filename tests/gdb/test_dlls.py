@@ -56,6 +56,7 @@ PROGRAMS = {
     "time_and_calls_come_when_they_should": ("clocks", 13),
     "ports_and_the_thread_pool_do_their_work": ("pools", 14),
     "pipes_carry_what_threads_say": ("pipes", 15),
+    "changes_of_folders_are_told": ("changes", 17),
 }
 
 
