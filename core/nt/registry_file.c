@@ -268,10 +268,11 @@ static enum err read_value(struct reader *r)
     else if (!own && !read_quoted(r, &name))
         e = fail(r, "a value's name has no end, or is too long");
     skip_blanks(r);
-    if (!e && *r->at++ != '=')
+    if (!e && *r->at != '=')
         e = fail(r, "'=' stands between a value's name and its data");
     if (e)
         goto out;
+    r->at++;
     skip_blanks(r);
     remove = *r->at == '-';
     r->at += remove;
@@ -294,7 +295,8 @@ static enum err read_lines(struct reader *r)
 
     if (!skip_word(r, HEADER) || !at_end(r))
         return fail(r, "it does not begin with '" HEADER "'");
-    for (next_line(r); *r->at && !e; next_line(r)) {
+    while (!e && *r->at) {
+        next_line(r);
         if (at_end(r) || *r->at == ';')
             continue;
         if (*r->at == '[')

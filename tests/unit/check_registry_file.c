@@ -148,6 +148,7 @@ static const struct {
     {HEADER "[-HKEY_LOCAL_MACHINE\\Software\\X]\n\"a\"=dword:1\n", 4},
     {HEADER TEST "\"a\n", 5},
     {HEADER TEST "\"a\"\n", 4},
+    {HEADER TEST "\"a\"", 4}, /* and there the file ends */
     {HEADER TEST "\"a\"=\n", 4},
     {HEADER TEST "\"a\"=\"b\" c\n", 4},
     {HEADER TEST "\"a\"=dword:\n", 4},
