@@ -79,6 +79,20 @@ def console_programs_have_arguments_environment_and_streams(test):
 
 
 @with_dlls
+def the_registry_is_furnished_from_a_file(test):
+    header = "Windows Registry Editor Version 5.00\r\n\r\n"
+    seed = test.file("seed.reg", (header + "[HKEY_LOCAL_MACHINE\\Software\\Seed]\r\n\"Name\"=\"from the file\"\r\n").encode("utf-16"))
+    width = {64: "x86_64-windows", 32: "i386-windows"}[test.bits]
+    reg = os.path.join(test.dlls, width, "reg.exe")
+    done = subprocess.run([test.winstub, "--run", "--root", test.dlls, "--registry", seed, reg, "query", "HKLM\\Software\\Seed"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
+    test.expect(re.search(rb"Name +REG_SZ +from the file", done.stdout), f"{done.stdout} {done.stderr}")
+    broken = test.file("broken.reg", (header + "[Nowhere]\r\n").encode())
+    errors = test.run("--root", test.dlls, "--run", "--registry", broken, program(test, "exit7"), status=2)
+    test.expect("broken.reg: line 3: a key begins with HKEY_" in errors, errors)
+
+
+@with_dlls
 def handlers_are_asked_in_their_order(test):
     errors = prints_as_expected(test, "handlers", status=128 + 11)
     test.expect(f"handlers{test.bits}.exe+0x" in errors, "the place of the last fault is not named")
