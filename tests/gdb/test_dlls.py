@@ -116,6 +116,15 @@ def files_and_folders_answer_as_windows(test):
     test.expect(sorted(os.listdir(test.folder)) == ["b.txt", "drive"], "something was made outside the drive")
 
 
+@with_dlls
+def mapped_files_and_their_handles_agree(test):
+    drive = os.path.join(test.folder, "drive")
+    os.mkdir(drive)
+    prints_as_expected(test, "mapped", status=6, options=("--drive", f"D={drive}"))
+    with open(os.path.join(drive, "mapped.bin"), "rb") as file:
+        test.expect(file.read() == b"f", "the file holds something else")
+
+
 def service_table():
     """Every service and its arguments, a line each, as the hostile program reads them."""
     with open(os.path.join(TOP, "core", "nt", "services.h"), encoding="utf-8") as header:
