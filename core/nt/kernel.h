@@ -95,7 +95,7 @@ extern const struct object_class process_class;
  */
 MUST_USE enum err start_enter(struct thread *thread, gva_t start, uint64_t argument,
                               struct diag *why);
-/* Bytes of stack that a thread needs from the beginning. */
+/* Bytes of stack that a thread needs committed until it begins. */
 uint64_t start_commit(const struct kernel *kernel);
 
 /* ---- images.c --------------------------------------------------------------------------------- */

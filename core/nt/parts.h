@@ -120,8 +120,8 @@ MUST_USE enum err loader_make(struct process *p, gva_t *out, struct diag *why);
 /* ---- thread.c --------------------------------------------------------------------------------- */
 
 /* The first thread, with a stack as the image asks for it; it is on the CPU. Needs the CPU. */
-MUST_USE enum err thread_first(struct process *p, const struct pe_image *image,
-                               uint64_t commit_least, struct thread **out, struct diag *why);
+MUST_USE enum err thread_first(struct process *p, const struct pe_image *image, uint64_t least,
+                               struct thread **out, struct diag *why);
 /* Stack, TEB, TLS block and registers of the first thread. Needs the PEB and the CPU. */
 MUST_USE enum err thread_make(struct process *p, const struct program *program, struct diag *why);
 

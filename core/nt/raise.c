@@ -8,6 +8,7 @@
 #include "nt/apcs.h"
 #include "nt/context.h"
 #include "nt/services.h"
+#include "nt/stack_growth.h"
 #include "winstub/log.h"
 
 /*
@@ -162,11 +163,24 @@ static nt_status continue_at(struct call *call, gva_t context)
     return STATUS_SUCCESS;
 }
 
+/* The loader is done: from here on the thread's stack is what Windows would have given it. */
+static void begin_thread(struct thread *thread)
+{
+    struct process *p = thread->process;
+
+    if (!thread->stack_commit || cpu_get(p->cpu, CPU_RIP) != p->kernel->entry_points.thread)
+        return;
+    stack_trim(p, &thread->info, thread->stack_commit);
+    thread->stack_commit = 0;
+}
+
 /* Continue, and with alertable first call what waits to be called. */
 static nt_status continue_alertably(struct call *call, bool alertable)
 {
     nt_status st = continue_at(call, call->arg[0]);
 
+    if (!st)
+        begin_thread(call->thread);
     if (!st && alertable)
         apcs_deliver(call->thread);
     return st;

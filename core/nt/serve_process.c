@@ -120,6 +120,8 @@ static nt_status reserve_stack(struct call *call)
     if (!st)
         st = guest_get_pointer(p, at + width, &req.zero_bits);
     if (!st)
+        st = service_zero_bits(call, req.zero_bits);
+    if (!st)
         st = guest_probe(p, at + 2 * width, width, VM_WRITE);
     if (!st)
         st = vm_allocate(p->vm, &req, &base, NULL);

@@ -60,8 +60,8 @@ MUST_USE nt_status service_object(const struct call *call, uint64_t handle,
 MUST_USE nt_status service_thread(const struct call *call, uint64_t handle, uint32_t access,
                                   struct thread **out);
 
-/* More than this many zero bits are a mask, of which only 64-bit processes know. */
-#define ZERO_BITS_COUNT 31u
+/* May a process of that width ask for so many zero bits, or for that mask? STATUS_INVALID_PARAMETER_3: A24, A26. */
+MUST_USE nt_status service_zero_bits(const struct call *call, uint64_t zero_bits);
 
 /*
  * What count MEM_EXTENDED_PARAMETERs say of where memory is to be (A51, A52, A54): lowest, highest, alignment.

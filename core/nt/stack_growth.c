@@ -37,6 +37,23 @@ nt_status stack_commit(struct process *p, gva_t base, uint64_t size, uint32_t pr
     return vm_allocate(p->vm, &req, NULL, NULL);
 }
 
+void stack_trim(struct process *p, struct process_thread *thread, uint64_t commit)
+{
+    struct stack stack;
+    gva_t limit, from;
+    uint64_t size;
+
+    if (!read_stack(p, thread, &stack))
+        return;
+    limit = stack.base - commit;
+    from = stack.bottom;
+    size = limit - VM_PAGE_SIZE - from;
+    if (limit <= stack.limit || vm_release(p->vm, &from, &size, MEM_DECOMMIT) ||
+        stack_commit(p, limit - VM_PAGE_SIZE, VM_PAGE_SIZE, PAGE_READWRITE | PAGE_GUARD))
+        return;
+    (void)set_limit(p, thread, &stack, limit);
+}
+
 /* The guard page was the last that there could be: what lies below it is committed. */
 static enum process_guard overflow(struct process *p, struct process_thread *thread,
                                    const struct stack *stack, gva_t page)

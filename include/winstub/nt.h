@@ -69,6 +69,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_NO_MORE_ENTRIES, 0x8000001A, 259)                                                     \
     S(STATUS_INVALID_INFO_CLASS, 0xC0000003, 87)                                                   \
     S(STATUS_IN_PAGE_ERROR, 0xC0000006, 999)                                                       \
+    S(STATUS_IO_DEVICE_ERROR, 0xC0000185, 1117)                                                    \
     S(STATUS_INVALID_DEVICE_REQUEST, 0xC0000010, 1)                                                \
     S(STATUS_END_OF_FILE, 0xC0000011, 38)                                                          \
     S(STATUS_INVALID_SYSTEM_SERVICE, 0xC000001C, 1)                                                \
