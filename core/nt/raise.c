@@ -93,20 +93,6 @@ static void fill_context_ex(enum cpu_arch arch, uint8_t raw[CONTEXT_EX_SIZE])
     put_u32(raw + 20, 0);
 }
 
-/* x64: rip, cs, eflags, rsp, ss as an interrupt pushes them; debuggers unwind by it. */
-static bool write_machine_frame(struct process *p, gva_t at, uint64_t eflags)
-{
-    static const enum cpu_reg regs[] = {CPU_RIP, CPU_CS, CPU_EFLAGS, CPU_RSP, CPU_SS};
-
-    for (size_t i = 0; i < sizeof regs / sizeof *regs; i++) {
-        uint64_t value = regs[i] == CPU_EFLAGS ? eflags : cpu_get(p->cpu, regs[i]);
-
-        if (guest_put_number(p, at + 8 * i, 8, value))
-            return false;
-    }
-    return true;
-}
-
 /* i386: where the record and the CONTEXT are. */
 static bool write_pointers(struct process *p, const struct frame *frame, gva_t at)
 {
@@ -127,7 +113,7 @@ static bool build_frame(struct process *p, const struct process_exception *excep
         guest_write(p, at + frame->context_ex, ex, sizeof ex) ||
         !write_record(p, at + frame->record, exception))
         return false;
-    return p->arch == CPU_AMD64 ? write_machine_frame(p, at + frame->machine, eflags)
+    return p->arch == CPU_AMD64 ? !guest_put_machine_frame(p, at + frame->machine, eflags)
                                 : write_pointers(p, frame, at);
 }
 

@@ -240,6 +240,16 @@ def services_are_caught_before_they_are_served(test):
 
 
 @with_dlls_and_gdb
+def services_that_are_missing_are_caught(test):
+    gdb, _ = session_on_dlls(test, "missing")
+    gdb.do("monitor catch syscall unknown", r"catch 1")
+    for _ in range(2):
+        gdb.do("continue", r"catch 1: NtLoadDriver\(0x0", r"returning to 0x[0-9a-f]+ \(")
+    gdb.do("monitor delete 1")
+    gdb.do("continue", r"exited normally")
+
+
+@with_dlls_and_gdb
 def services_trigger_watchpoints(test):
     gdb, _ = session_on_dlls(test, "unpack")
     gdb.do("watch got[1]", r"Hardware watchpoint 1: got\[1\]")
