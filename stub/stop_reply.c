@@ -150,8 +150,8 @@ static void write_value(struct reply *out, const uint8_t *value, size_t size)
 }
 
 /*
- * The registers that clients want at nearly each stop, so that they need not ask; all of them for one that wrote some
- * before it let the guest run. That is how GDB calls a function, and afterwards it writes back each register that it does not know to be right.
+ * The general registers, so that the client need not ask for them; all of them when it wrote some before it let the guest
+ * run. That is how GDB calls a function, and afterwards it writes back each register that it does not know to be right.
  */
 static void write_registers(const struct stub *s, struct reply *out, uint32_t tid)
 {

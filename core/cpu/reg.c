@@ -28,12 +28,12 @@
 /* clang-format off */
 #define ROWS_SHARED(R)                                                                             \
     R("eflags", CORE, "i386_eflags", 32, true, CPU_EFLAGS)                                         \
-    R("cs", CORE, "int32", 32, false, CPU_CS)                                                       \
-    R("ss", CORE, "int32", 32, false, CPU_SS)                                                       \
-    R("ds", CORE, "int32", 32, false, CPU_DS)                                                       \
-    R("es", CORE, "int32", 32, false, CPU_ES)                                                       \
-    R("fs", CORE, "int32", 32, false, CPU_FS)                                                       \
-    R("gs", CORE, "int32", 32, false, CPU_GS)                                                       \
+    R("cs", CORE, "int32", 32, true, CPU_CS)                                                       \
+    R("ss", CORE, "int32", 32, true, CPU_SS)                                                       \
+    R("ds", CORE, "int32", 32, true, CPU_DS)                                                       \
+    R("es", CORE, "int32", 32, true, CPU_ES)                                                       \
+    R("fs", CORE, "int32", 32, true, CPU_FS)                                                       \
+    R("gs", CORE, "int32", 32, true, CPU_GS)                                                       \
     R("st0", CORE, "i387_ext", 80, false, ENGINE_ST0)                                              \
     R("st1", CORE, "i387_ext", 80, false, ENGINE_ST0 + 1)                                          \
     R("st2", CORE, "i387_ext", 80, false, ENGINE_ST0 + 2)                                          \
@@ -87,8 +87,8 @@
     R("xmm14", SSE, "vec128", 128, false, ENGINE_XMM0 + 14)                                        \
     R("xmm15", SSE, "vec128", 128, false, ENGINE_XMM0 + 15)                                        \
     R("mxcsr", SSE, "i386_mxcsr", 32, false, CPU_MXCSR)                                            \
-    R("fs_base", SEGMENTS, "int", 64, false, CPU_FS_BASE)                                           \
-    R("gs_base", SEGMENTS, "int", 64, false, CPU_GS_BASE)                                           \
+    R("fs_base", SEGMENTS, "int", 64, true, CPU_FS_BASE)                                           \
+    R("gs_base", SEGMENTS, "int", 64, true, CPU_GS_BASE)                                           \
     R("orig_rax", LINUX, "int64", 64, false, NO_REGISTER)
 
 #define ROWS_I386(R)                                                                               \
@@ -103,8 +103,8 @@
     R("eip", CORE, "code_ptr", 32, true, CPU_RIP)                                                  \
     ROWS_SHARED(R)                                                                                 \
     R("mxcsr", SSE, "i386_mxcsr", 32, false, CPU_MXCSR)                                            \
-    R("fs_base", OURS, "int32", 32, false, CPU_FS_BASE)                                             \
-    R("gs_base", OURS, "int32", 32, false, CPU_GS_BASE)                                             \
+    R("fs_base", OURS, "int32", 32, true, CPU_FS_BASE)                                             \
+    R("gs_base", OURS, "int32", 32, true, CPU_GS_BASE)                                             \
     R("orig_eax", LINUX, "int32", 32, false, NO_REGISTER)
 
 #define PUBLIC(name, feature, type, bits, expedite, reg) {name, feature, type, bits, expedite},

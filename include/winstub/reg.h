@@ -14,7 +14,7 @@ struct target_reg {
     const char *feature; /* "org.gnu.gdb.i386.core" */
     const char *type;    /* GDB type: "int64", "code_ptr", "i386_eflags", ... */
     uint16_t bits;       /* size; a multiple of 8 */
-    bool expedite;       /* sent with every stop reply: what clients want at nearly each */
+    bool expedite;       /* sent with every stop reply: the general registers */
 };
 
 #define TARGET_REG_MAX_BYTES 16 /* the largest register */
