@@ -18,18 +18,19 @@
 #include "winstub/hook.h"
 #include "winstub/vm.h"
 
-#define CODE        UINT64_C(0x140000000) /* the loops */
-#define OTHER       UINT64_C(0x150000000) /* small functions that hold the breaks */
-#define OTHER_N     10000u
-#define OTHER_SIZE  (OTHER_N * 16 / 0x1000 * 0x1000 + 0x1000)
-#define DATA        UINT64_C(0x200000000)
-#define DATA_SIZE   (64u << 20)
-#define STACK       UINT64_C(0x300000000)
-#define STACK_SIZE  0x10000u
-#define DEVICE      UINT64_C(0x400000000)
-#define HOOKED_DATA UINT64_C(0x500000000)
-#define REGION_SIZE (256u << 10) /* of the one-map-per-region engine's data */
-#define ROUNDS_MAX  99
+#define CODE         UINT64_C(0x140000000) /* the loops */
+#define OTHER        UINT64_C(0x150000000) /* small functions that hold the breaks */
+#define OTHER_N      10000u
+#define OTHER_SIZE   (OTHER_N * 16 / 0x1000 * 0x1000 + 0x1000)
+#define DATA         UINT64_C(0x200000000)
+#define DATA_SIZE    (64u << 20)
+#define STACK        UINT64_C(0x300000000)
+#define STACK_SIZE   0x10000u
+#define DEVICE       UINT64_C(0x400000000)
+#define HOOKED_DATA  UINT64_C(0x500000000)
+#define WATCHED_DATA UINT64_C(0x600000000)
+#define REGION_SIZE  (256u << 10) /* of the one-map-per-region engine's data */
+#define ROUNDS_MAX   99
 
 struct loop {
     const char *name;
@@ -413,13 +414,13 @@ static void measure_steps(struct bench *b)
            median(rates, b->rounds) >= 100000 ? "met" : "missed");
 }
 
-/* Loads and stores in turn at one address, each served outside. */
-static void measure_served(struct bench *b, const char *name, gva_t at)
+/* Loads and stores in turn at one address, each served outside, or the stores looked at. */
+static void measure_served(struct bench *b, int which, const char *name, gva_t at)
 {
     /* next: mov eax, [rsi]; mov [rsi], eax; dec rcx; jnz next; hlt */
     static const struct loop loop = {
         "served", {0x8b, 0x06, 0x89, 0x06, 0x48, 0xff, 0xc9, 0x75, 0xf7, 0xf4}, 20000};
-    struct ours *o = &b->ours[HOOKED - OURS];
+    struct ours *o = &b->ours[which - OURS];
     double times[ROUNDS_MAX];
 
     ours_load(o, &loop);
@@ -430,8 +431,12 @@ static void measure_served(struct bench *b, const char *name, gva_t at)
         ours_start(o, &loop);
         cpu_set(o->cpu, CPU_RSI, at);
         start = now();
-        if (cpu_run(o->cpu, false, &event) || event.kind != CPU_EVENT_EXCEPTION)
-            die("cpu_run");
+        do {
+            if (cpu_run(o->cpu, false, &event))
+                die("cpu_run");
+        } while (event.kind == CPU_EVENT_TRAP && !cpu_step(o->cpu, true, &event));
+        if (event.kind != CPU_EVENT_EXCEPTION)
+            die("a loop over memory");
         times[round] = now() - start;
     }
     printf("cpu_%s_access %.2f us\n", name,
@@ -455,10 +460,22 @@ static void on_block(void *ctx, gva_t address, uint32_t size)
     *(uint64_t *)ctx += size;
 }
 
+/* A page whose accesses are all trapped, and one with a few bytes whose stores are, as watch sets it. */
+static void set_watches(struct ours *o)
+{
+    const struct cpu_trap_bytes bytes = {{0xff00}};
+
+    map(o, WATCHED_DATA, 0x10000, PAGE_READWRITE);
+    if (cpu_trap_set(o->cpu, OTHER, VM_READ | VM_WRITE) ||
+        cpu_trap_set(o->cpu, WATCHED_DATA, VM_WRITE))
+        die("cpu_trap_set");
+    cpu_trap_narrow(o->cpu, WATCHED_DATA, &bytes);
+}
+
 static void prepare_others(struct bench *b, uint64_t *covered)
 {
-    if (cpu_trap_set(b->ours[WATCH_ELSEWHERE - OURS].cpu, OTHER, VM_READ | VM_WRITE) ||
-        cpu_writes_begin(b->ours[WRITERS - OURS].cpu, CPU_WRITES_FIRST))
+    set_watches(&b->ours[WATCH_ELSEWHERE - OURS]);
+    if (cpu_writes_begin(b->ours[WRITERS - OURS].cpu, CPU_WRITES_FIRST))
         die("preparing");
     cpu_on_block(b->ours[COVERAGE - OURS].cpu, on_block, covered);
 }
@@ -484,8 +501,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < LOOPS; i++)
         measure_loop(&b, &loops[i]);
     measure_steps(&b);
-    measure_served(&b, "device", DEVICE);
-    measure_served(&b, "hooked", HOOKED_DATA);
+    measure_served(&b, HOOKED, "device", DEVICE);
+    measure_served(&b, HOOKED, "hooked", HOOKED_DATA);
+    measure_served(&b, WATCH_ELSEWHERE, "beside_watched", WATCHED_DATA + 0x100);
     for (int i = 0; i < OURS_N; i++) {
         cpu_free(b.ours[i].cpu);
         vm_free(b.ours[i].vm);
