@@ -247,7 +247,8 @@ static enum err set_value(struct reader *r, const char *name)
 
     buf_init(&data, REGISTRY_VALUE_MAX);
     if (!read_data(r, &type, &data) || !at_end(r))
-        e = fail(r, "a value is \"text\", dword:12345678, hex:12,34 or hex(7):12,34");
+        e = fail(
+            r, "a value is \"text\", dword:12345678, hex:12,34 or hex(7):12,34, of at most 1 MiB");
     else
         e = result(r, registry_set(r->registry, r->key, name, type, data.data, (uint32_t)data.len));
     buf_fini(&data);
