@@ -87,7 +87,7 @@ struct vm_view_request {
     uint64_t end;     /* bytes: what lies from there on is not to be seen; 0: the section's size */
     uint32_t type;    /* 0 or MEM_TOP_DOWN; MEM_REPLACE_PLACEHOLDER, AT_ROUND_TO_PAGE as below */
     uint32_t protect; /* PAGE_*; says nothing for images */
-    uint32_t most;    /* PAGE_*: the most that may be asked for; 0: what the section says */
+    uint32_t most;    /* PAGE_*: the most, nothing if invalid; 0: what the section says */
     gva_t lowest;     /* MEM_ADDRESS_REQUIREMENTS, as in struct vm_request */
     gva_t highest;    /* inclusive */
     uint64_t alignment; /* power of two of at least 64 KiB */

@@ -182,7 +182,7 @@ static nt_status check_view(const struct model_section *s, const struct vm_view_
         return STATUS_INVALID_PAGE_PROTECTION;
     if (!image && !mp_fits(q->protect, s->protect))
         return STATUS_SECTION_PROTECTION;
-    if (!image && q->most && !mp_fits(q->protect, q->most))
+    if (!image && q->most && (!mp_valid(q->most, false) || !mp_fits(q->protect, q->most)))
         return STATUS_SECTION_PROTECTION;
     if (image ? q->offset != 0 : q->offset >= end || q->size > end - q->offset)
         return STATUS_INVALID_VIEW_SIZE;
