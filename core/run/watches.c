@@ -81,13 +81,15 @@ static enum err set_trap(const struct watches *watches, struct cpu *cpu, gva_t p
 static enum err set_traps(const struct watches *watches, struct cpu *cpu,
                           const struct watch_range *range)
 {
-    for (gva_t page = page_of(range->addr); page < range->addr + range->len; page += VM_PAGE_SIZE) {
-        enum err e = set_trap(watches, cpu, page);
+    gva_t last = page_of(range->addr + range->len - 1); /* which may be the last that there is */
+    enum err e = ERR_OK;
 
-        if (e)
-            return e;
+    for (gva_t page = page_of(range->addr); !e; page += VM_PAGE_SIZE) {
+        e = set_trap(watches, cpu, page);
+        if (page == last)
+            break;
     }
-    return ERR_OK;
+    return e;
 }
 
 static size_t find(const struct watches *watches, const struct watch_range *range)

@@ -213,3 +213,12 @@ def a_watch_of_gigabytes_looks_at_no_byte_of_them(test):
         test.expect(client.ask(f"z{kind},20001003,100000000") == b"OK", "a long watch was not removed")
     test.expect(taken["2"] < 6 * taken["3"], f"a watch of stores took {taken['2']:.1f} s, of reads {taken['3']:.1f} s")
     client.close()
+
+
+@whatever_the_guest
+def points_at_the_end_of_the_address_space_are_answered(test):
+    client = Wire(test, in_the_loop(test))
+    for point in "2,fffffffffffffff0,8", "2,fffffffffffffff0,f", "3,ffffffffffffffff,1", "4,fffffffffffff000,1000", "0,ffffffffffffffff,1":
+        for packet in "Z" + point, "z" + point:
+            test.expect(re.fullmatch(rb"OK|E[0-9a-f]{2}", client.ask(packet)), f"{packet} was not answered")
+    client.close()
