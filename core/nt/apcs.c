@@ -20,19 +20,17 @@ struct apc {
 static nt_status queue(struct thread *thread, const struct apc_call *call, bool special,
                        const struct timer *timer)
 {
-    struct apc **at = &thread->apcs;
     struct apc *apc;
-    unsigned count = 0;
 
-    while (*at && ++count)
-        at = &(*at)->next;
-    if (count >= APCS_MAX)
+    if (thread->apc_count >= APCS_MAX)
         return STATUS_INSUFFICIENT_RESOURCES;
     apc = calloc(1, sizeof *apc);
     if (!apc)
         return STATUS_NO_MEMORY;
     *apc = (struct apc){.call = *call, .special = special, .timer = timer};
-    *at = apc;
+    *(thread->apcs ? thread->last_apc : &thread->apcs) = apc;
+    thread->last_apc = &apc->next;
+    thread->apc_count++;
     if (wait_is_alertable(thread) || (special && thread->wait.kind))
         wait_end(thread, STATUS_USER_APC);
     return STATUS_SUCCESS;
@@ -53,11 +51,15 @@ void apcs_queue_timer(struct thread *thread, const struct apc_call *call, const 
         LOG(nt, "thread %" PRIu32 ": a timer's call is lost", thread->info.tid);
 }
 
-static void drop(struct apc **at)
+/* at: where the list has it. */
+static void drop(struct thread *thread, struct apc **at)
 {
     struct apc *apc = *at;
 
     *at = apc->next;
+    if (!apc->next)
+        thread->last_apc = at;
+    thread->apc_count--;
     free(apc);
 }
 
@@ -67,7 +69,7 @@ void apcs_cancel_timer(struct thread *thread, const struct timer *timer)
 
     while (*at) {
         if ((*at)->timer == timer)
-            drop(at);
+            drop(thread, at);
         else
             at = &(*at)->next;
     }
@@ -76,7 +78,7 @@ void apcs_cancel_timer(struct thread *thread, const struct timer *timer)
 void apcs_drop(struct thread *thread)
 {
     while (thread->apcs)
-        drop(&thread->apcs);
+        drop(thread, &thread->apcs);
 }
 
 bool apcs_urgent(const struct thread *thread)
@@ -183,7 +185,7 @@ void apcs_deliver(struct thread *thread)
     call = thread->apcs->call;
     if (!build_frame(p, &call, &sp))
         return;
-    drop(&thread->apcs);
+    drop(thread, &thread->apcs);
     LOG(nt, "thread %" PRIu32 " calls the APC 0x%" PRIx64, thread->info.tid, call.routine);
     cpu_set(p->cpu, CPU_RSP, sp);
     cpu_set(p->cpu, CPU_RIP, p->kernel->entry_points.apc);

@@ -5,12 +5,50 @@
 #include <string.h>
 #include <strings.h>
 
-static void free_key(struct object *object)
+static void free_values(struct key *key)
 {
-    free(object); /* the key itself lives in the tree */
+    for (size_t i = 0; i < key->value_count; i++) {
+        free(key->values[i].name);
+        free(key->values[i].data);
+    }
+    free(key->values);
 }
 
-const struct object_class key_class = {.name = "Key", .free = free_key};
+/* A key without subkeys; its place in the parent's list is the caller's to mend. */
+static void free_leaf(struct key *key)
+{
+    free_values(key);
+    free(key->keys);
+    free(key->name);
+    free(key);
+}
+
+/* ---- Opened keys ------------------------------------------------------------------------------ */
+
+static void free_key_object(struct object *object)
+{
+    struct key *key = ((struct key_object *)object)->key;
+
+    if (!--key->opened && key->deleted)
+        free_leaf(key);
+    free(object);
+}
+
+const struct object_class key_class = {.name = "Key", .free = free_key_object};
+
+struct key_object *key_object_new(struct key *key)
+{
+    struct key_object *opened = malloc(sizeof *opened);
+
+    if (!opened)
+        return NULL;
+    object_init(&opened->object, &key_class);
+    opened->key = key;
+    key->opened++;
+    return opened;
+}
+
+/* ---- The tree --------------------------------------------------------------------------------- */
 
 enum err registry_new(struct registry **out)
 {
@@ -22,15 +60,6 @@ enum err registry_new(struct registry **out)
     }
     *out = registry;
     return registry ? ERR_OK : ERR_NOMEM;
-}
-
-static void free_values(struct key *key)
-{
-    for (size_t i = 0; i < key->value_count; i++) {
-        free(key->values[i].name);
-        free(key->values[i].data);
-    }
-    free(key->values);
 }
 
 /* Without recursion, however deep the guest has built: the next key to free is always a leaf. */
@@ -45,14 +74,13 @@ static void free_tree(struct key *root)
             key = key->keys[--key->key_count];
             continue;
         }
-        free_values(key);
-        free(key->keys);
         if (key == root)
-            return;
-        free(key->name);
-        free(key);
+            break;
+        free_leaf(key);
         key = parent;
     }
+    free_values(root);
+    free(root->keys);
 }
 
 void registry_free(struct registry *registry)
@@ -61,6 +89,17 @@ void registry_free(struct registry *registry)
         return;
     free_tree(&registry->root);
     free(registry);
+}
+
+/* What a key and a value count beside their data. */
+static uint64_t key_cost(size_t name_len)
+{
+    return sizeof(struct key) + sizeof(struct key *) + name_len + 1;
+}
+
+static uint64_t value_cost(const char *name)
+{
+    return sizeof(struct value) + strlen(name) + 1;
 }
 
 /* Count bytes; false when the guest has had its share. */
@@ -89,8 +128,6 @@ static struct key *add_child(struct registry *registry, struct key *key, const c
 {
     struct key **grown, *child;
 
-    if (!charge(registry, sizeof *child + sizeof *grown + len + 1))
-        return NULL;
     grown = reallocarray(key->keys, key->key_count + 1, sizeof *grown);
     if (!grown)
         return NULL;
@@ -98,7 +135,9 @@ static struct key *add_child(struct registry *registry, struct key *key, const c
     child = calloc(1, sizeof *child);
     if (child)
         child->name = strndup(name, len);
-    if (!child || !child->name) {
+    if (!child || !child->name || !charge(registry, key_cost(len))) {
+        if (child)
+            free(child->name);
         free(child);
         return NULL;
     }
@@ -159,6 +198,29 @@ nt_status registry_find(struct registry *registry, struct key *from, const char 
     return STATUS_SUCCESS;
 }
 
+nt_status registry_delete(struct registry *registry, struct key *key)
+{
+    struct key *parent = key->parent;
+    size_t at = 0;
+
+    if (key->key_count || !parent || !parent->parent)
+        return STATUS_CANNOT_DELETE;
+    while (parent->keys[at] != key)
+        at++;
+    memmove(parent->keys + at, parent->keys + at + 1,
+            (--parent->key_count - at) * sizeof(struct key *));
+    registry->total -= key_cost(strlen(key->name));
+    for (size_t i = 0; i < key->value_count; i++)
+        registry->total -= value_cost(key->values[i].name) + key->values[i].size;
+    key->parent = NULL;
+    key->deleted = true;
+    if (!key->opened)
+        free_leaf(key);
+    return STATUS_SUCCESS;
+}
+
+/* ---- Values ----------------------------------------------------------------------------------- */
+
 struct value *registry_value(const struct key *key, const char *name)
 {
     for (size_t i = 0; i < key->value_count; i++) {
@@ -169,13 +231,11 @@ struct value *registry_value(const struct key *key, const char *name)
 }
 
 /* A new value without data; NULL when memory is short. */
-static struct value *add_value(struct registry *registry, struct key *key, const char *name)
+static struct value *add_value(struct key *key, const char *name)
 {
     struct value *grown;
     char *copy;
 
-    if (!charge(registry, sizeof *grown + strlen(name) + 1))
-        return NULL;
     grown = reallocarray(key->values, key->value_count + 1, sizeof *grown);
     if (!grown)
         return NULL;
@@ -191,16 +251,16 @@ nt_status registry_set(struct registry *registry, struct key *key, const char *n
                        const void *data, uint32_t size)
 {
     struct value *value = registry_value(key, name);
+    uint64_t cost = size + (value ? 0 : value_cost(name));
     uint8_t *copy;
 
-    if (!charge(registry, size))
+    if (!charge(registry, cost))
         return STATUS_INSUFFICIENT_RESOURCES;
     copy = malloc(size ? size : 1);
-    if (!copy)
-        return STATUS_NO_MEMORY;
-    if (!value)
-        value = add_value(registry, key, name);
-    if (!value) {
+    if (copy && !value)
+        value = add_value(key, name);
+    if (!copy || !value) {
+        registry->total -= cost;
         free(copy);
         return STATUS_NO_MEMORY;
     }
@@ -220,7 +280,7 @@ nt_status registry_unset(struct registry *registry, struct key *key, const char 
 
     if (!value)
         return STATUS_OBJECT_NAME_NOT_FOUND;
-    registry->total -= value->size;
+    registry->total -= value_cost(name) + value->size;
     free(value->name);
     free(value->data);
     *value = key->values[--key->value_count];

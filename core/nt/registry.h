@@ -34,6 +34,8 @@ struct key {
     size_t key_count;
     struct value *values;
     size_t value_count;
+    unsigned opened; /* key objects */
+    bool deleted;    /* out of the tree; goes when nothing has it open */
 };
 
 struct registry {
@@ -41,12 +43,13 @@ struct registry {
     uint64_t total;  /* bytes, roughly */
 };
 
-/* An opened key. */
+/* An opened key; key_object_new's. */
 struct key_object {
     struct object object;
     struct key *key;
 };
 extern const struct object_class key_class;
+struct key_object *key_object_new(struct key *key); /* NULL when memory is short */
 
 /* With its usual contents. ERR_NOMEM */
 MUST_USE enum err registry_new(struct registry **out);
@@ -68,6 +71,11 @@ struct value *registry_value(const struct key *key, const char *name);
 /* Set or replace; data is copied. STATUS_NO_MEMORY, STATUS_INSUFFICIENT_RESOURCES */
 MUST_USE nt_status registry_set(struct registry *registry, struct key *key, const char *name,
                                 uint32_t type, const void *data, uint32_t size);
+/*
+ * Take a key and its values out of the tree; who has it open finds it deleted. STATUS_CANNOT_DELETE: it has subkeys, or is one of
+ * the first two levels.
+ */
+MUST_USE nt_status registry_delete(struct registry *registry, struct key *key);
 /* STATUS_OBJECT_NAME_NOT_FOUND */
 MUST_USE nt_status registry_unset(struct registry *registry, struct key *key, const char *name);
 

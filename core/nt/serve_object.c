@@ -10,15 +10,22 @@ enum { OBJECT_BASIC = 0, OBJECT_NAME = 1, OBJECT_TYPE = 2, OBJECT_FLAGS = 4 };
 /* A handle's flags, as GetHandleInformation and handles.h have them. */
 enum { FLAG_INHERIT = 1, FLAG_PROTECT = 2 };
 
+/* Closing a pseudo handle has no effect. */
+static nt_status close_handle(struct call *call, uint64_t handle)
+{
+    if (handle >= HANDLE_EITHER_TOKEN)
+        return STATUS_SUCCESS;
+    return handles_close(&call->kernel->handles, handle);
+}
+
 nt_status serve_NtClose(struct call *call)
 {
-    return handles_close(&call->kernel->handles, call->arg[0]);
+    return close_handle(call, call->arg[0]);
 }
 
 nt_status serve_NtDuplicateObject(struct call *call)
 {
-    struct handles *handles = &call->kernel->handles;
-    const struct handle *entry = handles_entry(handles, call->arg[1]);
+    const struct handle *entry = handles_entry(&call->kernel->handles, call->arg[1]);
     uint32_t access = (uint32_t)call->arg[4];
     struct object *object = NULL;
     nt_status st = service_own_process(call, call->arg[0]);
@@ -34,7 +41,7 @@ nt_status serve_NtDuplicateObject(struct call *call)
     if (call->arg[2] && call->arg[3])
         st = service_add(call, call->arg[3], object, access);
     if (!st && call->arg[6] & DUPLICATE_CLOSE_SOURCE)
-        st = handles_close(handles, call->arg[1]);
+        st = close_handle(call, call->arg[1]);
     return st;
 }
 

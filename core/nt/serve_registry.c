@@ -9,7 +9,7 @@
 
 /* KEY_VALUE_INFORMATION_CLASS, KEY_INFORMATION_CLASS */
 enum { VALUE_BASIC = 0, VALUE_FULL = 1, VALUE_PARTIAL = 2 };
-enum { KEY_BASIC = 0, KEY_FULL = 2, KEY_NAME = 3, KEY_CACHED = 4 };
+enum { KEY_BASIC = 0, KEY_NODE = 1, KEY_FULL = 2, KEY_NAME = 3 };
 enum { CREATED_NEW = 1, OPENED_EXISTING = 2 };
 
 #define ANSWER_MAX (REGISTRY_VALUE_MAX + 4 * REGISTRY_NAME_MAX + 64)
@@ -21,20 +21,18 @@ static nt_status get_key(struct call *call, uint64_t handle, struct key **out)
     nt_status st = handles_get(&call->kernel->handles, handle, &key_class, &object);
 
     *out = st ? NULL : ((struct key_object *)object)->key;
-    return st;
+    return !st && (*out)->deleted ? STATUS_KEY_DELETED : st;
 }
 
 /* ---- Opening ---------------------------------------------------------------------------------- */
 
 static nt_status add_handle(struct call *call, struct key *key, uint32_t access, uint64_t *handle)
 {
-    struct key_object *opened = malloc(sizeof *opened);
+    struct key_object *opened = key_object_new(key);
     nt_status st;
 
     if (!opened)
         return STATUS_NO_MEMORY;
-    object_init(&opened->object, &key_class);
-    opened->key = key;
     st = handles_add(&call->kernel->handles, &opened->object, access, handle);
     object_unref(&opened->object);
     return st;
@@ -257,6 +255,14 @@ static void put_counts(struct buf *out, const struct key *key)
     (void)put_number(out, w.data);
 }
 
+/* LastWriteTime and TitleIndex, which are 0, and where a class would be: keys have none. */
+static void put_no_class(struct buf *out)
+{
+    (void)buf_extend(out, 12);
+    (void)put_number(out, UINT32_MAX);
+    (void)put_number(out, 0);
+}
+
 static nt_status tell_key(struct call *call, const struct key *key, size_t arg)
 {
     struct buf out, name;
@@ -272,10 +278,15 @@ static nt_status tell_key(struct call *call, const struct key *key, size_t arg)
         (void)put_number(&out, (uint32_t)name.len);
         (void)buf_append(&out, name.data, name.len);
         break;
+    case KEY_NODE: /* LastWriteTime, TitleIndex, ClassOffset, ClassLength, NameLength, Name, Class */
+        (void)utf16_append(&name, key->name ? key->name : "REGISTRY");
+        put_no_class(&out);
+        (void)put_number(&out, (uint32_t)name.len);
+        fixed = out.len;
+        (void)buf_append(&out, name.data, name.len);
+        break;
     case KEY_FULL: /* LastWriteTime, TitleIndex, ClassOffset, ClassLength, counts, Class */
-        (void)buf_extend(&out, 12);
-        (void)put_number(&out, UINT32_MAX);
-        (void)put_number(&out, 0);
+        put_no_class(&out);
         put_counts(&out, key);
         fixed = out.len;
         break;
@@ -317,6 +328,22 @@ nt_status serve_NtEnumerateKey(struct call *call)
 }
 
 /* ---- Changing --------------------------------------------------------------------------------- */
+
+nt_status serve_NtDeleteKey(struct call *call)
+{
+    struct key *key;
+    nt_status st = get_key(call, call->arg[0], &key);
+
+    return st ? st : registry_delete(call->kernel->registry, key);
+}
+
+/* There is no disk behind it. */
+nt_status serve_NtFlushKey(struct call *call)
+{
+    struct key *key;
+
+    return get_key(call, call->arg[0], &key);
+}
 
 nt_status serve_NtSetValueKey(struct call *call)
 {

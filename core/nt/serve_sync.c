@@ -362,7 +362,7 @@ nt_status serve_NtCreateTimer(struct call *call)
     struct timer *timer;
 
     if (call->arg[3] > TYPE_SYNCHRONIZATION)
-        return STATUS_INVALID_PARAMETER;
+        return STATUS_INVALID_PARAMETER_4;
     timer = timer_new(call->process, call->arg[3] == TYPE_NOTIFICATION);
     return service_create(call, timer ? &timer->object : NULL);
 }
@@ -389,10 +389,11 @@ nt_status serve_NtSetTimer(struct call *call)
     struct timer *timer;
     uint64_t due;
     bool before;
-    nt_status st = use(call, &timer_class, RIGHT_MODIFY_STATE, &timer);
+    nt_status st;
 
-    if (!st && (int32_t)call->arg[5] < 0)
-        st = STATUS_INVALID_PARAMETER;
+    if ((int32_t)call->arg[5] < 0)
+        return STATUS_INVALID_PARAMETER_6;
+    st = use(call, &timer_class, RIGHT_MODIFY_STATE, &timer);
     if (!st)
         st = wait_deadline(call->process, call->arg[1], &due);
     if (st)

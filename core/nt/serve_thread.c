@@ -254,12 +254,11 @@ nt_status serve_NtAlertResumeThread(struct call *call)
 
 nt_status serve_NtTestAlert(struct call *call)
 {
-    bool alerted = call->thread->alerted;
-
-    call->thread->alerted = false;
-    if (call->thread->apcs)
-        return STATUS_USER_APC;
-    return alerted ? STATUS_ALERTED : STATUS_SUCCESS;
+    if (call->thread->alerted) {
+        call->thread->alerted = false;
+        return STATUS_ALERTED;
+    }
+    return call->thread->apcs ? STATUS_USER_APC : STATUS_SUCCESS;
 }
 
 static nt_status queue_apc(struct call *call, unsigned first, bool special)
@@ -446,6 +445,12 @@ static nt_status set_name(struct call *call, struct thread *thread)
     return STATUS_SUCCESS;
 }
 
+/* THREAD_PRIORITY_LOWEST to HIGHEST, IDLE and TIME_CRITICAL. */
+static bool is_priority(int32_t priority)
+{
+    return (priority >= -2 && priority <= 2) || priority == -15 || priority == 15;
+}
+
 static nt_status set_priority(struct call *call, struct thread *thread)
 {
     uint64_t priority = 0;
@@ -454,6 +459,8 @@ static nt_status set_priority(struct call *call, struct thread *thread)
     if (call->arg[3] != 4)
         return STATUS_INFO_LENGTH_MISMATCH;
     st = guest_get_number(call->process, call->arg[2], 4, &priority);
+    if (!st && !is_priority((int32_t)priority))
+        st = STATUS_INVALID_PARAMETER;
     if (!st)
         thread->priority = (uint32_t)priority;
     return st;

@@ -122,10 +122,9 @@ nt_status serve_NtDelayExecution(struct call *call)
 
     if (!st)
         st = service_wait(call, &wait);
-    if (st != STATUS_TIMEOUT)
-        return st;
-    (void)threads_yield(call->process);
-    return STATUS_SUCCESS;
+    if (!st)
+        (void)threads_yield(call->process);
+    return st;
 }
 
 nt_status serve_NtYieldExecution(struct call *call)

@@ -162,6 +162,8 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtQueryValueKey, "h S d p d D")                                                              \
     S(NtSetValueKey, "h S d d p d")                                                                \
     S(NtDeleteValueKey, "h S")                                                                     \
+    S(NtDeleteKey, "h")                                                                            \
+    S(NtFlushKey, "h")                                                                             \
     S(NtEnumerateKey, "h d d p d D")                                                               \
     S(NtEnumerateValueKey, "h d d p d D")                                                          \
     S(NtQueryKey, "h d p d D")

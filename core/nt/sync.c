@@ -81,6 +81,8 @@ static nt_status mutant_take(struct object *object, struct thread *by)
     struct mutant *mutant = (struct mutant *)object;
     bool abandoned = mutant->abandoned;
 
+    if (mutant->count == INT32_MIN)
+        return STATUS_MUTANT_LIMIT_EXCEEDED;
     mutant->abandoned = false;
     if (!mutant->owner)
         mutant_own(mutant, by);
@@ -236,14 +238,32 @@ struct timer *timer_new(struct process *p, bool manual)
     return timer;
 }
 
+/* The timer behind this one, to which the caller has a reference, which moves on with it. */
+static struct timer *step(struct timer *timer)
+{
+    struct timer *next = timer->next;
+
+    if (next)
+        object_ref(&next->object);
+    object_unref(&timer->object);
+    return next;
+}
+
+/* The first timer, with a reference: a wait that ends here may have held the last one of any of them. */
+static struct timer *first(const struct process *p)
+{
+    struct timer *timer = p->kernel ? p->kernel->timers : NULL;
+
+    if (timer)
+        object_ref(&timer->object);
+    return timer;
+}
+
 void timers_expire(struct process *p, uint64_t now)
 {
-    struct timer *next;
-
-    for (struct timer *timer = p->kernel ? p->kernel->timers : NULL; timer; timer = next) {
+    for (struct timer *timer = first(p); timer; timer = step(timer)) {
         bool before = timer->signaled;
 
-        next = timer->next;
         timer_update(timer, now);
         if (timer->signaled && !before)
             waits_signal(p, &timer->object);
@@ -252,7 +272,7 @@ void timers_expire(struct process *p, uint64_t now)
 
 void timers_queue_apcs(struct process *p, uint64_t now)
 {
-    for (struct timer *timer = p->kernel->timers; timer; timer = timer->next) {
+    for (struct timer *timer = first(p); timer; timer = step(timer)) {
         if (timer->owner)
             timer_update(timer, now);
     }

@@ -41,7 +41,9 @@ struct thread {
     bool has_result;    /* result is still to be put into its registers */
     nt_status result;
     struct wait wait;
-    struct apc *apcs;       /* oldest first */
+    struct apc *apcs;      /* oldest first */
+    struct apc **last_apc; /* where the next one goes, while there is one */
+    unsigned apc_count;
     bool alerted;           /* NtAlertThread, not yet noticed */
     bool alerted_by_id;     /* NtAlertThreadByThreadId, not yet consumed */
     struct mutant *mutants; /* that it owns */

@@ -27,14 +27,16 @@ static bool try_any(struct thread *thread, const struct wait *wait, nt_status *r
 {
     for (size_t i = 0; i < wait->count; i++) {
         if (is_signaled(wait->objects[i], thread)) {
-            *result = take(wait->objects[i], thread) + (nt_status)i;
+            *result = take(wait->objects[i], thread);
+            if (NT_SUCCESS(*result))
+                *result += (nt_status)i;
             return true;
         }
     }
     return false;
 }
 
-/* All: nothing is taken before everything is there. */
+/* All: nothing is taken before everything is there. What is told of one of them does not say which. */
 static bool try_all(struct thread *thread, const struct wait *wait, nt_status *result)
 {
     for (size_t i = 0; i < wait->count; i++) {
@@ -46,7 +48,7 @@ static bool try_all(struct thread *thread, const struct wait *wait, nt_status *r
         nt_status st = take(wait->objects[i], thread);
 
         if (st && !*result)
-            *result = st + (nt_status)i;
+            *result = st;
     }
     return true;
 }
@@ -73,6 +75,12 @@ static bool ended_by_alert(struct thread *thread, const struct wait *wait, nt_st
     return thread->apcs != NULL;
 }
 
+/* The time is over: a wait for time only has what it wanted. */
+static nt_status time_over(const struct wait *wait)
+{
+    return wait->kind == WAIT_OBJECTS && !wait->count ? STATUS_SUCCESS : STATUS_TIMEOUT;
+}
+
 bool wait_begin(struct thread *thread, const struct wait *wait, nt_status *result)
 {
     struct process *p = thread->process;
@@ -82,7 +90,7 @@ bool wait_begin(struct thread *thread, const struct wait *wait, nt_status *resul
         timers_queue_apcs(p, now);
     if (try_end(thread, wait, result) || ended_by_alert(thread, wait, result))
         return true;
-    *result = STATUS_TIMEOUT;
+    *result = time_over(wait);
     if (wait->until <= now)
         return true;
     thread->wait = *wait;
@@ -141,6 +149,22 @@ static struct thread *next_waiter(const struct process *p, const struct object *
     return found;
 }
 
+/* Look whether the wait can end. A timer that is looked at may queue a call, which ends it only afterwards. */
+static void look_again(struct thread *thread)
+{
+    bool alertable = thread->wait.alertable;
+    nt_status result;
+
+    thread->wait.alertable = false;
+    if (try_end(thread, &thread->wait, &result)) {
+        wait_end(thread, result);
+        return;
+    }
+    thread->wait.alertable = alertable;
+    if (alertable && thread->apcs)
+        wait_end(thread, STATUS_USER_APC);
+}
+
 void waits_signal(struct process *p, struct object *object)
 {
     struct thread *thread;
@@ -148,11 +172,8 @@ void waits_signal(struct process *p, struct object *object)
 
     object_ref(object);
     while (object->waiters && (thread = next_waiter(p, object, order)) != NULL) {
-        nt_status result;
-
         order = thread->wait.order;
-        if (try_end(thread, &thread->wait, &result))
-            wait_end(thread, result);
+        look_again(thread);
     }
     object_unref(object);
 }
@@ -166,7 +187,7 @@ uint64_t waits_expire(struct process *p, uint64_t now)
         struct thread *thread = p->threads.list[i];
 
         if (thread->wait.kind && thread->wait.until <= now)
-            wait_end(thread, STATUS_TIMEOUT);
+            wait_end(thread, time_over(&thread->wait));
         if (thread->wait.kind && thread->wait.until < due)
             due = thread->wait.until;
     }

@@ -98,6 +98,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_OBJECT_NAME_EXISTS, 0x40000000, 698)                                                  \
     S(STATUS_INVALID_CID, 0xC000000B, 87)                                                          \
     S(STATUS_MUTANT_NOT_OWNED, 0xC0000046, 288)                                                    \
+    S(STATUS_MUTANT_LIMIT_EXCEEDED, 0xC0000191, 587)                                               \
     S(STATUS_SEMAPHORE_LIMIT_EXCEEDED, 0xC0000047, 298)                                            \
     S(STATUS_SUSPEND_COUNT_EXCEEDED, 0xC000004A, 156)                                              \
     S(STATUS_THREAD_IS_TERMINATING, 0xC000004B, 5)                                                 \
@@ -114,6 +115,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_BAD_NETWORK_PATH, 0xC00000BE, 53)                                                     \
     S(STATUS_NOT_SAME_DEVICE, 0xC00000D4, 17)                                                      \
     S(STATUS_DIRECTORY_NOT_EMPTY, 0xC0000101, 145)                                                 \
+    S(STATUS_KEY_DELETED, 0xC000017C, 1018)                                                        \
     S(STATUS_CANNOT_DELETE, 0xC0000121, 5)                                                         \
     S(STATUS_INVALID_LOCK_RANGE, 0xC00001A1, 307)                                                  \
     S(STATUS_NOT_A_REPARSE_POINT, 0xC0000275, 4390)                                                \

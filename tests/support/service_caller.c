@@ -4,6 +4,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "nt/guest.h"
 #include "process_builder.h"
 #include "vm_builder.h"
 #include "winstub/bytes.h"
@@ -21,15 +22,22 @@ void caller_init(struct caller *c, enum cpu_arch arch, const void *code, size_t 
     c->memory = build_committed(c->vm, 0, sizeof zeros);
     ck_assert(vm_debug_write(c->vm, c->memory, zeros, sizeof zeros));
     object_init(&c->kernel.process, &process_class);
+    object_init(&c->kernel.keyed.object, &keyed_event_class);
+    ck_assert_int_eq(registry_new(&c->kernel.registry), ERR_OK);
     c->p->kernel = &c->kernel;
 }
 
 void caller_fini(struct caller *c)
 {
-    if (c->p)
+    if (c->p) {
+        threads_fini(c->p);
         c->p->kernel = NULL;
-    process_free(c->p);
+    }
+    handles_fini(&c->kernel.handles);
+    registry_free(c->kernel.registry);
+    volumes_fini(&c->kernel.volumes);
     numbers_fini(&c->kernel.numbers);
+    process_free(c->p);
     *c = (struct caller){0};
 }
 
@@ -61,6 +69,59 @@ gva_t caller_set(struct caller *c, unsigned i, uint64_t value)
 uint64_t caller_get(struct caller *c, unsigned i)
 {
     return guest_word(c->p, caller_slot(c, i));
+}
+
+struct thread *caller_thread(struct caller *c)
+{
+    struct thread *before = c->p->threads.on_cpu, *thread = NULL;
+    gva_t stack = build_committed(c->vm, 0, 0x1000);
+
+    ck_succeeds(threads_new(c->p, &thread));
+    threads_load(thread);
+    cpu_set(c->p->cpu, CPU_RSP, stack + 0x800);
+    threads_load(before);
+    return thread;
+}
+
+void caller_as(struct caller *c, struct thread *thread)
+{
+    (void)c;
+    threads_load(thread);
+}
+
+nt_status caller_result(struct caller *c, struct thread *thread)
+{
+    ck_assert_int_eq(thread->wait.kind, WAIT_NOTHING);
+    threads_load(thread);
+    return (nt_status)cpu_get(c->p->cpu, CPU_RAX);
+}
+
+gva_t caller_text(struct caller *c, unsigned i, const char *text)
+{
+    uint32_t head = nt_size(c->p->arch, NT_STRUCT_STRING);
+    size_t len = 2 * strlen(text);
+    gva_t at = caller_slot(c, i);
+
+    ck_assert_uint_le(head + len, CALLER_SLOT_SIZE);
+    ck_succeeds(guest_put(c->p, at, NT_STRING_LENGTH, len));
+    ck_succeeds(guest_put(c->p, at, NT_STRING_ROOM, len));
+    ck_succeeds(guest_put(c->p, at, NT_STRING_BUFFER, at + head));
+    for (size_t j = 0; text[j]; j++)
+        ck_succeeds(guest_put_number(c->p, at + head + 2 * j, 2, (unsigned char)text[j]));
+    return at;
+}
+
+gva_t caller_attributes(struct caller *c, unsigned i, uint64_t root, const char *name,
+                        uint32_t flags)
+{
+    gva_t at = caller_slot(c, i);
+
+    ck_succeeds(
+        guest_put(c->p, at, NT_ATTRIBUTES_LENGTH, nt_size(c->p->arch, NT_STRUCT_ATTRIBUTES)));
+    ck_succeeds(guest_put(c->p, at, NT_ATTRIBUTES_ROOT, root));
+    ck_succeeds(guest_put(c->p, at, NT_ATTRIBUTES_FLAGS, flags));
+    ck_succeeds(guest_put(c->p, at, NT_ATTRIBUTES_NAME, name ? caller_text(c, i + 1, name) : 0));
+    return at;
 }
 
 /* Arguments where the service looks for them. */

@@ -13,9 +13,9 @@
 #include "nt/parts.h"
 #include "winstub/process.h"
 
-/* Pointers for arguments: slot i is 64 bytes of committed memory of the guest's. */
+/* Pointers for arguments: slot i is 128 bytes of committed memory of the guest's. */
 #define CALLER_SLOTS     32u
-#define CALLER_SLOT_SIZE 64u
+#define CALLER_SLOT_SIZE 128u
 
 struct caller {
     struct process *p;
@@ -25,7 +25,7 @@ struct caller {
     uint32_t numbers;
 };
 
-/* Raw code of that width; code NULL: one that is never run. Ends the test when it cannot. */
+/* Raw code of that width; code NULL: one that is never run. The registry is a fresh one. Ends the test when it cannot. */
 void caller_init(struct caller *c, enum cpu_arch arch, const void *code, size_t len);
 void caller_fini(struct caller *c); /* takes one of zeros */
 
@@ -42,6 +42,19 @@ nt_status caller_call(struct caller *c, const char *service, const uint64_t *arg
 /* The same, which must answer so and leave all memory as it was. */
 void caller_refused(struct caller *c, const char *service, const uint64_t *args, size_t count,
                     nt_status status);
+
+/* One more thread, with room for arguments on its stack; never run. */
+struct thread *caller_thread(struct caller *c);
+/* From now on it is this thread that calls. */
+void caller_as(struct caller *c, struct thread *thread);
+/* What the service answered that the thread has waited in; ends the test when it still waits. */
+nt_status caller_result(struct caller *c, struct thread *thread);
+
+/* A UNICODE_STRING in slot i, with its text behind it: 55 ASCII characters at the most. */
+gva_t caller_text(struct caller *c, unsigned i, const char *text);
+/* OBJECT_ATTRIBUTES in slot i, whose name is in slot i + 1; NULL: none. */
+gva_t caller_attributes(struct caller *c, unsigned i, uint64_t root, const char *name,
+                        uint32_t flags);
 
 #define CALL(c, service, ...)                                                                      \
     caller_call(c, service, (const uint64_t[]){__VA_ARGS__},                                       \

@@ -142,7 +142,8 @@ def script(symbol="NtCreateFile"):
             "delete", "set $top = (unsigned long) $sp", "watch *(int *) $top", "continue", "delete", "continue")
 
 
-SCRIPT_SHOWS = (r"^\$\d+ = 1", r"Breakpoint 1.*, .*NtCreateFile", r"^#1 ", r"[Hh]ardware watchpoint 2: ", r"exited")
+def shows(symbol="NtCreateFile"):
+    return (r"^\$\d+ = 1", rf"Breakpoint 1.*, .*{symbol}", r"^#1 ", r"[Hh]ardware watchpoint 2: ", r"exited")
 
 
 def sevenzip(width):
@@ -166,7 +167,7 @@ def sevenzip(width):
     def debug(drive):
         drive.sources()
         symbol = "NtCreateFile" if width == "x64" else "NtCreateFile@44"
-        drive.debug(*script(symbol), arguments=("a", "out.7z", "src"), wanted=SCRIPT_SHOWS)
+        drive.debug(*script(symbol), arguments=("a", "out.7z", "src"), wanted=shows())
 
     return program, work, debug
 
@@ -182,11 +183,11 @@ def ripgrep():
         drive.run("-c", "include|SYSROOT", "src", wanted=r"Makefile:\d+")
         drive.run("--files", "-j4", "src", wanted=r"noise\.bin")
         drive.run("no such words", "src", status=1)
-        return "searches a folder with several threads, finds the lines that are there"
+        return "searches files and folders with several threads"
 
     def debug(drive):
         drive.sources()
-        drive.debug(*script(), arguments=("-c", "winstub", "src"), wanted=SCRIPT_SHOWS)
+        drive.debug(*script(), arguments=("-c", "winstub", "src"), wanted=shows())
 
     return lambda: os.path.join(package("ripgrep"), "bin", "rg.exe"), work, debug
 
@@ -203,7 +204,7 @@ def astgrep():
 
     def debug(drive):
         drive.write("src/a.c", b"int x = add(1, 2);\n")
-        drive.debug(*script(), arguments=("run", "-p", "add($A, $B)", "-l", "c", "src"), wanted=SCRIPT_SHOWS)
+        drive.debug(*script(), arguments=("run", "-p", "add($A, $B)", "-l", "c", "src"), wanted=shows())
 
     return lambda: os.path.join(package("ast-grep"), "ast-grep.exe"), work, debug
 
@@ -220,20 +221,19 @@ def esbuild():
             raise Failed(f"the bundle is wrong:\n{bundle}")
         if not os.path.getsize(drive.path("out", "small.js.map")):
             raise Failed("no source map")
-        return "bundles and minifies JavaScript: Go's scheduler, timers, a completion port, many threads"
+        return "bundles and minifies JavaScript, writes a source map: Go's scheduler, timers, completion port, many threads"
 
     def debug(drive):
         drive.write("src/main.js", b"console.log(1);\n")
-        drive.debug(*script(), arguments=("src/main.js", "--bundle", "--outfile=out.js"), wanted=SCRIPT_SHOWS)
+        drive.debug(*script(), arguments=("src/main.js", "--bundle", "--outfile=out.js"), wanted=shows())
 
     return lambda: os.path.join(package("esbuild"), "esbuild.exe"), work, debug
 
 
-def wine(name, work):
+def wine(name, work, *arguments):
     def debug(drive):
         drive.sources()
-        drive.debug("stepi 20", "break *(void *) &NtTerminateProcess", "continue", "backtrace 2",
-                    wanted=(r"Breakpoint 1, .*NtTerminateProcess", r"^#1 "))
+        drive.debug(*script("NtTerminateProcess"), arguments=arguments, wanted=shows("NtTerminateProcess"))
 
     return lambda: os.path.join(SYSROOT, "x86_64-windows", f"{name}.exe"), work, debug
 
@@ -253,7 +253,8 @@ def cmd(drive):
 def reg(drive):
     drive.run("add", r"HKCU\Software\Test", "/v", "A", "/d", "5", wanted=r"successfully")
     drive.run("query", r"HKLM\Software\Microsoft\Windows NT\CurrentVersion", wanted=r"CurrentBuild\s+REG_SZ\s+\d+")
-    return "adds and queries keys; the registry lives as long as the process"
+    drive.run("delete", r"HKLM\Software\Wow6432Node", "/f", wanted=r"successfully")
+    return "adds, queries and deletes keys; the registry lives as long as the process"
 
 
 def find(drive):
@@ -280,6 +281,47 @@ def fc(drive):
     return "compares files"
 
 
+def findstr(drive):
+    drive.sources()
+    drive.run("libwinstub", r"src\Makefile", wanted=r"^SONAME .*libwinstub")
+    drive.run("nosuchword", r"src\Makefile", status=1)
+    return "finds lines"
+
+
+def sort(drive):
+    drive.write("list", b"pear\nApple\nfig\n")
+    drive.run("list", wanted=r"^Apple\nfig\npear\n$")
+    return "sorts lines"
+
+
+def attrib(drive):
+    drive.sources()
+    drive.run("+r", r"src\Makefile")
+    drive.run(r"src\Makefile", wanted=r"^A\s+R\s+C:\\src\\Makefile")
+    if os.stat(drive.path("src", "Makefile")).st_mode & 0o222:
+        raise Failed("the file can still be written")
+    return "shows a file's attributes, makes it read-only"
+
+
+def cabarc(drive):
+    drive.sources()
+    drive.run("n", "out.cab", r"src\README.md", r"src\sub\noise.bin")
+    drive.run("l", "out.cab", wanted=r"README\.md")
+    drive.write("new/keep", b"")
+    drive.run("x", "out.cab", "README.md", "new\\")
+    if not filecmp.cmp(drive.path("new", "README.md"), drive.path("src", "README.md"), False):
+        raise Failed("what came out is not what went in")
+    return "makes a .cab archive of files, lists, extracts (the same bytes)"
+
+
+def regedit(drive):
+    drive.run("/e", "out.reg", r"HKEY_LOCAL_MACHINE\Software")
+    with open(drive.path("out.reg"), encoding="utf-16") as file:
+        if "CurrentBuild" not in file.read():
+            raise Failed("the export lacks what is in the registry")
+    return "exports keys to a file"
+
+
 def hostname(drive):
     drive.run(status=0, wanted=r"(?i)^winstub$")
     return "prints the computer's name"
@@ -291,12 +333,17 @@ PROGRAMS = {
     "rg (ripgrep 15.0), x64, Rust for MSVC": ripgrep(),
     "ast-grep 0.51.1, x64, Rust for MSVC": astgrep(),
     "esbuild 0.28.2, x64, Go": esbuild(),
-    "cmd, Wine's": wine("cmd", cmd),
-    "reg, Wine's": wine("reg", reg),
-    "find, Wine's": wine("find", find),
-    "where, Wine's": wine("where", where),
-    "xcopy, Wine's": wine("xcopy", xcopy),
-    "fc, Wine's": wine("fc", fc),
+    "cmd, Wine's": wine("cmd", cmd, "/c", "dir", "src"),
+    "reg, Wine's": wine("reg", reg, "query", r"HKLM\Software"),
+    "regedit, Wine's": wine("regedit", regedit, "/e", "out.reg", r"HKEY_CURRENT_USER\Software"),
+    "find, Wine's": wine("find", find, "winstub", r"src\Makefile"),
+    "findstr, Wine's": wine("findstr", findstr, "winstub", r"src\Makefile"),
+    "sort, Wine's": wine("sort", sort, r"src\Makefile"),
+    "where, Wine's": wine("where", where, "cmd"),
+    "xcopy, Wine's": wine("xcopy", xcopy, "src", "copy", "/i", "/e"),
+    "fc, Wine's": wine("fc", fc, r"src\Makefile", r"src\README.md"),
+    "attrib, Wine's": wine("attrib", attrib, r"src\Makefile"),
+    "cabarc, Wine's": wine("cabarc", cabarc, "n", "out.cab", r"src\Makefile"),
     "hostname, Wine's": wine("hostname", hostname),
 }
 

@@ -5,22 +5,9 @@
 #include "suite.h"
 #include "vm/brief.h"
 #include "vm/space.h"
-#include "vm_builder.h"
+#include "vm_fixture.h"
 
 #define A UINT64_C(0x200000)
-
-static struct vm *vm;
-
-static void setup(void)
-{
-    vm = build_vm(0);
-}
-
-static void teardown(void)
-{
-    ck_assert(vm_valid(vm));
-    vm_free(vm);
-}
 
 /* What the tree of allocations keeps for A. */
 static uint64_t brief_at(gva_t addr)
@@ -111,7 +98,7 @@ int main(void)
     Suite *s = suite_create("brief");
     TCase *tc = tcase_create("brief");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, vm_setup, vm_teardown);
     tcase_add_loop_test(tc, every_protection, 0, (int)(sizeof protections / sizeof *protections));
     tcase_add_test(tc, names_and_distant_cuts_do_not_fit);
     tcase_add_test(tc, images_have_none);

@@ -7,66 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "process_builder.h"
 #include "run/wildcard.h"
 #include "suite.h"
-#include "winstub/buf.h"
+#include "target_fixture.h"
 #include "winstub/bytes.h"
 #include "winstub/nt.h"
-#include "winstub/run.h"
 
-#define BASE        UINT64_C(0x10000000)
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
-
-static struct process *process;
-static struct target target;
-static struct target_stop stop;
-static struct buf console;
-
-static void adopt(struct process *p)
-{
-    process = p;
-    ck_assert_int_eq(target_init(&target, process), ERR_OK);
-    buf_init(&console, 1u << 20);
-}
-
-static void start(int arch, const void *code, size_t len)
-{
-    const struct process_options options = {.base = BASE};
-
-    adopt(build_code((enum cpu_arch)arch, code, len, &options));
-}
-
-#define START(bytes) start(_i, bytes, sizeof(bytes) - 1)
-
-static void teardown(void)
-{
-    target_fini(&target);
-    process_free(process);
-    buf_fini(&console);
-}
-
-static void listen_to(void *arg, const char *text, size_t len)
-{
-    ck_assert(buf_append(arg, text, len));
-}
-
-static void go(struct target_action action)
-{
-    target.ops->set_console(target.ctx, listen_to, &console);
-    ck_assert_int_eq(target.ops->resume(target.ctx, &action, 1), ERR_OK);
-    ck_assert_int_eq(target.ops->run(target.ctx, &stop), ERR_OK);
-}
-
-static void go_on(void)
-{
-    go((struct target_action){.kind = ACTION_CONTINUE});
-}
-
-static gva_t pc(void)
-{
-    return cpu_get(process_cpu(process), CPU_RIP);
-}
 
 static unsigned catch (struct target_catch what)
 {
@@ -88,12 +35,6 @@ static struct target_catch listed(unsigned id)
             return c;
     }
     ck_abort_msg("catch %u is not listed", id);
-}
-
-static void ends_with(uint32_t code)
-{
-    ck_assert_int_eq(stop.kind, STOP_EXIT);
-    ck_assert_uint_eq(stop.exit_code, code);
 }
 
 /* ---- Names ------------------------------------------------------------------------------------ */

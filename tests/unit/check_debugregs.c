@@ -5,12 +5,10 @@
 #include <check.h>
 #include <string.h>
 
-#include "process_builder.h"
 #include "suite.h"
+#include "target_fixture.h"
 #include "winstub/nt.h"
-#include "winstub/run.h"
 
-#define BASE UINT64_C(0x10000000)
 #define DATA (BASE + 0x1008)
 
 /*
@@ -29,32 +27,12 @@ static const char program[0x1100] = "\xbf\x08\x10\x00\x10\xb9\x03\x00\x00\x00\x9
 #define WRITES(n)  (EXECUTE(n) | UINT64_C(0xd) << (16 + 4 * (n)))
 #define ACCESS(n)  (EXECUTE(n) | UINT64_C(0xf) << (16 + 4 * (n)))
 
-static struct process *process;
 static struct cpu *cpu;
-static struct target target;
-static struct target_stop stop;
 
-static void start(int arch)
+static void start_program(int arch)
 {
-    const struct process_options options = {.base = BASE};
-
-    process = build_code((enum cpu_arch)arch, program, sizeof program, &options);
+    start(arch, program, sizeof program);
     cpu = process_cpu(process);
-    ck_assert_int_eq(target_init(&target, process), ERR_OK);
-}
-
-static void teardown(void)
-{
-    target_fini(&target);
-    process_free(process);
-}
-
-static void go(enum target_action_kind kind)
-{
-    const struct target_action action = {.kind = kind};
-
-    ck_assert_int_eq(target.ops->resume(target.ctx, &action, 1), ERR_OK);
-    ck_assert_int_eq(target.ops->run(target.ctx, &stop), ERR_OK);
 }
 
 static void stops_as(enum target_stop_kind kind, gva_t pc)
@@ -74,18 +52,17 @@ static void steps_singly(gva_t pc, uint64_t dr6)
 
 static void ends(void)
 {
-    go(ACTION_CONTINUE);
-    ck_assert_int_eq(stop.kind, STOP_EXIT);
-    ck_assert_uint_eq(stop.exit_code, 0);
+    go_on();
+    ends_with(0);
 }
 
 START_TEST(a_breakpoint_of_the_guest_comes_before_its_instruction)
 {
-    start(_i);
+    start_program(_i);
     cpu_set(cpu, CPU_DR1, NOP);
     cpu_set(cpu, CPU_DR7, EXECUTE(1));
     for (unsigned turn = 0; turn < 3; turn++) {
-        go(ACTION_CONTINUE);
+        go_on();
         steps_singly(NOP, 2);
     }
     ends();
@@ -94,11 +71,11 @@ END_TEST
 
 START_TEST(a_watchpoint_of_the_guest_comes_behind_each_write)
 {
-    start(_i);
+    start_program(_i);
     cpu_set(cpu, CPU_DR0, DATA);
     cpu_set(cpu, CPU_DR7, WRITES(0));
     for (unsigned turn = 0; turn < 3; turn++) {
-        go(ACTION_CONTINUE);
+        go_on();
         steps_singly(LOAD, 1);
     }
     ends();
@@ -107,12 +84,12 @@ END_TEST
 
 START_TEST(accesses_are_reads_and_writes)
 {
-    start(_i);
+    start_program(_i);
     cpu_set(cpu, CPU_DR3, DATA + 3); /* the processor rounds it down */
     cpu_set(cpu, CPU_DR7, ACCESS(3));
-    go(ACTION_CONTINUE);
+    go_on();
     steps_singly(LOAD, 8);
-    go(ACTION_CONTINUE);
+    go_on();
     steps_singly(DEC, 8);
     cpu_set(cpu, CPU_DR7, 0);
     ends();
@@ -121,14 +98,14 @@ END_TEST
 
 START_TEST(the_debuggers_breakpoint_at_the_same_place_is_first)
 {
-    start(_i);
+    start_program(_i);
     cpu_set(cpu, CPU_DR0, NOP);
     cpu_set(cpu, CPU_DR7, EXECUTE(0));
     ck_assert_int_eq(target.ops->point(target.ctx, POINT_BREAK_SW, NOP, 1, true), ERR_OK);
     for (unsigned turn = 0; turn < 3; turn++) {
-        go(ACTION_CONTINUE);
+        go_on();
         stops_as(STOP_BREAK_SW, NOP);
-        go(ACTION_CONTINUE);
+        go_on();
         steps_singly(NOP, 1);
     }
     ck_assert_int_eq(target.ops->point(target.ctx, POINT_BREAK_SW, NOP, 1, false), ERR_OK);
@@ -138,14 +115,14 @@ END_TEST
 
 START_TEST(the_debuggers_watchpoint_of_the_same_bytes_is_first)
 {
-    start(_i);
+    start_program(_i);
     cpu_set(cpu, CPU_DR0, DATA);
     cpu_set(cpu, CPU_DR7, WRITES(0));
     ck_assert_int_eq(target.ops->point(target.ctx, POINT_WRITE, DATA, 4, true), ERR_OK);
     for (unsigned turn = 0; turn < 3; turn++) {
-        go(ACTION_CONTINUE);
+        go_on();
         stops_as(STOP_WATCH, LOAD);
-        go(ACTION_CONTINUE);
+        go_on();
         steps_singly(LOAD, 1);
     }
     ends();
@@ -154,16 +131,16 @@ END_TEST
 
 START_TEST(steps_of_the_debugger_meet_them_and_leave_no_trace)
 {
-    start(_i);
+    start_program(_i);
     cpu_set(cpu, CPU_DR0, STORE);
     cpu_set(cpu, CPU_DR7, EXECUTE(0));
     for (int i = 0; i < 3; i++)
-        go(ACTION_STEP);
+        go((struct target_action){.kind = ACTION_STEP});
     stops_as(STOP_STEP, STORE);
     ck_assert_uint_eq(cpu_get(cpu, CPU_DR6), 0);
-    go(ACTION_STEP);
+    go((struct target_action){.kind = ACTION_STEP});
     steps_singly(STORE, 1);
-    go(ACTION_STEP);
+    go((struct target_action){.kind = ACTION_STEP});
     stops_as(STOP_STEP, LOAD);
     ck_assert_uint_eq(cpu_get(cpu, CPU_DR6), 0);
 }
@@ -171,34 +148,34 @@ END_TEST
 
 START_TEST(removing_the_debuggers_leaves_the_guests)
 {
-    start(_i);
+    start_program(_i);
     ck_assert_int_eq(target.ops->point(target.ctx, POINT_BREAK_SW, NOP, 1, true), ERR_OK);
     cpu_set(cpu, CPU_DR0, NOP);
     cpu_set(cpu, CPU_DR7, EXECUTE(0));
-    go(ACTION_CONTINUE);
+    go_on();
     stops_as(STOP_BREAK_SW, NOP);
     ck_assert_int_eq(target.ops->point(target.ctx, POINT_BREAK_SW, NOP, 1, false), ERR_OK);
-    go(ACTION_CONTINUE);
+    go_on();
     steps_singly(NOP, 1);
     cpu_set(cpu, CPU_DR7, 0);
     ck_assert_int_eq(target.ops->point(target.ctx, POINT_BREAK_SW, NOP, 1, true), ERR_OK);
-    go(ACTION_CONTINUE);
+    go_on();
     stops_as(STOP_BREAK_SW, NOP);
 }
 END_TEST
 
 START_TEST(a_step_under_the_guests_own_flag_says_so_in_dr6)
 {
-    start(_i);
+    start_program(_i);
     cpu_set(cpu, CPU_EFLAGS, cpu_get(cpu, CPU_EFLAGS) | 0x100);
-    go(ACTION_CONTINUE);
+    go_on();
     steps_singly(BASE + 5, 0x4000);
 }
 END_TEST
 
 START_TEST(values_without_meaning_do_not_stay)
 {
-    start(_i);
+    start_program(_i);
     cpu_set(cpu, CPU_DR0, UINT64_C(0xffff800000000000));
     cpu_set(cpu, CPU_DR6, UINT64_MAX);
     cpu_set(cpu, CPU_DR7, UINT64_MAX);

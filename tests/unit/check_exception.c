@@ -5,16 +5,14 @@
 #include <check.h>
 #include <string.h>
 
-#include "process_builder.h"
 #include "run/exception.h"
 #include "service_caller.h"
 #include "suite.h"
+#include "target_fixture.h"
 #include "vm_builder.h"
-#include "winstub/run.h"
 
 #define RC      (MEM_RESERVE | MEM_COMMIT)
 #define GUARDED (PAGE_READWRITE | PAGE_GUARD)
-#define CODE    0x10000000u /* where raw code lies */
 #define PAGE    0x30000000u /* two pages */
 
 /* Code of both widths; eax is the address. */
@@ -24,44 +22,29 @@
 #define CALL_EAX      "\xff\xd0"                /* call eax */
 #define RET           "\xc3"
 
-static struct process *process;
-static struct target target;
-static struct target_stop stop;
 static struct vm *vm;
 static struct caller c;
 
-#define START(bytes) start(_i, bytes, sizeof(bytes) - 1)
-
-static void start(int arch, const void *code, size_t len)
+/* Raw code with data execution prevention. */
+static void start_dep(int arch, const void *code, size_t len)
 {
-    process = build_code((enum cpu_arch)arch, code, len, NULL);
+    start(arch, code, len);
     vm = process_vm(process);
     vm_set_dep(vm, true);
-    ck_assert_int_eq(target_init(&target, process), ERR_OK);
 }
 
-static void teardown(void)
+#define START_DEP(bytes) start_dep(_i, bytes, sizeof(bytes) - 1)
+
+static void tear_all_down(void)
 {
-    if (process) {
-        target_fini(&target);
-        process_free(process);
-    }
-    process = NULL;
+    teardown();
     caller_fini(&c);
-}
-
-static void go(void)
-{
-    struct target_action action = {.kind = ACTION_CONTINUE};
-
-    ck_assert_int_eq(target.ops->resume(target.ctx, &action, 1), ERR_OK);
-    ck_assert_int_eq(target.ops->run(target.ctx, &stop), ERR_OK);
 }
 
 /* Go on into an exception. */
 static void expect(uint32_t code, uint64_t kind, gva_t address, gva_t pc)
 {
-    go();
+    go_on();
     ck_assert_int_eq(stop.kind, STOP_EXCEPTION);
     ck_status(stop.code, code);
     ck_assert_uint_eq(stop.addr, pc);
@@ -73,9 +56,8 @@ static void expect(uint32_t code, uint64_t kind, gva_t address, gva_t pc)
 
 static void expect_exit(uint32_t code)
 {
-    go();
-    ck_assert_int_eq(stop.kind, STOP_EXIT);
-    ck_assert_uint_eq(stop.exit_code, code);
+    go_on();
+    ends_with(code);
 }
 
 static void expect_page(gva_t addr, uint32_t protect, uint32_t allocation_protect)
@@ -88,9 +70,9 @@ static void expect_page(gva_t addr, uint32_t protect, uint32_t allocation_protec
 
 START_TEST(G01_G04_writing_to_a_guard_page)
 {
-    START(LOAD_EAX("\x08") STORE LOAD RET);
+    START_DEP(LOAD_EAX("\x08") STORE LOAD RET);
     (void)build_memory(vm, PAGE, 0x2000, RC, GUARDED);
-    expect(STATUS_GUARD_PAGE_VIOLATION, 1, PAGE + 8, CODE + 5);
+    expect(STATUS_GUARD_PAGE_VIOLATION, 1, PAGE + 8, BASE + 5);
     ck_assert_uint_eq(guest_u32(process, PAGE + 8), 0);
     expect_exit(1); /* one exception only */
     expect_page(PAGE, PAGE_READWRITE, GUARDED);
@@ -100,9 +82,9 @@ END_TEST
 
 START_TEST(G02_reading_a_guard_page)
 {
-    START(LOAD_EAX("\x08") LOAD RET);
+    START_DEP(LOAD_EAX("\x08") LOAD RET);
     (void)build_memory(vm, PAGE, 0x1000, RC, GUARDED);
-    expect(STATUS_GUARD_PAGE_VIOLATION, 0, PAGE + 8, CODE + 5);
+    expect(STATUS_GUARD_PAGE_VIOLATION, 0, PAGE + 8, BASE + 5);
     expect_exit(0);
     expect_page(PAGE, PAGE_READWRITE, GUARDED);
 }
@@ -112,7 +94,7 @@ START_TEST(G03_executing_a_guard_page)
 {
     static const uint8_t code[] = {0xb8, 7, 0, 0, 0, 0xc3}; /* mov eax, 7; ret */
 
-    START(LOAD_EAX("\x20") CALL_EAX RET);
+    START_DEP(LOAD_EAX("\x20") CALL_EAX RET);
     (void)build_memory(vm, PAGE, 0x1000, RC, PAGE_EXECUTE_READ | PAGE_GUARD);
     ck_assert(vm_debug_write(vm, PAGE + 0x20, code, sizeof code));
     expect(STATUS_GUARD_PAGE_VIOLATION, 8, PAGE + 0x20, PAGE + 0x20);
@@ -126,10 +108,10 @@ START_TEST(G06_an_access_that_crosses_into_a_guard_page)
     static const uint8_t code[] = {0xb8, 0xfe, 0x0f, 0,    0x30, 0xc7,
                                    0,    0x44, 0x33, 0x22, 0x11, 0xc3};
 
-    start(_i, code, sizeof code); /* mov dword [PAGE + 0xffe], 0x11223344 */
+    start_dep(_i, code, sizeof code); /* mov dword [PAGE + 0xffe], 0x11223344 */
     (void)build_memory(vm, PAGE, 0x2000, RC, PAGE_READWRITE);
     ck_succeeds(try_protect(vm, PAGE + 0x1000, 0x1000, GUARDED));
-    expect(STATUS_GUARD_PAGE_VIOLATION, 1, PAGE + 0x1000, CODE + 5);
+    expect(STATUS_GUARD_PAGE_VIOLATION, 1, PAGE + 0x1000, BASE + 5);
     ck_assert_uint_eq(guest_u32(process, PAGE + 0xffe), 0);
     expect_exit(PAGE + 0xffe);
     ck_assert_uint_eq(guest_u32(process, PAGE + 0xffe), 0x11223344);
@@ -139,10 +121,10 @@ END_TEST
 
 START_TEST(G07_a_guard_comes_before_read_only)
 {
-    START(LOAD_EAX("\x08") STORE RET);
+    START_DEP(LOAD_EAX("\x08") STORE RET);
     (void)build_memory(vm, PAGE, 0x1000, RC, PAGE_READONLY | PAGE_GUARD);
-    expect(STATUS_GUARD_PAGE_VIOLATION, 1, PAGE + 8, CODE + 5);
-    expect(STATUS_ACCESS_VIOLATION, 1, PAGE + 8, CODE + 5);
+    expect(STATUS_GUARD_PAGE_VIOLATION, 1, PAGE + 8, BASE + 5);
+    expect(STATUS_ACCESS_VIOLATION, 1, PAGE + 8, BASE + 5);
     expect_page(PAGE, PAGE_READONLY, PAGE_READONLY | PAGE_GUARD);
 }
 END_TEST
@@ -164,15 +146,15 @@ START_TEST(G10_G11_guards_handlers_and_write_watch)
 {
     gva_t first;
 
-    START(LOAD_EAX("\x08")
-              STORE RET /* handler, at 9: */ "\xc6\x40\x04\x02" /* mov byte [eax+4], 2 */
-                                             "\xeb\xf6");       /* jmp to the store */
+    START_DEP(LOAD_EAX("\x08")
+                  STORE RET /* handler, at 9: */ "\xc6\x40\x04\x02" /* mov byte [eax+4], 2 */
+                                                 "\xeb\xf6");       /* jmp to the store */
     (void)build_memory(vm, PAGE, 0x2000, RC | MEM_WRITE_WATCH, GUARDED);
-    expect(STATUS_GUARD_PAGE_VIOLATION, 1, PAGE + 8, CODE + 5);
+    expect(STATUS_GUARD_PAGE_VIOLATION, 1, PAGE + 8, BASE + 5);
     ck_assert_uint_eq(written(&first), 0);
-    cpu_set(process_cpu(process), CPU_RIP, CODE + 9);
-    ck_assert_int_eq(target.ops->point(target.ctx, POINT_BREAK_HW, CODE + 13, 1, true), ERR_OK);
-    go();
+    cpu_set(process_cpu(process), CPU_RIP, BASE + 9);
+    ck_assert_int_eq(target.ops->point(target.ctx, POINT_BREAK_HW, BASE + 13, 1, true), ERR_OK);
+    go_on();
     ck_assert_int_eq(stop.kind, STOP_BREAK_HW);
     ck_assert_uint_eq(written(&first), 1); /* by the handler */
     ck_assert_uint_eq(first, PAGE);
@@ -208,15 +190,15 @@ START_TEST(G12_G13_access_violations)
     const struct violation *v = &violations[_i / 2];
     bool exec = v->access == 'x';
     struct memory_of *before;
-    gva_t pc = exec ? PAGE + 8 : CODE + 5;
+    gva_t pc = exec ? PAGE + 8 : BASE + 5;
 
     _i %= 2;
     if (exec)
-        START(LOAD_EAX("\x08") CALL_EAX RET);
+        START_DEP(LOAD_EAX("\x08") CALL_EAX RET);
     else if (v->access == 'w')
-        START(LOAD_EAX("\x08") STORE RET);
+        START_DEP(LOAD_EAX("\x08") STORE RET);
     else
-        START(LOAD_EAX("\x08") LOAD RET);
+        START_DEP(LOAD_EAX("\x08") LOAD RET);
     if (v->type)
         (void)build_memory(vm, PAGE, 0x1000, v->type, v->protect);
     expect(STATUS_ACCESS_VIOLATION, v->kind, PAGE + 8, pc);
@@ -230,18 +212,18 @@ END_TEST
 START_TEST(G12_the_record_on_the_stack)
 {
     struct process_exception e = {
-        .code = STATUS_ACCESS_VIOLATION, .address = CODE + 5, .count = 2, .info = {1, PAGE + 8}};
+        .code = STATUS_ACCESS_VIOLATION, .address = BASE + 5, .count = 2, .info = {1, PAGE + 8}};
     gva_t sp, record;
 
     caller_init(&c, (enum cpu_arch)_i, NULL, 0);
-    c.kernel.entry_points.exception = CODE;
+    c.kernel.entry_points.exception = BASE;
     ck_assert(process_raise(c.p, &e));
-    ck_assert_uint_eq(cpu_get(c.p->cpu, CPU_RIP), CODE);
+    ck_assert_uint_eq(cpu_get(c.p->cpu, CPU_RIP), BASE);
     sp = cpu_get(c.p->cpu, CPU_RSP);
     record = _i == CPU_AMD64 ? sp + 0x4f0 : guest_u32(c.p, sp);
     ck_assert_uint_eq(guest_u32(c.p, record + nt_offset(c.p->arch, NT_RECORD_CODE)), e.code);
     ck_assert_uint_eq(guest_u32(c.p, record + nt_offset(c.p->arch, NT_RECORD_FLAGS)), 0);
-    ck_assert_uint_eq(guest_word(c.p, record + nt_offset(c.p->arch, NT_RECORD_ADDRESS)), CODE + 5);
+    ck_assert_uint_eq(guest_word(c.p, record + nt_offset(c.p->arch, NT_RECORD_ADDRESS)), BASE + 5);
     ck_assert_uint_eq(guest_u32(c.p, record + nt_offset(c.p->arch, NT_RECORD_COUNT)), 2);
     record += nt_offset(c.p->arch, NT_RECORD_INFORMATION);
     ck_assert_uint_eq(guest_word(c.p, record), 1);
@@ -260,7 +242,7 @@ int main(void)
     Suite *s = suite_create("exception");
     TCase *tc = tcase_create("both widths");
 
-    tcase_add_checked_fixture(tc, NULL, teardown);
+    tcase_add_checked_fixture(tc, NULL, tear_all_down);
     for (size_t i = 0; i < COUNT_OF(tests); i++)
         tcase_add_loop_test(tc, tests[i], 0, 2);
     tcase_add_loop_test(tc, G12_G13_access_violations, 0, 2 * (int)COUNT_OF(violations));

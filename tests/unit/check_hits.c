@@ -9,57 +9,14 @@
 #include <time.h>
 
 #include "alloc_fail.h"
-#include "process_builder.h"
 #include "suite.h"
-#include "winstub/buf.h"
-#include "winstub/run.h"
+#include "target_fixture.h"
 
-#define BASE  UINT64_C(0x10000000)
 #define HIT   (BASE + 7)
 #define TURNS 20
 
 /* mov ecx, TURNS; 5: dec ecx; 7: nop; 8: jnz 5; 10: nop; 11: ret */
 static const char loop[] = "\xb9\x14\x00\x00\x00\xff\xc9\x90\x75\xfb\x90\xc3";
-
-static struct process *process;
-static struct target target;
-static struct target_stop stop;
-static struct buf console;
-
-static void start(int arch, const void *code, size_t len)
-{
-    const struct process_options options = {.base = BASE};
-
-    process = build_code((enum cpu_arch)arch, code, len, &options);
-    ck_assert_int_eq(target_init(&target, process), ERR_OK);
-    buf_init(&console, 1u << 26);
-}
-
-#define START(bytes) start(_i, bytes, sizeof(bytes) - 1)
-
-static void teardown(void)
-{
-    target_fini(&target);
-    process_free(process);
-    buf_fini(&console);
-}
-
-static void listen_to(void *arg, const char *text, size_t len)
-{
-    ck_assert(buf_append(arg, text, len));
-}
-
-static void go(struct target_action action)
-{
-    target.ops->set_console(target.ctx, listen_to, &console);
-    ck_assert_int_eq(target.ops->resume(target.ctx, &action, 1), ERR_OK);
-    ck_assert_int_eq(target.ops->run(target.ctx, &stop), ERR_OK);
-}
-
-static void go_on(void)
-{
-    go((struct target_action){.kind = ACTION_CONTINUE});
-}
 
 static uint64_t ecx(void)
 {

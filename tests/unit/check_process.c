@@ -3,51 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "process_builder.h"
+#include "process_fixture.h"
 #include "suite.h"
 #include "winstub/bytes.h"
 #include "winstub/image.h"
 
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
-
-static const enum cpu_arch archs[] = {CPU_I386, CPU_AMD64};
-
-/* The program of a test, its width, and the offset or value for that width. */
-struct fixture {
-    struct process *p;
-    struct cpu *cpu;
-    bool wide;
-    gva_t teb, peb;
-};
-static struct fixture f;
-
-static uint64_t pick(uint64_t narrow, uint64_t wide)
-{
-    return f.wide ? wide : narrow;
-}
-
-static void adopt(struct process *p)
-{
-    f.p = p;
-    f.cpu = process_cpu(p);
-    f.wide = cpu_get_arch(f.cpu) == CPU_AMD64;
-    f.teb = cpu_get(f.cpu, f.wide ? CPU_GS_BASE : CPU_FS_BASE);
-    f.peb = guest_word(p, f.teb + pick(0x30, 0x60));
-}
-
-static void start(int i, const struct process_options *options)
-{
-    struct pe_builder b;
-
-    pe_builder_init(&b, archs[i]);
-    adopt(build_program(&b, options));
-}
-
-static void teardown(void)
-{
-    process_free(f.p);
-    f = (struct fixture){0};
-}
 
 /* ---- TEB, PEB, parameters --------------------------------------------------------------------- */
 
@@ -56,7 +17,7 @@ START_TEST(the_teb_is_linked_and_describes_the_stack)
     const struct process_thread *t;
     uint64_t word;
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     word = pick(4, 8);
     t = process_thread(f.p, 0);
     ck_assert_ptr_null(process_thread(f.p, 1));
@@ -79,7 +40,7 @@ START_TEST(the_peb_holds_what_programs_look_for)
     const struct process_module *program;
     gva_t heap;
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     program = process_module(f.p, 0);
     ck_assert_uint_eq(guest_word(f.p, f.peb + pick(8, 0x10)), program->base);
     ck_assert_uint_eq(guest_u16(f.p, f.peb + 2) & 0xff, 0);         /* BeingDebugged */
@@ -121,7 +82,7 @@ START_TEST(the_parameters_carry_what_was_given)
     char text[512];
     gva_t params;
 
-    start(_i, &options);
+    fixture_start(_i, &options);
     params = guest_word(f.p, f.peb + pick(0x10, 0x20));
     ck_assert_uint_eq(guest_u32(f.p, params + 8), 1); /* normalized */
     ck_assert_str_eq(guest_string(f.p, params + pick(0x38, 0x60), text), "C:\\tools\\my prog.exe");
@@ -143,7 +104,7 @@ START_TEST(without_options_the_file_lies_under_c)
     char text[512];
     gva_t params;
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     params = guest_word(f.p, f.peb + pick(0x10, 0x20));
     ck_assert_str_eq(guest_string(f.p, params + pick(0x38, 0x60), text), "C:\\test.exe");
     ck_assert_str_eq(guest_string(f.p, params + pick(0x40, 0x70), text), "C:\\test.exe");
@@ -156,7 +117,7 @@ START_TEST(the_current_directory_ends_with_a_backslash)
     struct process_options options = {.cwd = "D:\\work\\here"};
     char text[512];
 
-    start(_i, &options);
+    fixture_start(_i, &options);
     ck_assert_str_eq(
         guest_string(f.p, guest_word(f.p, f.peb + pick(0x10, 0x20)) + pick(0x24, 0x38), text),
         "D:\\work\\here\\");
@@ -168,10 +129,10 @@ START_TEST(without_dlls_it_says_which_width_is_missing)
     const char *const roots[] = {"/nonexistent", NULL};
     struct process_options options = {.roots = roots};
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     ck_assert_str_eq(process_missing_dlls(f.p), "");
-    teardown();
-    start(_i, &options);
+    fixture_teardown();
+    fixture_start(_i, &options);
     ck_assert(!process_has_dlls(f.p));
     ck_assert_ptr_nonnull(strstr(process_missing_dlls(f.p), _i ? "64-bit" : "32-bit"));
     ck_assert_ptr_nonnull(strstr(process_missing_dlls(f.p), "make sysroot"));
@@ -210,7 +171,7 @@ START_TEST(the_loader_lists_are_in_windows_order)
     gva_t ldr, entries[16], memory[16];
     char text[512];
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     ldr = guest_word(f.p, f.peb + pick(0xc, 0x18));
     ck_assert_uint_eq(guest_u32(f.p, ldr), pick(0x30, 0x58));
     ck_assert_uint_eq(guest_u16(f.p, ldr + 4) & 0xff, 1);
@@ -232,7 +193,7 @@ START_TEST(loader_entries_agree_with_the_module_list)
     char text[512];
     size_t count;
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     ldr = guest_word(f.p, f.peb + pick(0xc, 0x18));
     count = follow(ldr + pick(0xc, 0x10), 0, entries);
     ck_assert(process_has_image(f.p));
@@ -274,7 +235,7 @@ START_TEST(hash_links_form_the_loaders_table)
     char text[512];
     size_t count;
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     ldr = guest_word(f.p, f.peb + pick(0xc, 0x18));
     count = follow(ldr + pick(0xc, 0x10), 0, entries);
     for (size_t i = 0; i < count; i++) {
@@ -359,7 +320,7 @@ START_TEST(imports_are_bound_to_stubs_that_have_names)
     gva_t program;
     struct buf name;
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     program = process_module(f.p, 0)->base;
     buf_init(&name, 100);
     for (size_t i = 0; i < COUNT_OF(imports); i++) {
@@ -390,7 +351,7 @@ START_TEST(well_known_names_are_exported_unasked)
     };
     size_t count;
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     for (size_t i = 0; i < COUNT_OF(names); i++)
         ck_assert_msg(exported(names[i].dll, names[i].name, 0, NULL), "%s", names[i].name);
     ck_assert_uint_eq(exported("kernel32.dll", "NoSuchFunction", 0, &count), 0);
@@ -402,7 +363,7 @@ START_TEST(stubs_return_as_their_functions_do)
 {
     gva_t stub;
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     stub = exported("kernel32.dll", "CreateFileA", 0, NULL);
     ck_assert_uint_eq(guest_u32(f.p, stub) & 0xff, pick(0xc2, 0xc3));
     ck_assert(f.wide || guest_u16(f.p, stub + 1) == 28);
@@ -416,7 +377,7 @@ START_TEST(addresses_get_names)
     struct buf out;
     gva_t stub, program;
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     program = process_module(f.p, 0)->base;
     stub = exported("kernel32.dll", "CreateFileA", 0, NULL);
     buf_init(&out, 200);
@@ -443,7 +404,7 @@ START_TEST(host_time_passes_between_clock_start_and_stop)
     const struct process_options options = {.host_time = true};
     uint64_t before, after;
 
-    start(_i, &options);
+    fixture_start(_i, &options);
     before = guest_u32(f.p, 0x7ffe0008);
     process_clock_start(f.p);
     do { /* the page itself may change under a reader now: only the guest and this test look at it so */
@@ -461,10 +422,10 @@ START_TEST(two_processes_live_side_by_side)
     struct process *first;
     struct pe_builder b;
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     first = f.p;
     pe_builder_init(&b, archs[1 - _i]);
-    adopt(build_program(&b, NULL));
+    fixture_adopt(build_program(&b, NULL));
     ck_assert_uint_ne(cpu_get_arch(process_cpu(first)), cpu_get_arch(f.cpu));
     process_free(first);
     ck_assert_uint_eq(guest_u16(f.p, process_module(f.p, 0)->base), 0x5a4d);
@@ -493,9 +454,9 @@ int main(void)
     Suite *suite = suite_create("process");
     TCase *tc = tcase_create("process");
 
-    tcase_add_checked_fixture(tc, NULL, teardown);
+    tcase_add_checked_fixture(tc, NULL, fixture_teardown);
     for (size_t i = 0; i < COUNT_OF(tests); i++)
-        tcase_add_loop_test(tc, tests[i], 0, COUNT_OF(archs));
+        tcase_add_loop_test(tc, tests[i], 0, ARCHS);
     suite_add_tcase(suite, tc);
     return suite_main(suite);
 }

@@ -10,70 +10,14 @@
 #include <unistd.h>
 
 #include "suite.h"
-#include "winstub/buf.h"
+#include "target_fixture.h"
 #include "winstub/nt.h"
-#include "winstub/process.h"
-#include "winstub/run.h"
 
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
-#define CODE_BASE   0x10000000u
-
-static struct process *process;
-static struct target target;
-static struct target_stop stop;
-
-/* Start a process over these bytes of code. */
-static void start(int arch, const void *code, size_t len)
-{
-    char path[] = "/tmp/check_run.XXXXXX";
-    int fd = mkstemp(path);
-    const char *argv[] = {path};
-    struct process_options options = {.path = path,
-                                      .argv = argv,
-                                      .argc = 1,
-                                      .raw = true,
-                                      .arch = (enum cpu_arch)arch,
-                                      .base = CODE_BASE};
-    struct diag why = {{0}};
-    enum err e;
-
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, code, len), (ssize_t)len);
-    (void)close(fd);
-    e = process_new(&options, &process, &why);
-    (void)unlink(path);
-    ck_assert_msg(e == ERR_OK, "%s", why.text);
-    ck_assert_int_eq(target_init(&target, process), ERR_OK);
-}
-
-#define START(bytes) start(_i, bytes, sizeof(bytes) - 1)
-
-static void teardown(void)
-{
-    target_fini(&target);
-    process_free(process);
-    process = NULL;
-}
-
-static void go(struct target_action action)
-{
-    ck_assert_int_eq(target.ops->resume(target.ctx, &action, 1), ERR_OK);
-    ck_assert_int_eq(target.ops->run(target.ctx, &stop), ERR_OK);
-}
-
-static void go_on(void)
-{
-    go((struct target_action){.kind = ACTION_CONTINUE});
-}
 
 static void set_break(enum point_kind kind, gva_t addr, bool on)
 {
     ck_assert_int_eq(target.ops->point(target.ctx, kind, addr, 1, on), ERR_OK);
-}
-
-static gva_t pc(void)
-{
-    return cpu_get(process_cpu(process), CPU_RIP);
 }
 
 START_TEST(first_stop_is_at_the_entry)
@@ -82,7 +26,7 @@ START_TEST(first_stop_is_at_the_entry)
     target.ops->last_stop(target.ctx, &stop);
     ck_assert_int_eq(stop.kind, STOP_STEP);
     ck_assert_uint_ne(stop.tid, 0);
-    ck_assert_uint_eq(pc(), CODE_BASE);
+    ck_assert_uint_eq(pc(), BASE);
 }
 END_TEST
 
@@ -91,7 +35,7 @@ START_TEST(step_runs_one_instruction)
     START("\x90\x90\xc3");
     go((struct target_action){.kind = ACTION_STEP});
     ck_assert_int_eq(stop.kind, STOP_STEP);
-    ck_assert_uint_eq(pc(), CODE_BASE + 1);
+    ck_assert_uint_eq(pc(), BASE + 1);
 }
 END_TEST
 
@@ -101,12 +45,12 @@ START_TEST(break_stops_before_its_instruction_and_is_invisible)
     size_t got;
 
     START("\x31\xc0\xff\xc0\xff\xc0\xc3"); /* xor eax,eax; inc eax; inc eax; ret */
-    set_break(POINT_BREAK_SW, CODE_BASE + 4, true);
+    set_break(POINT_BREAK_SW, BASE + 4, true);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_BREAK_SW);
-    ck_assert_uint_eq(pc(), CODE_BASE + 4);
+    ck_assert_uint_eq(pc(), BASE + 4);
     ck_assert_uint_eq(cpu_get(process_cpu(process), CPU_RAX), 1);
-    ck_assert_int_eq(target.ops->read(target.ctx, CODE_BASE + 4, &byte, 1, &got), ERR_OK);
+    ck_assert_int_eq(target.ops->read(target.ctx, BASE + 4, &byte, 1, &got), ERR_OK);
     ck_assert_uint_eq(byte, 0xff);
     go_on(); /* passes the break it stands on */
     ck_assert_int_eq(stop.kind, STOP_EXIT);
@@ -117,13 +61,13 @@ END_TEST
 START_TEST(both_kinds_of_break_share_an_address)
 {
     START("\x90\x90\xeb\xfc"); /* a loop */
-    set_break(POINT_BREAK_HW, CODE_BASE + 1, true);
+    set_break(POINT_BREAK_HW, BASE + 1, true);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_BREAK_HW);
-    set_break(POINT_BREAK_SW, CODE_BASE + 1, true);
+    set_break(POINT_BREAK_SW, BASE + 1, true);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_BREAK_SW);
-    set_break(POINT_BREAK_SW, CODE_BASE + 1, false);
+    set_break(POINT_BREAK_SW, BASE + 1, false);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_BREAK_HW);
 }
@@ -137,9 +81,9 @@ static const char count_loop[] = "\xb9\x40\x00\x00\x00" /* mov ecx, 64 */
 START_TEST(range_is_left_in_one_run)
 {
     START(count_loop);
-    go((struct target_action){.kind = ACTION_RANGE, .lo = CODE_BASE, .hi = CODE_BASE + 9});
+    go((struct target_action){.kind = ACTION_RANGE, .lo = BASE, .hi = BASE + 9});
     ck_assert_int_eq(stop.kind, STOP_STEP);
-    ck_assert_uint_eq(pc(), CODE_BASE + 9);
+    ck_assert_uint_eq(pc(), BASE + 9);
     ck_assert_uint_eq(cpu_get(process_cpu(process), CPU_RCX), 0);
 }
 END_TEST
@@ -147,10 +91,10 @@ END_TEST
 START_TEST(range_stops_at_a_break_inside)
 {
     START(count_loop);
-    set_break(POINT_BREAK_SW, CODE_BASE + 7, true);
-    go((struct target_action){.kind = ACTION_RANGE, .lo = CODE_BASE, .hi = CODE_BASE + 9});
+    set_break(POINT_BREAK_SW, BASE + 7, true);
+    go((struct target_action){.kind = ACTION_RANGE, .lo = BASE, .hi = BASE + 9});
     ck_assert_int_eq(stop.kind, STOP_BREAK_SW);
-    ck_assert_uint_eq(pc(), CODE_BASE + 7);
+    ck_assert_uint_eq(pc(), BASE + 7);
 }
 END_TEST
 
@@ -158,7 +102,7 @@ START_TEST(range_steps_at_least_once)
 {
     START("\x90\x90\xc3");
     go((struct target_action){.kind = ACTION_RANGE, .lo = 0x1000, .hi = 0x2000});
-    ck_assert_uint_eq(pc(), CODE_BASE + 1);
+    ck_assert_uint_eq(pc(), BASE + 1);
 }
 END_TEST
 
@@ -171,7 +115,7 @@ START_TEST(interrupt_before_the_run_stops_it)
     target.ops->interrupt(target.ctx);
     ck_assert_int_eq(target.ops->run(target.ctx, &stop), ERR_OK);
     ck_assert_int_eq(stop.kind, STOP_INTERRUPT);
-    ck_assert_uint_eq(pc(), CODE_BASE);
+    ck_assert_uint_eq(pc(), BASE);
 }
 END_TEST
 
@@ -206,9 +150,8 @@ START_TEST(interrupt_from_another_thread_stops_an_endless_loop)
 {
     START("\xff\xc0\xeb\xfc");
     interrupt_during((struct target_action){.kind = ACTION_CONTINUE});
-    ck_assert(pc() == CODE_BASE || pc() == CODE_BASE + 2);
-    interrupt_during(
-        (struct target_action){.kind = ACTION_RANGE, .lo = CODE_BASE, .hi = CODE_BASE + 4});
+    ck_assert(pc() == BASE || pc() == BASE + 2);
+    interrupt_during((struct target_action){.kind = ACTION_RANGE, .lo = BASE, .hi = BASE + 4});
 }
 END_TEST
 
@@ -304,8 +247,8 @@ static void check_fault(int arch, const struct fault_case *f)
     ck_assert_int_eq(stop.kind, STOP_EXCEPTION);
     ck_assert_msg(stop.code == f->status, "%s instead of %s: %s", nt_text(stop.code),
                   nt_text(f->status), stop.note);
-    ck_assert_uint_eq(stop.addr, CODE_BASE + f->offset);
-    ck_assert_uint_eq(pc(), CODE_BASE + f->offset);
+    ck_assert_uint_eq(stop.addr, BASE + f->offset);
+    ck_assert_uint_eq(pc(), BASE + f->offset);
     ck_assert_uint_eq(stop.info[0], f->info[0]);
     ck_assert_uint_eq(stop.info[1], f->info[1]);
     for (size_t i = 0; i < COUNT_OF(f->says); i++)
@@ -360,8 +303,8 @@ START_TEST(a_handled_fault_is_tried_again)
     ck_assert_uint_eq(stop.code, STATUS_ACCESS_VIOLATION);
     go_on();
     ck_assert_uint_eq(stop.code, STATUS_ACCESS_VIOLATION);
-    ck_assert_uint_eq(pc(), CODE_BASE + 2);
-    cpu_set(process_cpu(process), CPU_RAX, CODE_BASE);
+    ck_assert_uint_eq(pc(), BASE + 2);
+    cpu_set(process_cpu(process), CPU_RAX, BASE);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_EXIT);
 }
@@ -465,7 +408,7 @@ START_TEST(watches_stop_behind_the_access)
     ck_assert_int_eq(stop.kind, STOP_WATCH);
     ck_assert_int_eq(stop.watch, w->kind);
     ck_assert_uint_eq(stop.addr, w->access);
-    ck_assert_uint_eq(pc(), CODE_BASE + w->pc);
+    ck_assert_uint_eq(pc(), BASE + w->pc);
     ck_assert_int_eq(target.ops->point(target.ctx, w->kind, w->at, w->len, false), ERR_OK);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_EXIT);
@@ -481,10 +424,10 @@ START_TEST(watch_sees_pushes_calls_and_single_steps)
     ck_assert_int_eq(target.ops->point(target.ctx, POINT_WRITE, sp - 8, 8, true), ERR_OK);
     go((struct target_action){.kind = ACTION_STEP});
     ck_assert_int_eq(stop.kind, STOP_WATCH);
-    ck_assert_uint_eq(pc(), CODE_BASE + 2);
+    ck_assert_uint_eq(pc(), BASE + 2);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_WATCH);
-    ck_assert_uint_eq(pc(), CODE_BASE + 8);
+    ck_assert_uint_eq(pc(), BASE + 8);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_EXIT);
 }
@@ -500,7 +443,7 @@ START_TEST(watch_of_a_rep_stops_in_the_iteration)
     go_on();
     ck_assert_int_eq(stop.kind, STOP_WATCH);
     ck_assert_uint_eq(stop.addr, DATA + 5);
-    ck_assert_uint_eq(pc(), CODE_BASE + 9);
+    ck_assert_uint_eq(pc(), BASE + 9);
     ck_assert_uint_eq(cpu_get(process_cpu(process), CPU_RCX), 10);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_EXIT);
@@ -572,7 +515,7 @@ START_TEST(stepping_into_a_made_up_function_says_so)
     ck_assert_ptr_nonnull(strstr(stop.note, "KERNEL32!Sleep"));
     go((struct target_action){.kind = ACTION_STEP});
     ck_assert_int_eq(stop.kind, STOP_STEP);
-    ck_assert_uint_eq(pc(), CODE_BASE + 2);
+    ck_assert_uint_eq(pc(), BASE + 2);
 }
 END_TEST
 

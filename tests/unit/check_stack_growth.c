@@ -5,25 +5,23 @@
 #include <check.h>
 #include <string.h>
 
-#include "process_builder.h"
 #include "service_caller.h"
 #include "suite.h"
+#include "target_fixture.h"
 #include "vm_builder.h"
-#include "winstub/run.h"
 
 #define GUARDED   (PAGE_READWRITE | PAGE_GUARD)
 #define OTHER     UINT64_C(0x40000000) /* a stack of the guest's own */
 #define OTHER_END UINT64_C(0x40400000)
 
 static struct caller c;
-static struct target target;
-static struct target_stop stop;
 
-static void teardown(void)
+/* c.p may be the fixture's, which takes it away. */
+static void tear_all_down(void)
 {
-    if (target.ops)
-        target_fini(&target);
-    target = (struct target){0};
+    if (c.p == process)
+        c.p = NULL;
+    teardown();
     caller_fini(&c);
 }
 
@@ -107,22 +105,14 @@ END_TEST
     "\xc0\xc3"
 
 /* Raw code in bare mode. */
-static void start(int arch, const void *code, size_t len)
+static void start_bare(int arch, const void *code, size_t len)
 {
-    c.p = build_code((enum cpu_arch)arch, code, len, NULL);
+    start(arch, code, len);
+    c.p = process;
     c.vm = process_vm(c.p);
-    ck_assert_int_eq(target_init(&target, c.p), ERR_OK);
 }
 
-#define START(bytes) start(_i, bytes, sizeof(bytes) - 1)
-
-static void go(void)
-{
-    struct target_action action = {.kind = ACTION_CONTINUE};
-
-    ck_assert_int_eq(target.ops->resume(target.ctx, &action, 1), ERR_OK);
-    ck_assert_int_eq(target.ops->run(target.ctx, &stop), ERR_OK);
-}
+#define START_BARE(bytes) start_bare(_i, bytes, sizeof(bytes) - 1)
 
 /* Bytes that 0x800 pushes take. */
 static uint64_t pushed(void)
@@ -134,10 +124,10 @@ START_TEST(S04_touching_the_guard_page)
 {
     gva_t sp, before;
 
-    START(PUSHES("\x00\x08\x00\x00"));
+    START_BARE(PUSHES("\x00\x08\x00\x00"));
     sp = cpu_get(c.p->cpu, CPU_RSP);
     before = limit();
-    go();
+    go_on();
     ck_assert_int_eq(stop.kind, STOP_EXIT); /* no exception was seen */
     ck_assert_uint_lt(limit(), before);
     ck_assert_uint_eq(limit(), (sp - pushed()) & ~(gva_t)0xfff);
@@ -149,9 +139,9 @@ START_TEST(S05_overflow)
 {
     gva_t bottom;
 
-    START(PUSHES("\xff\xff\xff\x7f"));
+    START_BARE(PUSHES("\xff\xff\xff\x7f"));
     bottom = teb(NT_TEB_DEALLOCATION_STACK);
-    go();
+    go_on();
     ck_assert_int_eq(stop.kind, STOP_EXCEPTION);
     ck_status(stop.code, STATUS_STACK_OVERFLOW);
     ck_assert_uint_eq(stop.info[0], 1);
@@ -159,7 +149,7 @@ START_TEST(S05_overflow)
     ck_assert_uint_eq(limit(), bottom + 0x1000);
     expect_run(bottom, MEM_RESERVE, 0, bottom + 0x1000);
     expect_run(bottom + 0x1000, MEM_COMMIT, PAGE_READWRITE, base());
-    go(); /* the pages that were left for the handler end, too */
+    go_on(); /* the pages that were left for the handler end, too */
     ck_status(stop.code, STATUS_ACCESS_VIOLATION);
     ck_assert_uint_lt(stop.info[1], bottom + 0x1000);
 }
@@ -167,13 +157,13 @@ END_TEST
 
 START_TEST(S09_a_stack_that_the_guest_made)
 {
-    START(PUSHES_ELSEWHERE);
+    START_BARE(PUSHES_ELSEWHERE);
     (void)build_reserved(c.vm, OTHER, OTHER_END - OTHER);
     ck_succeeds(try_allocate(c.vm, OTHER_END - 0x1000, 0x1000, MEM_COMMIT, GUARDED));
     set_teb(NT_TEB_STACK_BASE, OTHER_END);
     set_teb(NT_TEB_STACK_LIMIT, OTHER_END);
     set_teb(NT_TEB_DEALLOCATION_STACK, OTHER);
-    go();
+    go_on();
     ck_assert_int_eq(stop.kind, STOP_EXIT);
     ck_assert_uint_eq(limit(), OTHER_END - pushed());
     expect_layout();
@@ -182,7 +172,7 @@ END_TEST
 
 START_TEST(guards_elsewhere_are_no_stack)
 {
-    START(PUSHES("\x00\x08\x00\x00"));
+    START_BARE(PUSHES("\x00\x08\x00\x00"));
     (void)build_memory(c.vm, OTHER, 0x2000, MEM_RESERVE | MEM_COMMIT, GUARDED);
     ck_assert_int_eq(process_guard_hit(c.p, OTHER), PROCESS_GUARD_OTHER);
     ck_assert_uint_eq(region_at(c.vm, OTHER).protect, GUARDED);
@@ -305,7 +295,7 @@ int main(void)
     Suite *s = suite_create("stack_growth");
     TCase *tc = tcase_create("both widths");
 
-    tcase_add_checked_fixture(tc, NULL, teardown);
+    tcase_add_checked_fixture(tc, NULL, tear_all_down);
     tcase_add_loop_test(tc, S01_S02_S03_what_a_thread_starts_with, 0,
                         2 * (int)COUNT_OF(beginnings));
     for (size_t i = 0; i < COUNT_OF(tests); i++)

@@ -1,56 +1,17 @@
 /* The first thread at its entry point: registers, stack, TLS; and how its stack grows. */
 #include <check.h>
 
-#include "process_builder.h"
+#include "process_fixture.h"
 #include "suite.h"
 
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
-
-static const enum cpu_arch archs[] = {CPU_I386, CPU_AMD64};
-
-/* The program of a test, its width, and the offset or value for that width. */
-struct fixture {
-    struct process *p;
-    struct cpu *cpu;
-    bool wide;
-    gva_t teb, peb;
-};
-static struct fixture f;
-
-static uint64_t pick(uint64_t narrow, uint64_t wide)
-{
-    return f.wide ? wide : narrow;
-}
-
-static void adopt(struct process *p)
-{
-    f.p = p;
-    f.cpu = process_cpu(p);
-    f.wide = cpu_get_arch(f.cpu) == CPU_AMD64;
-    f.teb = cpu_get(f.cpu, f.wide ? CPU_GS_BASE : CPU_FS_BASE);
-    f.peb = guest_word(p, f.teb + pick(0x30, 0x60));
-}
-
-static void start(int i, const struct process_options *options)
-{
-    struct pe_builder b;
-
-    pe_builder_init(&b, archs[i]);
-    adopt(build_program(&b, options));
-}
-
-static void teardown(void)
-{
-    process_free(f.p);
-    f = (struct fixture){0};
-}
 
 START_TEST(the_cpu_stands_at_the_entry_point)
 {
     const struct process_module *program;
     gva_t sp, ret;
 
-    start(_i, NULL);
+    fixture_start(_i, NULL);
     program = process_module(f.p, 0);
     sp = cpu_get(f.cpu, CPU_RSP);
     ck_assert_uint_eq(cpu_get(f.cpu, CPU_RIP), program->entry);
@@ -84,7 +45,7 @@ START_TEST(a_dll_is_entered_as_dllmain)
 
     pe_builder_init(&b, archs[_i]);
     b.characteristics |= 0x2000;
-    adopt(build_program(&b, NULL));
+    fixture_adopt(build_program(&b, NULL));
     program = process_module(f.p, 0);
     sp = cpu_get(f.cpu, CPU_RSP);
     if (f.wide) {
@@ -113,7 +74,7 @@ START_TEST(tls_data_of_the_program_is_set_up)
     pe_builder_u32(&b, PB_TLS + 4 * word, ZEROS);
     pe_builder_u32(&b, START, 0x600df00d);
     pe_builder_u32(&b, INDEX, 77);
-    adopt(build_program(&b, NULL));
+    fixture_adopt(build_program(&b, NULL));
     ck_assert_uint_eq(guest_u32(f.p, process_module(f.p, 0)->base + INDEX), 0);
     pointers = guest_word(f.p, f.teb + pick(0x2c, 0x58));
     block = guest_word(f.p, pointers);
@@ -144,7 +105,7 @@ START_TEST(the_stack_has_reserve_guard_and_committed_part)
     pe_builder_init(&b, archs[_i]);
     b.stack_reserve = 0x180000;
     b.stack_commit = 0x2345;
-    adopt(build_program(&b, NULL));
+    fixture_adopt(build_program(&b, NULL));
     t = process_thread(f.p, 0);
     bottom = guest_word(f.p, f.teb + pick(0xe0c, 0x1478));
     ck_assert_uint_eq(t->stack_base - bottom, 0x180000);
@@ -166,7 +127,7 @@ START_TEST(the_stack_grows_until_it_is_exhausted)
     pe_builder_init(&b, archs[_i]);
     b.stack_reserve = 0x20000;
     b.stack_commit = 0x1000;
-    adopt(build_program(&b, NULL));
+    fixture_adopt(build_program(&b, NULL));
     t = process_thread(f.p, 0);
     bottom = t->stack_base - 0x20000;
     ck_assert_int_eq(process_guard_hit(f.p, t->stack_limit), PROCESS_GUARD_OTHER);
@@ -204,9 +165,9 @@ int main(void)
     Suite *suite = suite_create("thread");
     TCase *tc = tcase_create("thread");
 
-    tcase_add_checked_fixture(tc, NULL, teardown);
+    tcase_add_checked_fixture(tc, NULL, fixture_teardown);
     for (size_t i = 0; i < COUNT_OF(tests); i++)
-        tcase_add_loop_test(tc, tests[i], 0, COUNT_OF(archs));
+        tcase_add_loop_test(tc, tests[i], 0, ARCHS);
     suite_add_tcase(suite, tc);
     return suite_main(suite);
 }

@@ -5,43 +5,12 @@
 #include "alloc_fail.h"
 #include "suite.h"
 #include "vm/section.h"
-#include "vm_builder.h"
+#include "view_fixture.h"
 
 #define A  UINT64_C(0x200000)
 #define B  UINT64_C(0x400000)
 #define C  UINT64_C(0x600000)
 #define RW PAGE_READWRITE
-
-static struct vm *vm;
-static struct vm_section *s;
-static struct memory_file file;
-
-static void setup(void)
-{
-    vm = build_vm(0);
-    s = build_section(vm, 0x30000, RW, SEC_COMMIT);
-    memset(file.bytes, 'f', sizeof file.bytes);
-}
-
-static void teardown(void)
-{
-    ck_assert(vm_valid(vm));
-    vm_section_unref(s);
-    ck_assert(vm_valid(vm));
-    vm_free(vm);
-}
-
-/* The section of this test in place of setup's. */
-static void use(struct vm_section *section)
-{
-    vm_section_unref(s);
-    s = section;
-}
-
-static uint32_t protect_at(gva_t addr)
-{
-    return region_at(vm, addr).protect;
-}
 
 static nt_status map(struct vm_view_request req)
 {
@@ -133,7 +102,7 @@ static void use_32_bits(void)
 {
     struct vm_config config = {.user_limit = VM_USER_LIMIT_32};
 
-    teardown();
+    view_teardown();
     ck_assert_int_eq(vm_new(&config, &vm), ERR_OK);
     s = build_section(vm, 0x1000, RW, SEC_COMMIT);
 }
@@ -639,7 +608,7 @@ int main(void)
     Suite *suite = suite_create("view");
     TCase *tc = tcase_create("views");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, view_setup, view_teardown);
     add_mapping(tc);
     add_changing(tc);
     suite_add_tcase(suite, tc);

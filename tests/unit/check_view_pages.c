@@ -7,7 +7,7 @@
 
 #include "suite.h"
 #include "vm/section.h"
-#include "vm_builder.h"
+#include "view_fixture.h"
 #include "winstub/buf.h"
 #include "winstub/extent.h"
 #include "winstub/search.h"
@@ -16,10 +16,6 @@
 #define B  UINT64_C(0x400000)
 #define C  UINT64_C(0x600000)
 #define RW PAGE_READWRITE
-
-static struct vm *vm;
-static struct vm_section *s;
-static struct memory_file file;
 
 static struct {
     unsigned revoked;
@@ -43,25 +39,8 @@ static void setup(void)
 {
     struct vm_observer observer = {.revoked = on_revoked, .frame_changed = on_changed};
 
-    vm = build_vm(0);
+    view_setup();
     vm_set_observer(vm, &observer);
-    s = build_section(vm, 0x30000, RW, SEC_COMMIT);
-    memset(file.bytes, 'f', sizeof file.bytes);
-}
-
-static void teardown(void)
-{
-    ck_assert(vm_valid(vm));
-    vm_section_unref(s);
-    ck_assert(vm_valid(vm));
-    vm_free(vm);
-}
-
-/* The section of this test in place of setup's. */
-static void use(struct vm_section *section)
-{
-    vm_section_unref(s);
-    s = section;
 }
 
 static struct vm_fill filled(gva_t page, enum vm_access want)
@@ -70,11 +49,6 @@ static struct vm_fill filled(gva_t page, enum vm_access want)
 
     ck_assert_int_eq(vm_fill(vm, page, want, &f), VM_FAULT_NONE);
     return f;
-}
-
-static uint32_t protect_at(gva_t addr)
-{
-    return region_at(vm, addr).protect;
 }
 
 /* ---- Sharing ---------------------------------------------------------------------------------- */
@@ -372,7 +346,7 @@ int main(void)
     Suite *suite = suite_create("view_pages");
     TCase *tc = tcase_create("views");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, view_teardown);
     add_sharing(tc);
     add_protection(tc);
     suite_add_tcase(suite, tc);

@@ -8,14 +8,12 @@
 
 #include "suite.h"
 #include "vm/space.h"
-#include "vm_builder.h"
+#include "vm_fixture.h"
 
 #define A     UINT64_C(0x200000)
 #define IMAGE UINT64_C(0x140000000)
 #define RC    (MEM_RESERVE | MEM_COMMIT)
 #define RW    PAGE_READWRITE
-
-static struct vm *vm;
 
 /* What the observer heard last, and how often. */
 static struct {
@@ -50,15 +48,9 @@ static void setup(void)
     struct vm_observer observer = {
         .ctx = &heard, .revoked = on_revoked, .frame_changed = on_frame_changed};
 
-    vm = build_vm(0);
+    vm_setup();
     vm_set_observer(vm, &observer);
     listen_again();
-}
-
-static void teardown(void)
-{
-    ck_assert(vm_valid(vm));
-    vm_free(vm);
 }
 
 static enum vm_fault fault(gva_t page, enum vm_access want)
@@ -503,10 +495,10 @@ int main(void)
     TCase *tell = tcase_create("observer");
     TCase *image = tcase_create("images");
 
-    tcase_add_checked_fixture(fill, setup, teardown);
-    tcase_add_checked_fixture(debug, setup, teardown);
-    tcase_add_checked_fixture(tell, setup, teardown);
-    tcase_add_checked_fixture(image, setup, teardown);
+    tcase_add_checked_fixture(fill, setup, vm_teardown);
+    tcase_add_checked_fixture(debug, setup, vm_teardown);
+    tcase_add_checked_fixture(tell, setup, vm_teardown);
+    tcase_add_checked_fixture(image, setup, vm_teardown);
     tcase_add_loop_test(fill, grants_what_the_protection_allows, 0, 15);
     tcase_add_test(fill, faults_outside_committed_memory);
     tcase_add_test(fill, same_frame_every_time);

@@ -6,24 +6,11 @@
 #include <string.h>
 
 #include "suite.h"
-#include "vm_builder.h"
+#include "vm_fixture.h"
 
 #define A  UINT64_C(0x200000)
 #define RC (MEM_RESERVE | MEM_COMMIT)
 #define RW PAGE_READWRITE
-
-static struct vm *vm;
-
-static void setup(void)
-{
-    vm = build_vm(0);
-}
-
-static void teardown(void)
-{
-    ck_assert(vm_valid(vm));
-    vm_free(vm);
-}
 
 static nt_status allocate(struct vm_request req, gva_t *base, uint64_t *size)
 {
@@ -480,9 +467,9 @@ int main(void)
     TCase *commit = tcase_create("commit");
     TCase *values = tcase_create("types and protections");
 
-    tcase_add_checked_fixture(place, setup, teardown);
-    tcase_add_checked_fixture(commit, setup, teardown);
-    tcase_add_checked_fixture(values, setup, teardown);
+    tcase_add_checked_fixture(place, vm_setup, vm_teardown);
+    tcase_add_checked_fixture(commit, vm_setup, vm_teardown);
+    tcase_add_checked_fixture(values, vm_setup, vm_teardown);
     tcase_add_test(place, A01_anywhere);
     tcase_add_test(place, A02_reserved_has_no_protection);
     tcase_add_test(place, A03_reserve_rounds_to_granularity);

@@ -4,7 +4,7 @@
 
 #include "suite.h"
 #include "vm/protection.h"
-#include "vm_builder.h"
+#include "vm_fixture.h"
 
 #define A     UINT64_C(0x200000)
 #define IMAGE UINT64_C(0x140000000)
@@ -12,18 +12,10 @@
 #define RC    (MEM_RESERVE | MEM_COMMIT)
 #define RW    PAGE_READWRITE
 
-static struct vm *vm;
-
 static void setup(void)
 {
-    vm = build_vm(0);
+    vm_setup();
     build_committed(vm, A, 0x10000);
-}
-
-static void teardown(void)
-{
-    ck_assert(vm_valid(vm));
-    vm_free(vm);
 }
 
 /* Protect one page or more; returns the old protection. */
@@ -396,7 +388,7 @@ int main(void)
     TCase *rules = tcase_create("rules");
     TCase *tables = tcase_create("tables");
 
-    tcase_add_checked_fixture(rules, setup, teardown);
+    tcase_add_checked_fixture(rules, setup, vm_teardown);
     tcase_add_loop_test(rules, P01_single_protections, 0, 6);
     tcase_add_loop_test(rules, P02_invalid_values, 0, 8);
     tcase_add_test(rules, P03_writecopy_on_private);

@@ -4,24 +4,11 @@
 
 #include "alloc_fail.h"
 #include "suite.h"
-#include "vm_builder.h"
+#include "vm_fixture.h"
 #include "winstub/buf.h"
 
 #define A     UINT64_C(0x200000)
 #define IMAGE UINT64_C(0x140000000)
-
-static struct vm *vm;
-
-static void setup(void)
-{
-    vm = build_vm(0);
-}
-
-static void teardown(void)
-{
-    ck_assert(vm_valid(vm));
-    vm_free(vm);
-}
 
 START_TEST(Q01_inside_a_run)
 {
@@ -260,8 +247,8 @@ int main(void)
     TCase *rules = tcase_create("rules");
     TCase *names = tcase_create("names");
 
-    tcase_add_checked_fixture(rules, setup, teardown);
-    tcase_add_checked_fixture(names, setup, teardown);
+    tcase_add_checked_fixture(rules, vm_setup, vm_teardown);
+    tcase_add_checked_fixture(names, vm_setup, vm_teardown);
     tcase_add_test(rules, Q01_inside_a_run);
     tcase_add_test(rules, Q02_adjacent_allocations);
     tcase_add_test(rules, Q03_reserved);

@@ -3,23 +3,15 @@
 #include <string.h>
 
 #include "suite.h"
-#include "vm_builder.h"
+#include "vm_fixture.h"
 
 #define A     UINT64_C(0x200000)
 #define IMAGE UINT64_C(0x140000000)
 
-static struct vm *vm;
-
 static void setup(void)
 {
-    vm = build_vm(0);
+    vm_setup();
     build_committed(vm, A, 0x10000);
-}
-
-static void teardown(void)
-{
-    ck_assert(vm_valid(vm));
-    vm_free(vm);
 }
 
 /* The outputs of a refused call stay as they were. */
@@ -305,7 +297,7 @@ int main(void)
     Suite *s = suite_create("vm_release");
     TCase *tc = tcase_create("rules");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, vm_teardown);
     tcase_add_test(tc, F01_type_0);
     tcase_add_test(tc, F02_type_free);
     tcase_add_test(tc, F03_release_and_decommit);

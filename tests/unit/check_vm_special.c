@@ -20,24 +20,11 @@
 
 #include "alloc_fail.h"
 #include "suite.h"
-#include "vm_builder.h"
+#include "vm_fixture.h"
 
 #define A  UINT64_C(0x200000)
 #define RC (MEM_RESERVE | MEM_COMMIT)
 #define RW PAGE_READWRITE
-
-static struct vm *vm;
-
-static void setup(void)
-{
-    vm = build_vm(0);
-}
-
-static void teardown(void)
-{
-    ck_assert(vm_valid(vm));
-    vm_free(vm);
-}
 
 static nt_status allocate(struct vm_request req, gva_t *base, uint64_t *size)
 {
@@ -414,9 +401,9 @@ int main(void)
     TCase *holders = tcase_create("placeholders");
     TCase *where = tcase_create("address requirements");
 
-    tcase_add_checked_fixture(types, setup, teardown);
-    tcase_add_checked_fixture(holders, setup, teardown);
-    tcase_add_checked_fixture(where, setup, teardown);
+    tcase_add_checked_fixture(types, vm_setup, vm_teardown);
+    tcase_add_checked_fixture(holders, vm_setup, vm_teardown);
+    tcase_add_checked_fixture(where, vm_setup, vm_teardown);
     tcase_add_test(types, A05_rounds_into_the_neighbour);
     tcase_add_loop_test(types, A22_top_down_below, 1, 21);
     tcase_add_test(types, A23_21_bits);

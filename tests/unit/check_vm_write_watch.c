@@ -8,7 +8,7 @@
 #include "alloc_fail.h"
 #include "suite.h"
 #include "vm/space.h"
-#include "vm_builder.h"
+#include "vm_fixture.h"
 
 #define A     UINT64_C(0x200000)
 #define PLAIN UINT64_C(0x300000)
@@ -16,19 +16,11 @@
 #define RW    PAGE_READWRITE
 #define RESET WRITE_WATCH_FLAG_RESET
 
-static struct vm *vm;
-
 static void setup(void)
 {
-    vm = build_vm(0);
+    vm_setup();
     build_memory(vm, A, 0x10000, RC | MEM_WRITE_WATCH, RW);
     build_committed(vm, PLAIN, 0x10000);
-}
-
-static void teardown(void)
-{
-    ck_assert(vm_valid(vm));
-    vm_free(vm);
 }
 
 static void guest_writes(gva_t page)
@@ -350,8 +342,8 @@ int main(void)
     TCase *tc = tcase_create("records");
     TCase *services = tcase_create("services");
 
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_checked_fixture(services, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, vm_teardown);
+    tcase_add_checked_fixture(services, setup, vm_teardown);
     tcase_add_test(tc, A40_watch_works_after_protect);
     tcase_add_test(tc, W01_one_page);
     tcase_add_test(tc, a_read_grants_no_write);

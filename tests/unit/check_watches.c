@@ -6,28 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "process_builder.h"
 #include "suite.h"
-#include "winstub/run.h"
+#include "target_fixture.h"
 
-#define BASE  UINT64_C(0x10000000)
 #define DATA  (BASE + 0x1100)
 #define EDGE  (BASE + 0x2000) /* where a page ends */
 #define SIZE  0x3000
 #define STACK (BASE + 0x1800)
 
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
-
-static struct process *process;
-static struct target target;
-static struct target_stop stop;
-
-static void teardown(void)
-{
-    target_fini(&target);
-    process_free(process);
-    process = NULL;
-}
 
 /*
  * Before the instruction: rdi = at, rsi = DATA + 0x200, rsp = STACK, rax = 0x11111111, rbx = 0x22222222, rdx = 0,
@@ -122,7 +109,6 @@ static const struct access_case cases[] = {
 
 static void make(const struct access_case *c, enum cpu_arch arch)
 {
-    const struct process_options options = {.base = BASE};
     bool wide = arch == CPU_AMD64;
     uint8_t *code = malloc(SIZE);
 
@@ -132,9 +118,8 @@ static void make(const struct access_case *c, enum cpu_arch arch)
     memcpy(code, wide ? c->code64 : c->code32, wide ? c->len64 : c->len32);
     memset(code + 0x2010, 0, 8); /* where a call through memory leads: to the ret at BASE + 0x80 */
     memcpy(code + 0x2010, "\x80\x00\x00\x10", 4);
-    process = build_code(arch, code, SIZE, &options);
+    start(arch, code, SIZE);
     free(code);
-    ck_assert_int_eq(target_init(&target, process), ERR_OK);
 }
 
 static void set_registers(const struct access_case *c)
@@ -154,14 +139,11 @@ static void set_registers(const struct access_case *c)
 /* Run up to a stop; the ret behind leads into 0x33333333..., which is nowhere. */
 static void run_case(const struct access_case *c, enum cpu_arch arch)
 {
-    const struct target_action on = {.kind = ACTION_CONTINUE};
-
     make(c, arch);
     set_registers(c);
     ck_assert_int_eq(target.ops->point(target.ctx, c->kind, c->watch, (size_t)c->len, true),
                      ERR_OK);
-    ck_assert_int_eq(target.ops->resume(target.ctx, &on, 1), ERR_OK);
-    ck_assert_int_eq(target.ops->run(target.ctx, &stop), ERR_OK);
+    go_on();
 }
 
 START_TEST(an_access_stops_behind_itself)
