@@ -65,10 +65,11 @@ MONITOR(monitor_why)
 /* What an access violation's first parameter says. */
 static const char *access_word(const struct target_stop *stop)
 {
-    bool access = stop->code == STATUS_ACCESS_VIOLATION ||
+    bool in_page = stop->code == STATUS_IN_PAGE_ERROR;
+    bool access = in_page || stop->code == STATUS_ACCESS_VIOLATION ||
                   stop->code == STATUS_GUARD_PAGE_VIOLATION || stop->code == STATUS_STACK_OVERFLOW;
 
-    if (!access || stop->info_count != 2)
+    if (!access || stop->info_count != (in_page ? 3 : 2))
         return NULL;
     return stop->info[0] == 8 ? "execute" : stop->info[0] == 1 ? "write" : "read";
 }

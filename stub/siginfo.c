@@ -60,7 +60,8 @@ static uint32_t linux_code(const struct stub *s)
 static void linux_siginfo(const struct stub *s, struct buf *doc, bool wide)
 {
     uint8_t *at = buf_extend(doc, LINUX_BYTES);
-    gva_t address = s->stop.info_count == 2 ? s->stop.info[1] : s->stop.addr;
+    unsigned page_fault = s->stop.code == STATUS_IN_PAGE_ERROR ? 3 : 2; /* parameters of one */
+    gva_t address = s->stop.info_count == page_fault ? s->stop.info[1] : s->stop.addr;
 
     if (!at)
         return;

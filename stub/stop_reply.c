@@ -35,7 +35,7 @@ static const struct {
     {STATUS_DATATYPE_MISALIGNMENT, STATUS_DATATYPE_MISALIGNMENT, GDB_SIGNAL_BUS},
     {STATUS_BREAKPOINT, STATUS_SINGLE_STEP, GDB_SIGNAL_TRAP},
     {STATUS_ACCESS_VIOLATION, STATUS_ACCESS_VIOLATION, GDB_SIGNAL_SEGV},
-    {0xC0000006, 0xC0000006, GDB_SIGNAL_BUS}, /* STATUS_IN_PAGE_ERROR */
+    {STATUS_IN_PAGE_ERROR, STATUS_IN_PAGE_ERROR, GDB_SIGNAL_BUS},
     {STATUS_ILLEGAL_INSTRUCTION, STATUS_ILLEGAL_INSTRUCTION, GDB_SIGNAL_ILL},
     {STATUS_NONCONTINUABLE_EXCEPTION, STATUS_NONCONTINUABLE_EXCEPTION, GDB_SIGNAL_ILL},
     /* STATUS_ARRAY_BOUNDS_EXCEEDED, the STATUS_FLOAT_ ones, STATUS_INTEGER_ ones */
@@ -129,6 +129,27 @@ const char *stop_word_lldb(enum target_stop_kind kind)
 }
 
 /*
+ * A value in hexadecimal, its upper zeros as a run length: GDB reads what comes through a pipe byte by byte, at two
+ * system calls each. '#' and '$' are no run lengths.
+ */
+static void write_value(struct reply *out, const uint8_t *value, size_t size)
+{
+    size_t used = size;
+
+    while (used && !value[used - 1])
+        used--;
+    if (size - used == 4)
+        used++;
+    if (size - used < 2)
+        used = size;
+    reply_hex(out, value, used);
+    if (used == size)
+        return;
+    reply_text(out, "0*");
+    reply_byte(out, (char)(2 * (size - used) - 1 + 29));
+}
+
+/*
  * The general registers, so that the client need not ask for them; all of them when it wrote some before it let the guest
  * run. That is how GDB calls a function, and afterwards it writes back each register that it does not know to be right.
  */
@@ -151,7 +172,7 @@ static void write_registers(const struct stub *s, struct reply *out, uint32_t ti
             continue;
         reply_hex(out, &number, 1); /* printf would be a tenth of the cost of a step */
         reply_byte(out, ':');
-        reply_hex(out, value, size);
+        write_value(out, value, size);
         reply_byte(out, ';');
     }
 }

@@ -355,12 +355,15 @@ void cpu_break_remove(struct cpu *cpu, gva_t addr)
 /* What the engine must not run, for this engine. */
 static unsigned forbidden(const struct cpu *cpu)
 {
-    unsigned traits = SCAN_ILLEGAL | SCAN_PRIVILEGED | SCAN_SYSENTER | SCAN_ROTATES_CARRY;
+    unsigned traits =
+        SCAN_ILLEGAL | SCAN_PRIVILEGED | SCAN_SYSENTER | SCAN_ROTATES_CARRY | SCAN_KEEPS_FLAGS;
 
     if (!engine_traps_tsc(cpu->engine))
         traits |= SCAN_TSC;
     if (cpu->data_traps || cpu->careful)
         traits |= SCAN_STORES_CONDITION; /* too common to pay for while nothing is watched */
+    if (cpu->data_traps && cpu->guards)
+        traits |= SCAN_STORES_UNSEEN;
     return traits;
 }
 

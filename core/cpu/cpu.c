@@ -29,6 +29,7 @@ static enum err open_engine(struct cpu *cpu, struct diag *why)
         .code = breaks_on_code,
         .block = breaks_on_block,
         .store = writes_on_store,
+        .guarded = guard_on_store,
     };
     enum err e = engine_open(cpu->arena, cpu->arena_size, &hooks, &cpu->engine, why);
 

@@ -1,6 +1,7 @@
 /*
  * Inside core/cpu: the CPU's state and what its files ask of each other. One file each decides
  *   memory.c    what a TLB miss is answered: traps, write-or-execute, private addresses
+ *   guard.c     which stores into trapped pages need not stop
  *   breaks.c    where to stop: breaks, and instructions that the engine must not run
  *   segments.c  the GDT and the selectors
  *   fault.c     what a stop means: which byte, which exception
@@ -142,7 +143,7 @@ struct cpu {
     size_t data_traps;       /* pages whose trap has more than VM_EXEC */
     struct pagemap executed; /* page -> frame last executed there; bit 0: not the only one */
     struct pagemap lent;     /* offset -> size of lent memory that the engine knows */
-    bool careful;            /* stores of conditions are executed alone: SCAN_ALONE */
+    bool careful;            /* stores of conditions are executed alone: SCAN_LOSES_FLAGS */
     bool executed_all;       /* memory was short: any page may have been executed anywhere */
     enum fill_mode fill_mode;
     bool flush;       /* the engine's TLB must be flushed before it runs */
@@ -153,6 +154,12 @@ struct cpu {
     size_t fills;    /* since the last flush */
     size_t tlb_size; /* the least that the engine's TLB is believed to hold */
     struct refused refused;
+
+    /* guard.c */
+    bool guards;            /* the engine can guard */
+    bool unguarded;         /* not now: the instruction's stores are SCAN_STORES_UNSEEN */
+    struct pagemap narrow;  /* page -> struct cpu_trap_bytes *: those whose stores are trapped */
+    struct pagemap guarded; /* frame -> page that has it guarded in the engine's TLB */
 
     /* breaks.c */
     struct pagemap break_pages; /* page -> struct break_page * */
@@ -236,10 +243,24 @@ void memory_flush_code(struct cpu *cpu);
 void memory_flip(struct cpu *cpu, gva_t pc);
 /* Make the lent memory of the REFUSED_LENT in cpu->refused known to the engine. ERR_NOMEM */
 MUST_USE enum err memory_map_lent(struct cpu *cpu);
-/* From now on instructions are refused their stores in the middle of blocks: see SCAN_ALONE. */
+/* From now on instructions are refused their stores in the middle of blocks: see SCAN_LOSES_FLAGS. */
 void memory_be_careful(struct cpu *cpu);
 /* Undo the "both" that memory_flip gave for one step. */
 void memory_close_both(struct cpu *cpu);
+
+/* Leave behind why a fill or a guarded store is refused: false. */
+bool memory_refuse(struct cpu *cpu, enum refusal why, gva_t page, enum vm_access want);
+
+/* ---- guard.c --------------------------------------------------------------------------------- */
+
+void guard_fini(struct cpu *cpu);
+/* May a store into this trapped page be answered by a guard? */
+bool guard_serves(const struct cpu *cpu, gva_t page);
+/* Make the answer to a store into page a guarded one; false: it must be refused. */
+bool guard_answer(struct cpu *cpu, gva_t page, struct vm_fill *fill);
+bool guard_on_store(void *ctx, uint64_t offset, uint32_t size, uint64_t value);
+/* The page is trapped as a whole again. */
+void guard_forget(struct cpu *cpu, gva_t page);
 
 /* ---- breaks.c -------------------------------------------------------------------------------- */
 

@@ -16,7 +16,7 @@
 #include "cpu/meter.h"
 
 #define OLDEST_ENGINE     UC_MAKE_VERSION_PATCH(2, 1, 1)
-#define ASYNC_STOP_ENGINE UC_MAKE_VERSION_PATCH(2, 1, 4)
+#define EXACT_STOP_ENGINE UC_MAKE_VERSION_PATCH(2, 1, 4)
 /* uc_version puts the patch level into bits 8 to 15. */
 #define UC_MAKE_VERSION_PATCH(major, minor, patch)                                                 \
     (((unsigned)(major) << 24) + ((unsigned)(minor) << 16) + ((unsigned)(patch) << 8))
@@ -27,6 +27,8 @@ struct engine {
     uc_engine *uc;
     struct engine_hooks hooks;
     struct meter *meter;
+    uint8_t *arena;
+    uint64_t arena_size;
     bool traps_tsc;
     uc_err error;
 };
@@ -206,7 +208,18 @@ static void on_store(uc_engine *uc, uc_mem_type type, uint64_t address, int size
     (void)uc;
     (void)type;
     (void)value;
-    e->hooks.store(e->hooks.ctx, address, (uint32_t)size);
+    e->hooks.store(e->hooks.ctx, address & ~ENGINE_GUARDED, (uint32_t)size);
+}
+
+static bool on_guarded(uc_engine *uc, uc_mem_type type, uint64_t address, int size, int64_t value,
+                       void *user)
+{
+    struct engine *e = user;
+
+    (void)uc;
+    (void)type;
+    return e->hooks.guarded(e->hooks.ctx, address & ~ENGINE_GUARDED, (uint32_t)size,
+                            (uint64_t)value);
 }
 
 /* uc_hook_add takes callbacks as void pointers, which ISO C cannot convert function pointers to. */
@@ -219,6 +232,7 @@ union callback {
     uc_cb_hookcode_t code;
     meter_fn *block;
     uc_cb_hookmem_t store;
+    uc_cb_eventmem_t guarded;
     void *pointer;
 };
 
@@ -279,7 +293,7 @@ const char *engine_version(void)
 
 bool engine_async_stop(void)
 {
-    return library_version() >= ASYNC_STOP_ENGINE;
+    return library_version() >= EXACT_STOP_ENGINE;
 }
 
 bool engine_traps_tsc(const struct engine *e)
@@ -329,6 +343,8 @@ enum err engine_open(uint8_t *arena, uint64_t arena_size, const struct engine_ho
     if (!e)
         return diag_set(why, ERR_NOMEM, "no memory for the CPU engine");
     e->hooks = *hooks;
+    e->arena = arena;
+    e->arena_size = arena_size;
     u = uc_open(UC_ARCH_X86, UC_MODE_64, &e->uc);
     if (!u)
         u = configure(e, arena, arena_size);
@@ -363,6 +379,24 @@ void engine_unmap(struct engine *e, uint64_t offset, uint64_t size)
     (void)uc_mem_unmap(e->uc, offset, size);
 }
 
+/*
+ * The arena once more, read-only: the engine asks about stores there, one by one, with rip exact and before anything
+ * has happened. Only from 2.1.4 on does a refusal leave the instruction undone.
+ */
+enum err engine_guard(struct engine *e)
+{
+    union callback callback = {.guarded = on_guarded};
+    uc_err u;
+
+    if (library_version() < EXACT_STOP_ENGINE)
+        return ERR_UNSUPPORTED;
+    u = uc_mem_map_ptr(e->uc, ENGINE_GUARDED, e->arena_size, UC_PROT_READ | UC_PROT_WRITE,
+                       e->arena);
+    if (!u)
+        u = uc_mem_protect(e->uc, ENGINE_GUARDED, e->arena_size, UC_PROT_READ);
+    return u || add_hook(e, UC_HOOK_MEM_WRITE_PROT, callback) ? ERR_NOMEM : ERR_OK;
+}
+
 /* ---- Running --------------------------------------------------------------------------------- */
 
 struct meter *engine_meter(const struct engine *e)
@@ -377,6 +411,7 @@ enum engine_exit engine_run(struct engine *e)
     case UC_ERR_OK:
         return ENGINE_STOPPED;
     case UC_ERR_EXCEPTION:
+    case UC_ERR_WRITE_PROT:
         return ENGINE_REFUSED;
     case UC_ERR_INSN_INVALID:
         return ENGINE_INVALID;

@@ -56,6 +56,11 @@ struct engine_hooks {
     void (*block)(void *ctx, gva_t address, uint32_t size); /* see engine_hook_blocks */
     /* size bytes at this offset of the arena are stored; see engine_hook_stores */
     void (*store)(void *ctx, uint64_t offset, uint32_t size);
+    /*
+     * A store into guarded memory: value's low size bytes, at this offset of the arena; what reaches into the
+     * next page comes again, byte by byte. True: it is done now. False refuses, as fill does.
+     */
+    bool (*guarded)(void *ctx, uint64_t offset, uint32_t size, uint64_t value);
 };
 
 enum engine_exit {
@@ -80,6 +85,14 @@ void engine_close(struct engine *e); /* takes NULL */
  */
 MUST_USE enum err engine_map(struct engine *e, uint64_t offset, uint64_t size, uint8_t *bytes);
 void engine_unmap(struct engine *e, uint64_t offset, uint64_t size);
+
+/*
+ * Added to an offset of the arena in the answer to a fill: loads are as ever, each store calls hooks.guarded. The
+ * stores of instructions under SCAN_STORES_UNSEEN must be refused by fill instead: the engine goes on behind them.
+ */
+#define ENGINE_GUARDED (UINT64_C(1) << 50)
+/* Make that possible. ERR_UNSUPPORTED: not in this version of the engine. ERR_NOMEM. Between runs only. */
+MUST_USE enum err engine_guard(struct engine *e);
 
 const char *engine_version(void);             /* "Unicorn 2.1.4". Static. */
 bool engine_async_stop(void);                 /* may another thread call engine_stop? */

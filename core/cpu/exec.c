@@ -332,8 +332,11 @@ static enum outcome step_engine(struct cpu *cpu, struct scan_insn *insn, uint64_
     if (!own_tf)
         engine_set(cpu->engine, CPU_EFLAGS, flags | CPU_TF);
     cpu->stepping = true;
+    cpu->unguarded = insn->traits & SCAN_STORES_UNSEEN;
+    if (cpu->unguarded && cpu->guarded.count)
+        cpu->flush = true;
     exit = exec_engine(cpu, FILL_GUEST);
-    cpu->stepping = false;
+    cpu->stepping = cpu->unguarded = false;
     done = exit == ENGINE_STOPPED && cpu->note.kind == NOTE_INTERRUPT &&
            cpu->note.vector == CPU_VEC_DB && !(insn->traits & SCAN_INT1);
     if (done)

@@ -109,12 +109,13 @@ void memory_fini(struct cpu *cpu)
     }
     pagemap_fini(&cpu->lent);
     pagemap_fini(&cpu->traps);
+    guard_fini(cpu);
     pagemap_fini(&cpu->executed);
 }
 
 /* ---- Answering ------------------------------------------------------------------------------- */
 
-static bool refuse(struct cpu *cpu, enum refusal why, gva_t page, enum vm_access want)
+bool memory_refuse(struct cpu *cpu, enum refusal why, gva_t page, enum vm_access want)
 {
     cpu->refused = (struct refused){.why = why, .page = page, .want = want};
     return false;
@@ -218,7 +219,7 @@ static bool refuse_fault(struct cpu *cpu, gva_t page, enum vm_access want, enum 
 {
     bool device = fault == VM_FAULT_DEVICE && !cpu->detour.active;
 
-    (void)refuse(cpu, device ? REFUSED_DETOUR : REFUSED_FAULT, page, want);
+    (void)memory_refuse(cpu, device ? REFUSED_DETOUR : REFUSED_FAULT, page, want);
     cpu->refused.fault = fault;
     return false;
 }
@@ -226,7 +227,7 @@ static bool refuse_fault(struct cpu *cpu, gva_t page, enum vm_access want, enum 
 static bool refuse_frame(struct cpu *cpu, enum refusal why, gva_t page, enum vm_access want,
                          uint64_t offset)
 {
-    (void)refuse(cpu, why, page, want);
+    (void)memory_refuse(cpu, why, page, want);
     cpu->refused.offset = offset;
     return false;
 }
@@ -236,41 +237,44 @@ static bool fill_guest(struct cpu *cpu, gva_t page, enum vm_access want, struct 
     const uint64_t *trap = pagemap_get(&cpu->traps, page);
     unsigned trapped = trap ? (unsigned)*trap : 0;
     unsigned hooked = cpu->detour.active ? 0 : hooks_on_page(cpu, page);
+    bool guards = !cpu->open && want == VM_WRITE && (trapped & want) && guard_serves(cpu, page);
     enum vm_fault fault;
 
     if (cpu->detour.active && detour_fill(cpu, page, want, out))
         return true;
     if (page == GDT_PAGE && !cpu->gdt_open)
-        return refuse(cpu, REFUSED_GDT, page, want);
+        return memory_refuse(cpu, REFUSED_GDT, page, want);
     if (page == GDT_PAGE) {
         *out = (struct vm_fill){cpu->private_offset, VM_READ};
-        return want == VM_READ || refuse(cpu, REFUSED_FAULT, page, want);
+        return want == VM_READ || memory_refuse(cpu, REFUSED_FAULT, page, want);
     }
     cpu->fills++;
-    if (!cpu->open && (trapped & want))
-        return refuse(cpu, REFUSED_TRAP, page, want);
+    if (!cpu->open && (trapped & want) && !guards)
+        return memory_refuse(cpu, REFUSED_TRAP, page, want);
     if (hooked & want)
-        return refuse(cpu, REFUSED_DETOUR, page, want);
-    if (want == VM_READ && wants_growth(cpu)) /* a store may be a setcc: see SCAN_ALONE */
-        return refuse(cpu, REFUSED_AGAIN, page, want);
+        return memory_refuse(cpu, REFUSED_DETOUR, page, want);
+    if (want == VM_READ && wants_growth(cpu)) /* a store may be a setcc: see SCAN_LOSES_FLAGS */
+        return memory_refuse(cpu, REFUSED_AGAIN, page, want);
     fault = vm_fill(cpu->vm, page, want, out);
     if (fault != VM_FAULT_NONE)
         return refuse_fault(cpu, page, want, fault);
     if (!is_known(cpu, out->offset))
         return refuse_frame(cpu, REFUSED_LENT, page, want, out->offset);
     if (want == VM_WRITE && replaces_code(cpu, page, out->offset))
-        return refuse(cpu, REFUSED_AGAIN, page, want);
+        return memory_refuse(cpu, REFUSED_AGAIN, page, want);
     if (!admit(cpu, out, want))
         return refuse_frame(cpu, REFUSED_FLIP, page, want, out->offset);
     out->access &= ~hooked;
     if (cpu->detour.active && detour_bytes(cpu, page))
         out->access = VM_EXEC; /* data comes from the scratch page */
     if (cpu->writes && !writes_admit(cpu, page, want, out))
-        return refuse(cpu, REFUSED_WRITTEN, page, want);
+        return memory_refuse(cpu, REFUSED_WRITTEN, page, want);
     if (trapped && cpu->open)
         cpu->flush = true; /* this answer must not outlive the step */
     else
         out->access &= ~trapped;
+    if (guards && !guard_answer(cpu, page, out))
+        return memory_refuse(cpu, REFUSED_TRAP, page, want);
     if (want == VM_EXEC)
         note_executed(cpu, page, out->offset);
     return true;
@@ -279,7 +283,7 @@ static bool fill_guest(struct cpu *cpu, gva_t page, enum vm_access want, struct 
 static bool fill_private(struct cpu *cpu, gva_t page, enum vm_access want, struct vm_fill *out)
 {
     if (want == VM_WRITE || (page != PRIVATE_PAGE && page != GDT_PAGE))
-        return refuse(cpu, REFUSED_PRIVATE, page, want);
+        return memory_refuse(cpu, REFUSED_PRIVATE, page, want);
     *out = (struct vm_fill){cpu->private_offset, VM_READ | VM_EXEC};
     return true;
 }
@@ -323,6 +327,7 @@ void memory_settle(struct cpu *cpu)
         cpu->tlb_size /= 2; /* as it may do, after a while */
     cpu->fills = 0;
     cpu->flush = false;
+    pagemap_clear(&cpu->guarded);
 }
 
 bool memory_was_executed(const struct cpu *cpu, gva_t page)
@@ -391,6 +396,7 @@ enum err cpu_trap_set(struct cpu *cpu, gva_t page, unsigned access)
     bool is = access & ~(unsigned)VM_EXEC;
 
     cpu->flush = true;
+    guard_forget(cpu, PAGE_OF(page));
     if (!access)
         pagemap_remove(&cpu->traps, PAGE_OF(page));
     else if (!pagemap_put(&cpu->traps, PAGE_OF(page), access))

@@ -150,7 +150,33 @@ static unsigned traits_of_group5(uint8_t modrm)
 {
     unsigned reg = modrm >> 3 & 7u;
 
-    return reg == 3 || reg == 5 ? SCAN_LOADS_SEGMENT : 0; /* far call, far jmp */
+    if (reg == 3)
+        return SCAN_LOADS_SEGMENT | SCAN_STORES_UNSEEN; /* far call */
+    return reg == 5 ? SCAN_LOADS_SEGMENT : 0;           /* far jmp */
+}
+
+/* fnstenv, fnsave, fstp of ten bytes, fbstp */
+static unsigned traits_of_x87(uint8_t opcode, uint8_t modrm)
+{
+    unsigned reg = modrm >> 3 & 7u;
+
+    if (modrm >= 0xc0)
+        return 0;
+    return reg == (opcode == 0xdb ? 7 : 6) ? SCAN_STORES_UNSEEN : 0;
+}
+
+/* Groups 9 and 15: cmpxchg8b, cmpxchg16b; fxsave, xsave, xsaveopt */
+static unsigned traits_of_groups(uint8_t opcode, uint8_t modrm)
+{
+    unsigned reg = modrm >> 3 & 7u;
+
+    if (opcode == 0xc7 && modrm >= 0xf0)
+        return SCAN_ILLEGAL; /* rdrand, rdseed */
+    if (modrm >= 0xc0)
+        return 0;
+    if (opcode == 0xc7)
+        return reg == 1 ? SCAN_STORES_UNSEEN | SCAN_KEEPS_FLAGS : 0;
+    return reg == 0 || reg == 4 || reg == 6 ? SCAN_STORES_UNSEEN : 0;
 }
 
 static unsigned traits_of_group2(uint8_t modrm)
@@ -191,15 +217,21 @@ static unsigned traits_of_map1(const struct cursor *c, uint8_t opcode)
     case 0x17:
     case 0x1f:
     case 0x8e: /* pop and mov */
-    case 0x9a:
     case 0xea:
     case 0xca:
-    case 0xcb: /* far call, jmp, ret */
+    case 0xcb: /* far jmp, ret */
     case 0xc4:
     case 0xc5: /* les, lds */
         return SCAN_LOADS_SEGMENT;
+    case 0x9a: /* far call */
+        return SCAN_LOADS_SEGMENT | SCAN_STORES_UNSEEN;
     case 0xff:
         return traits_of_group5(peek(c, 0));
+    case 0xd9:
+    case 0xdb:
+    case 0xdd:
+    case 0xdf:
+        return traits_of_x87(opcode, peek(c, 0));
     case 0xc0:
     case 0xc1:
     case 0xd0:
@@ -227,8 +259,11 @@ static unsigned traits_of_map2(const struct cursor *c, uint8_t opcode)
     case 0x78:
     case 0x79:
         return SCAN_ILLEGAL; /* extrq, insertq; vmread, vmwrite */
+    case 0xae:
     case 0xc7:
-        return peek(c, 0) >= 0xf0 ? SCAN_ILLEGAL : 0; /* rdrand, rdseed */
+        return traits_of_groups(opcode, peek(c, 0));
+    case 0xf7: /* maskmovq, maskmovdqu */
+        return SCAN_STORES_UNSEEN;
     case 0x3a:
         return peek(c, 0) >= 0x60 && peek(c, 0) <= 0x63 ? SCAN_ILLEGAL : 0; /* pcmpXstrX */
     case 0x00: /* verr, verw and their kin */

@@ -22,14 +22,23 @@ enum {
     SCAN_ROTATES_CARRY = 256,    /* rcl, rcr in memory */
     SCAN_STORES_CONDITION = 512, /* setcc in memory */
     SCAN_WHILE_EQUAL = 1024,     /* repe cmps, scas: ends also when ZF is 0 */
-    SCAN_WHILE_UNEQUAL = 2048    /* repne cmps, scas: when it is 1 */
+    SCAN_WHILE_UNEQUAL = 2048,   /* repne cmps, scas: when it is 1 */
+    /* fxsave, cmpxchg16b, far call ...: the engine has code of its own for them */
+    SCAN_STORES_UNSEEN = 4096,
+    SCAN_KEEPS_FLAGS = 8192 /* cmpxchg8b, cmpxchg16b */
 };
 
 /*
  * When these are refused their access in the middle of a block, the engine has destroyed the flags that
  * they read. Alone, right after the flags were set, they are fine.
  */
-#define SCAN_ALONE (SCAN_ROTATES_CARRY | SCAN_STORES_CONDITION)
+#define SCAN_LOSES_FLAGS (SCAN_ROTATES_CARRY | SCAN_STORES_CONDITION)
+
+/*
+ * Marked so that they are executed alone, and then as they are. Of the flags that cmpxchg8b keeps the engine makes
+ * anything in the middle of a block.
+ */
+#define SCAN_ALONE (SCAN_LOSES_FLAGS | SCAN_STORES_UNSEEN | SCAN_KEEPS_FLAGS)
 
 /* An illegal instruction is not decoded further: its length is 1 and no other trait is set. */
 struct scan_insn {

@@ -102,18 +102,6 @@ static bool put(struct process *p, gva_t at, unsigned index, uint64_t value)
     return !guest_put_number(p, at + index * nt_pointer(p->arch), nt_pointer(p->arch), value);
 }
 
-/* rip, cs, eflags, rsp, ss as an interrupt pushes them. */
-static bool put_machine_frame(struct process *p, gva_t at)
-{
-    static const enum cpu_reg regs[] = {CPU_RIP, CPU_CS, CPU_EFLAGS, CPU_RSP, CPU_SS};
-
-    for (unsigned i = 0; i < sizeof regs / sizeof *regs; i++) {
-        if (!put(p, at, i, cpu_get(p->cpu, regs[i])))
-            return false;
-    }
-    return true;
-}
-
 /* Windows, Wine 9 and newer: CONTEXT at rsp, with arguments and routine in its first four slots. */
 static bool frame_64(struct process *p, const struct apc_call *call, uint8_t *context, gva_t *sp)
 {
@@ -124,7 +112,7 @@ static bool frame_64(struct process *p, const struct apc_call *call, uint8_t *co
     put_u64(context + 24, call->routine);
     *sp = at;
     return !guest_write(p, at, context, context_size(p->arch)) &&
-           put_machine_frame(p, at + MACHINE_FRAME);
+           !guest_put_machine_frame(p, at + MACHINE_FRAME, cpu_get(p->cpu, CPU_EFLAGS));
 }
 
 /* Older Wine: a function of five arguments, CONTEXT first and the routine last. */

@@ -70,10 +70,10 @@ char *directory_path(const char *folder, const char *name)
     return asprintf(&path, "%s\\%s", folder, name) < 0 ? NULL : path;
 }
 
-struct object *directory_find(const struct directory *directory, const char *path)
+struct object *directory_find(const struct directory *directory, const char *path, bool any_case)
 {
     for (const struct object_name *name = directory->names; name; name = name->next) {
-        if (text_same(name->path, path))
+        if (any_case ? text_same(name->path, path) : strcmp(name->path, path) == 0)
             return name->object;
     }
     return NULL;

@@ -1,6 +1,6 @@
 /*
- * The object manager's names: \BaseNamedObjects and its kin. A name lives as long as its object, and is compared without regard to
- * case. There are only the folders that user code expects; what lies in other namespaces (files, keys) is not here.
+ * The object manager's names: \BaseNamedObjects and its kin. A name lives as long as its object; whether case counts, who looks for it
+ * says. There are only the folders that user code expects; what lies in other namespaces (files, keys) is not here.
  */
 #ifndef CORE_NT_DIRECTORY_H
 #define CORE_NT_DIRECTORY_H
@@ -27,8 +27,8 @@ extern const struct object_class folder_class;
 
 /* Open a folder by its path. STATUS_OBJECT_NAME_NOT_FOUND, STATUS_NO_MEMORY */
 MUST_USE nt_status directory_open(const char *path, struct folder **out);
-/* The object of that name; NULL when there is none. */
-struct object *directory_find(const struct directory *directory, const char *path);
+/* The object of that name, any_case: however its letters are spelled; NULL when there is none. */
+struct object *directory_find(const struct directory *directory, const char *path, bool any_case);
 /* Name an object that has no name. STATUS_NO_MEMORY */
 MUST_USE nt_status directory_add(struct directory *directory, const char *path,
                                  struct object *object);

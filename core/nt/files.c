@@ -12,6 +12,7 @@
 #include "nt/listing.h"
 #include "nt/locks.h"
 #include "nt/mapped.h"
+#include "nt/pipes.h"
 #include "nt/ports.h"
 
 #define GENERIC_READ_BIT    0x80000000u
@@ -87,27 +88,34 @@ static void free_file(struct object *object)
         (void)close(file->fd);
     listing_free(file->listing);
     locks_free(file->locks);
+    pipe_free(file->pipe);
     object_unref(file->port ? &file->port->object : NULL);
     free(file->path);
     free(file);
 }
 
-/* Whatever was asked of a file is done when the service returns. */
+static void close_file(struct object *object)
+{
+    struct file *file = (struct file *)object;
+
+    if (file->pipe)
+        pipe_close(file->pipe);
+}
+
 static bool file_signaled(struct object *object, const struct thread *by)
 {
-    (void)object;
     (void)by;
-    return true;
+    return ((struct file *)object)->signaled;
 }
 
 const struct object_class file_class = {
     .name = "File",
     .free = free_file,
+    .closed = close_file,
     .signaled = file_signaled,
 };
 
-/* Takes over fd and path, also when it fails. */
-static struct file *new_file(enum file_kind kind, int fd, char *path)
+struct file *files_new(enum file_kind kind, int fd, char *path)
 {
     struct file *file = path ? calloc(1, sizeof *file) : NULL;
 
@@ -122,18 +130,21 @@ static struct file *new_file(enum file_kind kind, int fd, char *path)
     file->fd = fd;
     file->path = path;
     file->access = ACCESS_ALL_OF_FILE;
+    file->signaled = true;
     return file;
 }
 
 struct file *files_stream(int fd)
 {
-    return new_file(FILE_STREAM, fd, strdup(""));
+    return files_new(FILE_STREAM, fd, strdup(""));
 }
 
 nt_status files_get(const struct handles *handles, uint64_t handle, struct file **out)
 {
     struct object *object = NULL;
-    nt_status st = handles_get(handles, handle, &file_class, &object);
+    nt_status st = handle == HANDLE_CURRENT_PROCESS || handle == HANDLE_CURRENT_THREAD
+                       ? STATUS_OBJECT_TYPE_MISMATCH
+                       : handles_get(handles, handle, &file_class, &object);
 
     *out = (struct file *)object;
     return st;
@@ -167,8 +178,7 @@ uint32_t files_attributes(const struct stat *host)
 
 /* ---- Opening ---------------------------------------------------------------------------------- */
 
-/* The rights that were asked for, without generic ones; on a volume that must not change, MAXIMUM_ALLOWED is less. */
-static uint32_t map_access(uint32_t access, bool writable)
+uint32_t files_map_access(uint32_t access, bool writable)
 {
     uint32_t mapped = access & ACCESS_ALL_OF_FILE;
 
@@ -324,7 +334,7 @@ static nt_status adopt(struct volumes *volumes, struct place *place, int fd, uin
         (void)close(fd);
         return STATUS_ACCESS_DENIED;
     }
-    file = new_file(S_ISDIR(host.st_mode) ? FILE_FOLDER : FILE_REGULAR, fd, place->path);
+    file = files_new(S_ISDIR(host.st_mode) ? FILE_FOLDER : FILE_REGULAR, fd, place->path);
     place->path = NULL;
     if (!file)
         return STATUS_NO_MEMORY;
@@ -420,7 +430,7 @@ static nt_status open_place(struct volumes *volumes, struct place *place,
 
 static nt_status open_null(struct file **out)
 {
-    *out = new_file(FILE_NULL, -1, strdup(""));
+    *out = files_new(FILE_NULL, -1, strdup(""));
     return *out ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
@@ -438,7 +448,7 @@ nt_status files_create(struct volumes *volumes, const char *path, const struct f
     st = volumes_find(volumes, path, &place);
     if (st)
         return st;
-    access = map_access(r->access, place.volume && place.volume->writable);
+    access = files_map_access(r->access, place.volume && place.volume->writable);
     st = check_request(r, access);
     if (!st)
         st = open_place(volumes, &place, r, access, &file, how);

@@ -65,20 +65,25 @@ enum { NOTIFY_NOT_PORT = 1, NOTIFY_NOT_EVENT = 2 };
 
 enum file_kind {
     FILE_REGULAR,
-    FILE_FOLDER, /* fd -1: a folder that exists only as part of volumes' names */
-    FILE_STREAM, /* standard input or output */
-    FILE_NULL,   /* the device that swallows everything */
+    FILE_FOLDER,      /* fd -1: a folder that exists only as part of volumes' names */
+    FILE_STREAM,      /* standard input or output */
+    FILE_NULL,        /* the device that swallows everything */
+    FILE_PIPE,        /* an end of a pipe */
+    FILE_PIPE_DEVICE, /* \Device\NamedPipe */
+    FILE_PIPE_ROOT,   /* the folder below it */
 };
 
 struct listing;
 struct port;
 struct file_lock;
+struct pipe_end;
+struct request;
 
 struct file {
     struct object object;
     enum file_kind kind;
-    int fd;            /* of a stream: not owned, -1 when the process has none */
-    char *path;        /* "C:\Windows\System32\ntdll.dll"; "" for a stream or device */
+    int fd;     /* of a stream: not owned, -1 when the process has none */
+    char *path; /* "C:\Windows\System32\ntdll.dll", "\Device\NamedPipe\name"; "": it has none */
     uint64_t position; /* bytes, of a regular file */
     uint32_t access, share, options;
     bool writable; /* it is on a volume that the guest may change */
@@ -89,6 +94,9 @@ struct file {
     struct file *next, **link;
     struct listing *listing; /* of a folder that is being listed */
     struct file_lock *locks;
+    struct pipe_end *pipe;    /* FILE_PIPE; owned */
+    struct request *requests; /* that are pending, oldest first */
+    bool signaled; /* no request has begun since the last one ended, NT's event in a file object */
     struct port *port;     /* referenced; who is told of what is done, NULL: nobody */
     uint64_t port_key;     /* what the port's packets say of the file */
     uint32_t notification; /* NOTIFY_* */
@@ -114,6 +122,11 @@ MUST_USE nt_status files_create(struct volumes *volumes, const char *path,
 /* The same for a look at what is there: nobody is kept from it by that. */
 MUST_USE nt_status files_look(struct volumes *volumes, const char *path, struct file **out);
 
+/*
+ * A file object of that kind; path is taken over, also when it fails, and so is fd unless it is a stream's. NULL when
+ * memory is short, also for path.
+ */
+struct file *files_new(enum file_kind kind, int fd, char *path);
 /* A file object for a host stream; NULL when memory is short. */
 struct file *files_stream(int fd);
 
@@ -122,6 +135,9 @@ MUST_USE nt_status files_get(const struct handles *handles, uint64_t handle, str
 /* The same, when the handle has one of these rights at least; else STATUS_ACCESS_DENIED. */
 MUST_USE nt_status files_use(const struct handles *handles, uint64_t handle, uint32_t access,
                              struct file **out);
+
+/* The rights that generic ones and MAXIMUM_ALLOWED stand for; on what must not change, the latter is less. */
+uint32_t files_map_access(uint32_t access, bool writable);
 
 /* What the host says of it; a folder without a host folder has times and size 0. STATUS_ACCESS_DENIED */
 MUST_USE nt_status files_stat(const struct file *file, struct stat *out);

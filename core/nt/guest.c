@@ -78,6 +78,17 @@ nt_status guest_put_pointer(struct process *p, gva_t at, uint64_t value)
     return guest_put_number(p, at, nt_pointer(p->arch), value);
 }
 
+nt_status guest_put_machine_frame(struct process *p, gva_t at, uint64_t eflags)
+{
+    static const enum cpu_reg regs[] = {CPU_RIP, CPU_CS, CPU_EFLAGS, CPU_RSP, CPU_SS};
+    nt_status st = STATUS_SUCCESS;
+
+    for (size_t i = 0; i < sizeof regs / sizeof *regs && !st; i++)
+        st = guest_put_number(p, at + 8 * i, 8,
+                              regs[i] == CPU_EFLAGS ? eflags : cpu_get(p->cpu, regs[i]));
+    return st;
+}
+
 nt_status guest_get_string(struct process *p, gva_t at, struct buf *utf16)
 {
     uint64_t length = 0;

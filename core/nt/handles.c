@@ -32,10 +32,20 @@ void object_unref(struct object *object)
     object->class->free(object);
 }
 
+/* A handle's object has lost it. */
+static void lose_handle(struct object *object)
+{
+    if (!--object->handles && object->class->closed)
+        object->class->closed(object);
+    object_unref(object);
+}
+
 void handles_fini(struct handles *h)
 {
-    for (size_t i = 0; i < h->count; i++)
-        object_unref(h->list[i].object);
+    for (size_t i = 0; i < h->count; i++) {
+        if (h->list[i].object)
+            lose_handle(h->list[i].object);
+    }
     free(h->list);
     *h = (struct handles){0};
 }
@@ -82,6 +92,7 @@ static void enter(struct handles *h, size_t i, struct object *object, uint32_t a
 {
     access = map_rights(object->class, access);
     object_ref(object);
+    object->handles++;
     h->list[i] = (struct handle){.object = object, .access = access};
     h->used++;
 }
@@ -131,7 +142,7 @@ nt_status handles_close(struct handles *h, uint64_t handle)
     if ((size_t)(entry - h->list) < h->lowest)
         h->lowest = (size_t)(entry - h->list);
     h->used--;
-    object_unref(object);
+    lose_handle(object);
     return STATUS_SUCCESS;
 }
 

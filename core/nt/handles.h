@@ -21,7 +21,8 @@ enum { RIGHT_READ, RIGHT_WRITE, RIGHT_EXECUTE, RIGHT_ALL, RIGHT_COUNT };
 /* One kind of object. The name is what NtQueryObject says and what the user is shown. */
 struct object_class {
     const char *name;
-    void (*free)(struct object *object); /* the last reference is gone */
+    void (*free)(struct object *object);   /* the last reference is gone */
+    void (*closed)(struct object *object); /* the last handle is, NULL: nobody minds */
     /*
      * Objects that threads wait for: would a wait of this thread be over now? NULL: nobody can wait for it.
      * A wait that is over takes what it takes: STATUS_SUCCESS or STATUS_ABANDONED_WAIT_0. NULL: nothing.
@@ -35,6 +36,7 @@ struct object_class {
 struct object {
     const struct object_class *class;
     unsigned references;
+    unsigned handles;
     unsigned waiters;         /* waits for it that are not over */
     struct object_name *name; /* directory.h; NULL: it has none */
 };

@@ -1,14 +1,9 @@
-/* How requests begin and end; the contract is in io.h. */
+/* What the services about files share; the contract is in io.h. */
 #include "nt/io.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "nt/apcs.h"
-#include "nt/ports.h"
-#include "nt/sync.h"
-#include "nt/threads.h"
 
 #define EPOCH_1601 UINT64_C(116444736000000000)
 #define PER_SECOND 10000000u
@@ -24,47 +19,6 @@ nt_status io_finish(struct call *call, gva_t iosb, nt_status st, uint64_t inform
     if (!written)
         written = guest_put(call->process, iosb, NT_IO_INFORMATION, information);
     return written ? written : st;
-}
-
-static nt_status signal_event(struct call *call, uint64_t handle)
-{
-    struct object *object = NULL;
-    nt_status st = service_object(call, handle, &event_class, 0, &object);
-
-    if (st)
-        return st;
-    ((struct event *)object)->signaled = true;
-    waits_signal(call->process, object);
-    return STATUS_SUCCESS;
-}
-
-/* Tell the file's port. The request's context is the packet's value; a request without one is not told of. */
-static nt_status tell_port(struct call *call, const struct file *file, nt_status st,
-                           uint64_t information)
-{
-    const struct packet packet = {
-        .key = file->port_key, .value = call->arg[3], .status = st, .information = information};
-
-    if (!file->port || !call->arg[3] || call->arg[2] || file->notification & NOTIFY_NOT_PORT)
-        return STATUS_SUCCESS;
-    return port_post(call->process, file->port, &packet);
-}
-
-nt_status io_complete(struct call *call, struct file *file, gva_t iosb, nt_status st,
-                      uint64_t information)
-{
-    nt_status told = io_finish(call, iosb, st, information);
-
-    if (told != st || !NT_SUCCESS(st)) /* what fails at once is told by its status alone */
-        return told;
-    if (call->arg[1])
-        told = signal_event(call, call->arg[1]);
-    if (!told && call->arg[2])
-        told = apcs_queue(call->thread, &(struct apc_call){call->arg[2], {call->arg[3], iosb, 0}},
-                          false);
-    if (!told)
-        told = tell_port(call, file, st, information);
-    return told ? told : st;
 }
 
 nt_status io_answer(struct call *call, const uint8_t *raw, size_t size)

@@ -1,7 +1,4 @@
-/*
- * Input and output requests: how each one ends. Nothing is ever left pending: what the host can do at once is done, and its
- * end is told in every way the caller asked for.
- */
+/* What the services about files share: paths, answers, times. How requests begin and end is requests.h's matter. */
 #ifndef CORE_NT_IO_H
 #define CORE_NT_IO_H
 
@@ -9,17 +6,11 @@
 #include <stdint.h>
 
 #include "nt/files.h"
+#include "nt/requests.h"
 #include "nt/services.h"
 
 /* Write the IO_STATUS_BLOCK, if there is one (Wine locks files without); returns st, or why it cannot be written. */
 MUST_USE nt_status io_finish(struct call *call, gva_t iosb, nt_status st, uint64_t information);
-/*
- * The same for a request that names an event, a routine to be called and its context as arguments 1 to 3: the event is set, the
- * call queued, the file's completion port told.
- */
-MUST_USE nt_status io_complete(struct call *call, struct file *file, gva_t iosb, nt_status st,
-                               uint64_t information);
-
 /* Answer a query with size bytes of raw. arg: 1 IO_STATUS_BLOCK, 2 buffer, 3 its length. STATUS_INFO_LENGTH_MISMATCH */
 MUST_USE nt_status io_answer(struct call *call, const uint8_t *raw, size_t size);
 

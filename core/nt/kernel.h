@@ -12,6 +12,7 @@
 #include "nt/files.h"
 #include "nt/handles.h"
 #include "nt/numbers.h"
+#include "nt/pipes.h"
 #include "nt/registry.h"
 #include "nt/root.h"
 #include "nt/sync.h"
@@ -43,6 +44,8 @@ struct kernel {
     bool apc_takes_arguments; /* older Wine: KiUserApcDispatcher is a function of five arguments */
     struct directory directory;
     struct timer *timers;
+    struct pipes pipes;
+    uint32_t requests;        /* that are pending */
     struct keyed_event keyed; /* the one that handle 0 means */
     struct object process;    /* what handles to the process itself lead to */
     gva_t ntdll;
@@ -54,10 +57,19 @@ struct kernel {
     void (*output)(void *ctx, const char *text, size_t len); /* process_set_output */
     void *output_ctx;
     struct program_facts program;
-    bool modules_changed; /* since the debugger was last told */
+    uint32_t execute_flags; /* EXECUTE_* */
+    bool modules_changed;   /* since the debugger was last told */
 };
 
 #define GENERIC_ALL 0x10000000u
+
+/* ProcessExecuteFlags: may data be executed? The last one is for good, and without the kernel's knowledge of ATL's thunks. */
+enum {
+    EXECUTE_CODE_ONLY = 1,
+    EXECUTE_DATA = 2,
+    EXECUTE_PERMANENT = 8,
+    EXECUTE_NEVER_DATA = 0x0d,
+};
 
 /* ---- kernel.c --------------------------------------------------------------------------------- */
 
@@ -83,7 +95,7 @@ extern const struct object_class process_class;
  */
 MUST_USE enum err start_enter(struct thread *thread, gva_t start, uint64_t argument,
                               struct diag *why);
-/* Bytes of stack that a thread needs from the beginning. */
+/* Bytes of stack that a thread needs committed until it begins. */
 uint64_t start_commit(const struct kernel *kernel);
 
 /* ---- images.c --------------------------------------------------------------------------------- */

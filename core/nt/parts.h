@@ -79,6 +79,8 @@ struct program {
 /* Read and parse the file; choose the guest's path and directory. */
 MUST_USE enum err program_open(struct process *p, struct program *program, struct diag *why);
 void program_fini(struct program *program);
+/* Windows 10 is set to "opt in": 32-bit programs have data execution prevention when they say so, others always. */
+bool program_wants_dep(const struct program *program);
 /* Make the address space that suits the program, with shared user data at time now. */
 MUST_USE enum err process_space(struct process *p, const struct program *program,
                                 const struct shared_time *now, struct diag *why);
@@ -118,8 +120,8 @@ MUST_USE enum err loader_make(struct process *p, gva_t *out, struct diag *why);
 /* ---- thread.c --------------------------------------------------------------------------------- */
 
 /* The first thread, with a stack as the image asks for it; it is on the CPU. Needs the CPU. */
-MUST_USE enum err thread_first(struct process *p, const struct pe_image *image,
-                               uint64_t commit_least, struct thread **out, struct diag *why);
+MUST_USE enum err thread_first(struct process *p, const struct pe_image *image, uint64_t least,
+                               struct thread **out, struct diag *why);
 /* Stack, TEB, TLS block and registers of the first thread. Needs the PEB and the CPU. */
 MUST_USE enum err thread_make(struct process *p, const struct program *program, struct diag *why);
 

@@ -140,8 +140,7 @@ static gva_t user_limit(const struct process *p, const struct program *program)
     return large ? VM_USER_LIMIT_32_LARGE : VM_USER_LIMIT_32;
 }
 
-/* Windows 10 is set to "opt in": 32-bit programs have data execution prevention when they say so, others always. */
-static bool wants_dep(const struct program *program)
+bool program_wants_dep(const struct program *program)
 {
     const struct pe_image *image = program->image;
 
@@ -158,7 +157,7 @@ enum err process_space(struct process *p, const struct program *program,
     if (e)
         return diag_set(why, e, "the guest's memory: %s", err_text(e));
     p->user_limit = config.user_limit;
-    vm_set_dep(p->vm, wants_dep(program));
+    vm_set_dep(p->vm, program_wants_dep(program));
     p->plan = config.user_limit == VM_USER_LIMIT_64 ? large_plan : small_plan;
     move_images(&p->plan, program->options->placement, config.user_limit == VM_USER_LIMIT_64);
     e = cpu_new(p->vm, p->arch, &p->cpu, why);

@@ -8,6 +8,7 @@
 #include "nt/apcs.h"
 #include "nt/context.h"
 #include "nt/services.h"
+#include "nt/stack_growth.h"
 #include "winstub/log.h"
 
 /*
@@ -24,6 +25,7 @@ static const struct frame {
 };
 
 #define CONTEXT_EX_SIZE 0x18
+#define EFLAGS_RESUME   0x10000u
 
 enum { EXCEPTION_NONCONTINUABLE = 1 };
 
@@ -91,18 +93,6 @@ static void fill_context_ex(enum cpu_arch arch, uint8_t raw[CONTEXT_EX_SIZE])
     put_u32(raw + 20, 0);
 }
 
-/* x64: rip, cs, eflags, rsp, ss as an interrupt pushes them; debuggers unwind by it. */
-static bool write_machine_frame(struct process *p, gva_t at)
-{
-    static const enum cpu_reg regs[] = {CPU_RIP, CPU_CS, CPU_EFLAGS, CPU_RSP, CPU_SS};
-
-    for (size_t i = 0; i < sizeof regs / sizeof *regs; i++) {
-        if (guest_put_number(p, at + 8 * i, 8, cpu_get(p->cpu, regs[i])))
-            return false;
-    }
-    return true;
-}
-
 /* i386: where the record and the CONTEXT are. */
 static bool write_pointers(struct process *p, const struct frame *frame, gva_t at)
 {
@@ -113,15 +103,17 @@ static bool write_pointers(struct process *p, const struct frame *frame, gva_t a
 static bool build_frame(struct process *p, const struct process_exception *exception, gva_t at)
 {
     const struct frame *frame = &frames[p->arch];
+    uint64_t eflags = cpu_get(p->cpu, CPU_EFLAGS) | (exception->fault ? EFLAGS_RESUME : 0);
     uint8_t raw[CONTEXT_MAX], ex[CONTEXT_EX_SIZE];
 
     context_save(p->cpu, raw);
+    context_put(p->arch, raw, CPU_EFLAGS, eflags);
     fill_context_ex(p->arch, ex);
     if (guest_write(p, at + frame->context, raw, context_size(p->arch)) ||
         guest_write(p, at + frame->context_ex, ex, sizeof ex) ||
         !write_record(p, at + frame->record, exception))
         return false;
-    return p->arch == CPU_AMD64 ? write_machine_frame(p, at + frame->machine)
+    return p->arch == CPU_AMD64 ? !guest_put_machine_frame(p, at + frame->machine, eflags)
                                 : write_pointers(p, frame, at);
 }
 
@@ -157,11 +149,24 @@ static nt_status continue_at(struct call *call, gva_t context)
     return STATUS_SUCCESS;
 }
 
+/* The loader is done: from here on the thread's stack is what Windows would have given it. */
+static void begin_thread(struct thread *thread)
+{
+    struct process *p = thread->process;
+
+    if (!thread->stack_commit || cpu_get(p->cpu, CPU_RIP) != p->kernel->entry_points.thread)
+        return;
+    stack_trim(p, &thread->info, thread->stack_commit);
+    thread->stack_commit = 0;
+}
+
 /* Continue, and with alertable first call what waits to be called. */
 static nt_status continue_alertably(struct call *call, bool alertable)
 {
     nt_status st = continue_at(call, call->arg[0]);
 
+    if (!st)
+        begin_thread(call->thread);
     if (!st && alertable)
         apcs_deliver(call->thread);
     return st;

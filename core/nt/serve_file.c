@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "nt/io.h"
+#include "nt/serve_pipe.h"
 
 /* FSCTL_* */
 enum {
@@ -12,23 +13,39 @@ enum {
 
 /* ---- Opening ---------------------------------------------------------------------------------- */
 
+/* Open what the attributes name: a pipe or a file. */
+static nt_status open_named(struct call *call, const struct attributes *attributes,
+                            const struct file_request *request, struct file **out, uint32_t *how)
+{
+    char *path = NULL;
+    bool mine;
+    nt_status st = pipe_open(call, attributes, request, &mine, out);
+
+    *how = FILE_WAS_OPENED;
+    if (mine)
+        return st;
+    st = io_path(call, attributes->root, attributes->name, &path);
+    if (!st)
+        st = files_create(&call->kernel->volumes, path, request, out, how);
+    free(path);
+    return st;
+}
+
 /* arg: 0 handle, 1 access, 2 attributes, 3 IO_STATUS_BLOCK. */
 static nt_status open_file(struct call *call, struct file_request *request)
 {
+    struct attributes attributes;
     struct file *file = NULL;
-    char *path;
-    uint64_t handle = 0;
     uint32_t how = 0;
-    nt_status st = io_attributes_path(call, call->arg[2], &path);
+    nt_status st = attributes_read(call->process, call->arg[2], &attributes);
 
+    if (st)
+        return st;
     request->access = (uint32_t)call->arg[1];
+    st = open_named(call, &attributes, request, &file, &how);
+    attributes_fini(&attributes);
     if (!st)
-        st = files_create(&call->kernel->volumes, path, request, &file, &how);
-    free(path);
-    if (!st)
-        st = handles_add(&call->kernel->handles, &file->object, file->access, &handle);
-    if (!st)
-        st = guest_put_pointer(call->process, call->arg[0], handle);
+        st = service_add(call, call->arg[0], &file->object, file->access);
     object_unref(file ? &file->object : NULL);
     return st ? st : io_finish(call, call->arg[3], STATUS_SUCCESS, how);
 }
@@ -140,6 +157,8 @@ nt_status serve_NtFsControlFile(struct call *call)
 
     if (st)
         return st;
+    if (pipe_is_file(file))
+        return pipe_control(call, file);
     if (file->kind != FILE_REGULAR && file->kind != FILE_FOLDER)
         return STATUS_INVALID_DEVICE_REQUEST;
     switch (call->arg[5]) {
@@ -147,7 +166,7 @@ nt_status serve_NtFsControlFile(struct call *call)
         return STATUS_NOT_A_REPARSE_POINT;
     case CONTROL_SET_SPARSE:
     case CONTROL_SET_COMPRESSION:
-        return io_complete(call, file, call->arg[4], STATUS_SUCCESS, 0);
+        return request_served(call, file, call->arg[4], STATUS_SUCCESS, 0);
     default:
         return STATUS_INVALID_DEVICE_REQUEST;
     }

@@ -7,6 +7,7 @@
 #include "nt/io.h"
 #include "nt/mapped.h"
 #include "nt/ports.h"
+#include "nt/serve_pipe.h"
 #include "winstub/utf.h"
 
 enum {
@@ -26,6 +27,7 @@ enum {
     INFO_ALLOCATION = 19,
     INFO_END_OF_FILE = 20,
     INFO_STREAM = 22,
+    INFO_PIPE = 23,
     INFO_COMPLETION = 30,
     INFO_NETWORK_OPEN = 34,
     INFO_ATTRIBUTE_TAG = 35,
@@ -257,8 +259,12 @@ nt_status serve_NtQueryInformationFile(struct call *call)
     st = files_stat(file, &facts.host);
     if (st)
         return st;
+    if (pipe_is_file(file) && request_waits_its_turn(call, file))
+        return STATUS_PENDING;
     buf_init(&out, ANSWER_MAX);
-    st = put_class(&facts, call->arg[4]);
+    st = pipe_is_file(file) ? pipe_query(call, file, &out) : STATUS_INVALID_INFO_CLASS;
+    if (st == STATUS_INVALID_INFO_CLASS)
+        st = put_class(&facts, call->arg[4]);
     if (!st)
         st = answer(call, &out);
     buf_fini(&out);
@@ -407,6 +413,9 @@ static nt_status needs(const struct call *call, size_t *size, uint32_t *access)
         return STATUS_SUCCESS;
     case INFO_POSITION:
         return STATUS_SUCCESS;
+    case INFO_PIPE:
+        *access = ACCESS_WRITE_ATTRIBUTES;
+        return STATUS_SUCCESS;
     case INFO_NOTIFICATION:
     case INFO_MODE:
         *size = 4;
@@ -429,6 +438,23 @@ static nt_status set_position(struct file *file, uint64_t position)
     return STATUS_SUCCESS;
 }
 
+/* These stay on. A file that is signaled no more is not. */
+static void set_notification(struct file *file, uint32_t flags)
+{
+    file->notification |= flags & (NOTIFY_NOT_PORT | NOTIFY_NOT_EVENT);
+    if (flags & NOTIFY_NOT_EVENT)
+        file->signaled = false;
+}
+
+/* Can that be set of a file of this kind? */
+static bool can_set(const struct file *file, uint64_t class)
+{
+    if (file->kind == FILE_REGULAR || file->kind == FILE_FOLDER)
+        return class != INFO_PIPE;
+    return file->kind == FILE_PIPE && (class == INFO_PIPE || class == INFO_COMPLETION ||
+                                       class == INFO_NOTIFICATION || class == INFO_MODE);
+}
+
 static nt_status set_class(struct call *call, struct file *file, const struct buf *raw)
 {
     switch (call->arg[4]) {
@@ -447,8 +473,10 @@ static nt_status set_class(struct call *call, struct file *file, const struct bu
     case INFO_COMPLETION:
         return set_port(call, file, raw->data);
     case INFO_NOTIFICATION:
-        file->notification |= get_u32(raw->data) & (NOTIFY_NOT_PORT | NOTIFY_NOT_EVENT);
+        set_notification(file, get_u32(raw->data));
         return STATUS_SUCCESS;
+    case INFO_PIPE:
+        return pipe_set_modes(file->pipe, get_u32(raw->data), get_u32(raw->data + 4));
     case INFO_MODE:
         return STATUS_SUCCESS; /* how the host writes is not the guest's to say */
     case INFO_END_OF_FILE:
@@ -473,10 +501,12 @@ nt_status serve_NtSetInformationFile(struct call *call)
         st = files_use(&call->kernel->handles, call->arg[0], access, &file);
     if (!st && call->arg[3] < least)
         st = STATUS_INFO_LENGTH_MISMATCH;
-    if (!st && file->kind != FILE_REGULAR && file->kind != FILE_FOLDER)
+    if (!st && !can_set(file, call->arg[4]))
         st = STATUS_INVALID_DEVICE_REQUEST;
     if (st)
         return st;
+    if (pipe_is_file(file) && request_waits_its_turn(call, file))
+        return STATUS_PENDING;
     buf_init(&raw, ANSWER_MAX);
     room = buf_extend(&raw, (size_t)(call->arg[3] < ANSWER_MAX ? call->arg[3] : ANSWER_MAX));
     st = room ? guest_read(call->process, call->arg[2], raw.data, raw.len) : STATUS_NO_MEMORY;

@@ -157,7 +157,7 @@ nt_status serve_NtQueryDirectoryFile(struct call *call)
         st = put_entries(call, form, file, &a);
     if (!st && !a.count)
         st = first ? STATUS_NO_SUCH_FILE : STATUS_NO_MORE_FILES;
-    return st ? st : io_complete(call, file, call->arg[4], STATUS_SUCCESS, a.used);
+    return st ? st : request_served(call, file, call->arg[4], STATUS_SUCCESS, a.used);
 }
 
 /* ---- Volumes ---------------------------------------------------------------------------------- */

@@ -9,6 +9,8 @@
 #include "nt/io.h"
 #include "nt/locks.h"
 #include "nt/mapped.h"
+#include "nt/serve_pipe.h"
+#include "nt/threads.h"
 
 #define IO_CHUNK    0x10000u
 #define WAIT_OUTPUT 10 /* ms after which a reader that is slow is asked again */
@@ -23,11 +25,6 @@ struct transfer {
     gva_t buffer;
     uint64_t size, offset, done; /* bytes */
 };
-
-static bool is_synchronous(const struct file *file)
-{
-    return file->options & (OPTION_SYNC | OPTION_SYNC_ALERT);
-}
 
 static uint64_t size_of(const struct file *file)
 {
@@ -46,13 +43,13 @@ static nt_status find_offset(struct call *call, struct transfer *t, bool write)
 
     if (call->arg[7])
         st = guest_get_number(call->process, call->arg[7], 8, &t->offset);
-    else if (is_synchronous(file) || only_append)
+    else if (file_is_synchronous(file) || only_append)
         t->offset = AT_POSITION;
     else
         st = STATUS_INVALID_PARAMETER;
     if (st)
         return st;
-    if (t->offset == AT_POSITION && is_synchronous(file))
+    if (t->offset == AT_POSITION && file_is_synchronous(file))
         t->offset = file->position;
     if (only_append || (write && t->offset == AT_END))
         t->offset = size_of(file);
@@ -93,9 +90,9 @@ static nt_status begin(struct call *call, uint32_t access, bool write, struct tr
 
 static nt_status end(struct call *call, struct transfer *t, nt_status st)
 {
-    if (t->file->kind == FILE_REGULAR && is_synchronous(t->file))
+    if (t->file->kind == FILE_REGULAR && file_is_synchronous(t->file))
         t->file->position = t->offset + t->done;
-    return io_complete(call, t->file, call->arg[4], st, t->done);
+    return request_served(call, t->file, call->arg[4], st, t->done);
 }
 
 /* ---- Reading ---------------------------------------------------------------------------------- */
@@ -148,6 +145,8 @@ nt_status serve_NtReadFile(struct call *call)
 
     if (st)
         return st;
+    if (pipe_is_file(t.file))
+        return pipe_transfer(call, t.file, REQUEST_READ);
     if (t.file->kind == FILE_REGULAR)
         st = read_regular(call, &t);
     else
@@ -211,6 +210,8 @@ nt_status serve_NtWriteFile(struct call *call)
 
     if (st)
         return st;
+    if (pipe_is_file(t.file))
+        return pipe_transfer(call, t.file, REQUEST_WRITE);
     while (!st && t.done < t.size) {
         uint64_t left = t.size - t.done;
         size_t part = (size_t)(left < IO_CHUNK ? left : IO_CHUNK);
@@ -233,6 +234,8 @@ static nt_status flush(struct call *call, gva_t iosb)
     struct file *file;
     nt_status st = files_get(&call->kernel->handles, call->arg[0], &file);
 
+    if (!st && pipe_is_file(file))
+        return pipe_serve_flush(call, file, iosb);
     return st ? st : io_finish(call, iosb, STATUS_SUCCESS, 0);
 }
 
@@ -272,7 +275,7 @@ nt_status serve_NtLockFile(struct call *call)
         st = locks_add(file, range[0], range[1], (uint32_t)call->arg[7], call->arg[9]);
     if (st == STATUS_LOCK_NOT_GRANTED && !call->arg[8])
         call->end = CALL_AGAIN; /* until somebody has unlocked it */
-    return st ? st : io_complete(call, file, call->arg[4], STATUS_SUCCESS, 0);
+    return st ? st : request_served(call, file, call->arg[4], STATUS_SUCCESS, 0);
 }
 
 /* arg: 1 IO_STATUS_BLOCK, 2 start, 3 length, 4 key. */
@@ -291,22 +294,27 @@ nt_status serve_NtUnlockFile(struct call *call)
     return st ? st : io_finish(call, call->arg[1], STATUS_SUCCESS, 0);
 }
 
-/* ---- Cancelling: nothing is ever pending ------------------------------------------------------- */
+/* ---- Cancelling ------------------------------------------------------------------------------- */
 
+/* What the caller itself has asked of the file, by whatever handle. */
 nt_status serve_NtCancelIoFile(struct call *call)
 {
     struct file *file;
     nt_status st = files_get(&call->kernel->handles, call->arg[0], &file);
 
-    return st ? st : io_finish(call, call->arg[1], STATUS_SUCCESS, 0);
+    if (st)
+        return st;
+    (void)requests_cancel(file, call->thread, 0);
+    return io_finish(call, call->arg[1], STATUS_SUCCESS, 0);
 }
 
+/* arg 1: the IO_STATUS_BLOCK of what is meant; 0: everything, whoever asked. */
 nt_status serve_NtCancelIoFileEx(struct call *call)
 {
     struct file *file;
     nt_status st = files_get(&call->kernel->handles, call->arg[0], &file);
 
-    return st ? st : io_finish(call, call->arg[2], STATUS_NOT_FOUND, 0);
+    return st ? st : io_finish(call, call->arg[2], requests_cancel(file, NULL, call->arg[1]), 0);
 }
 
 nt_status serve_NtCancelSynchronousIoFile(struct call *call)
@@ -314,5 +322,5 @@ nt_status serve_NtCancelSynchronousIoFile(struct call *call)
     struct thread *thread;
     nt_status st = service_thread(call, call->arg[0], THREAD_RIGHT_TERMINATE, &thread);
 
-    return st ? st : io_finish(call, call->arg[2], STATUS_NOT_FOUND, 0);
+    return st ? st : io_finish(call, call->arg[2], requests_cancel_waited(thread, call->arg[1]), 0);
 }

@@ -12,6 +12,8 @@
 enum { MEMORY_BASIC = 0, MEMORY_MAPPED_NAME = 2, MEMORY_REGION = 3 };
 
 #define WINE_UNIX_FUNCTIONS 1000 /* asks for a handle of the Unix part of a DLL */
+#define ZERO_BITS_COUNT     31u  /* above it zero_bits is a mask */
+#define ZERO_BITS_MOST      21u
 #define COPY_CHUNK          0x1000u
 #define VOLUME_DEVICE       "\\Device\\HarddiskVolume1"
 #define REGION_PRIVATE      1u
@@ -40,6 +42,15 @@ static nt_status write_pair(struct call *call, gva_t base_at, gva_t base, gva_t 
     return st ? st : guest_put_pointer(call->process, size_at, size);
 }
 
+nt_status service_zero_bits(const struct call *call, uint64_t zero_bits)
+{
+    bool mask = zero_bits > ZERO_BITS_COUNT;
+
+    if (mask && call->process->arch == CPU_I386)
+        return STATUS_INVALID_PARAMETER_3; /* our 32-bit processes are no WOW64 ones (A26) */
+    return !mask && zero_bits > ZERO_BITS_MOST ? STATUS_INVALID_PARAMETER_3 : STATUS_SUCCESS;
+}
+
 nt_status serve_NtAllocateVirtualMemory(struct call *call)
 {
     struct vm_request req = {.zero_bits = call->arg[2],
@@ -49,8 +60,8 @@ nt_status serve_NtAllocateVirtualMemory(struct call *call)
     uint64_t size = 0;
     nt_status st = service_own_process(call, call->arg[0]);
 
-    if (!st && call->process->arch == CPU_I386 && req.zero_bits > ZERO_BITS_COUNT)
-        st = STATUS_INVALID_PARAMETER_3; /* no mask: our 32-bit processes are no WOW64 ones (A26) */
+    if (!st)
+        st = service_zero_bits(call, req.zero_bits);
     if (!st)
         st = read_pair(call, call->arg[1], &req.base, call->arg[3], &req.size);
     if (!st)

@@ -55,7 +55,7 @@ static void put_basic(struct nt_block *out, const struct handle *entry)
         return;
     put_u32(out->bytes.data + at, entry->attributes);
     put_u32(out->bytes.data + at + 4, entry->access);
-    put_u32(out->bytes.data + at + 8, 1);
+    put_u32(out->bytes.data + at + 8, entry->object->handles);
     put_u32(out->bytes.data + at + 12, entry->object->references);
 }
 
@@ -85,7 +85,7 @@ static void put_name(struct nt_block *out, gva_t at, const struct handle *entry)
 
     buf_init(&text, 2u * NT_STRING_MAX);
     if (entry->object->class == &file_class && *file->path) {
-        (void)utf16_append(&text, "\\??\\");
+        (void)utf16_append(&text, *file->path == '\\' ? "" : "\\??\\");
         (void)utf16_append(&text, file->path);
     }
     (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_STRING));
@@ -125,6 +125,14 @@ nt_status serve_NtSetInformationObject(struct call *call)
     return st;
 }
 
+/* Is it an end of a pipe that has no name? */
+static bool is_anonymous(const struct object *object)
+{
+    const struct file *file = (const struct file *)object;
+
+    return object->class == &file_class && file->pipe && !*file->pipe->pipe->name;
+}
+
 nt_status serve_NtQueryObject(struct call *call)
 {
     const struct handle *entry = handles_entry(&call->kernel->handles, call->arg[0]);
@@ -133,6 +141,8 @@ nt_status serve_NtQueryObject(struct call *call)
 
     if (!entry)
         return STATUS_INVALID_HANDLE;
+    if (call->arg[1] == OBJECT_NAME && is_anonymous(entry->object))
+        return STATUS_OBJECT_PATH_INVALID;
     if (call->arg[1] > OBJECT_TYPE && call->arg[1] != OBJECT_FLAGS)
         return STATUS_INVALID_INFO_CLASS;
     nt_block_init(&out, call->process->arch, 0, 3u * NT_STRING_MAX);

@@ -82,7 +82,7 @@ static nt_status query_process(struct call *call, struct nt_block *out)
         service_put(out, 4, 1); /* "not inherited": no debugger */
         return STATUS_SUCCESS;
     case PROCESS_EXECUTE_FLAGS:
-        service_put(out, 4, 0x0d); /* DEP, for good, no ATL thunks */
+        service_put(out, 4, p->kernel->execute_flags);
         return STATUS_SUCCESS;
     case PROCESS_COOKIE:
         service_put(out, 4, COOKIE);
@@ -120,10 +120,30 @@ static nt_status reserve_stack(struct call *call)
     if (!st)
         st = guest_get_pointer(p, at + width, &req.zero_bits);
     if (!st)
+        st = service_zero_bits(call, req.zero_bits);
+    if (!st)
         st = guest_probe(p, at + 2 * width, width, VM_WRITE);
     if (!st)
         st = vm_allocate(p->vm, &req, &base, NULL);
     return st ? st : guest_put_pointer(p, at + 2 * width, base);
+}
+
+/* One of the two that say whether data may be executed must be there, until it is said for good. */
+static nt_status set_execute_flags(struct call *call)
+{
+    uint64_t flags = 0;
+    nt_status st = call->arg[3] == 4 ? guest_get_number(call->process, call->arg[2], 4, &flags)
+                                     : STATUS_INFO_LENGTH_MISMATCH;
+
+    if (st)
+        return st;
+    if (call->kernel->execute_flags & EXECUTE_PERMANENT)
+        return STATUS_ACCESS_DENIED;
+    if (!(flags & EXECUTE_CODE_ONLY) == !(flags & EXECUTE_DATA))
+        return STATUS_INVALID_PARAMETER;
+    call->kernel->execute_flags = (uint32_t)flags;
+    vm_set_dep(call->process->vm, flags & EXECUTE_CODE_ONLY);
+    return STATUS_SUCCESS;
 }
 
 nt_status serve_NtSetInformationProcess(struct call *call)
@@ -134,7 +154,9 @@ nt_status serve_NtSetInformationProcess(struct call *call)
         return st;
     if (call->arg[1] == PROCESS_STACK_ALLOCATION)
         return reserve_stack(call);
-    /* Error mode, execute flags, priorities: taken, and without consequence here. */
+    if (call->arg[1] == PROCESS_EXECUTE_FLAGS)
+        return set_execute_flags(call);
+    /* Error mode, priorities: taken, and without consequence here. */
     return guest_probe(call->process, call->arg[2], call->arg[3], VM_READ);
 }
 

@@ -204,8 +204,8 @@ nt_status serve_NtMapViewOfSection(struct call *call)
 
     if (!st && request.type & MEM_REPLACE_PLACEHOLDER)
         st = STATUS_INVALID_PARAMETER_9; /* as an allocation: A50 */
-    if (!st && call->process->arch == CPU_I386 && request.zero_bits > ZERO_BITS_COUNT)
-        st = STATUS_INVALID_PARAMETER_4; /* no mask, as in A26 */
+    if (!st && service_zero_bits(call, request.zero_bits))
+        st = STATUS_INVALID_PARAMETER_4; /* which is the argument here */
     return st ? st : map(call, &request, call->arg[2], call->arg[5], call->arg[6]);
 }
 

@@ -7,7 +7,8 @@
 #include "nt/sync.h"
 #include "nt/threads.h"
 
-#define OBJ_OPENIF 0x80u
+#define OBJ_ANY_CASE 0x40u
+#define OBJ_OPENIF   0x80u
 
 /* Rights beside those that are common to all objects. */
 enum { RIGHT_QUERY_STATE = 1, RIGHT_MODIFY_STATE = 2 };
@@ -79,7 +80,7 @@ nt_status service_create(struct call *call, struct object *fresh)
         return STATUS_NO_MEMORY;
     st = full_name(call, call->arg[2], &flags, &name);
     if (!st && name)
-        old = directory_find(&call->kernel->directory, name);
+        old = directory_find(&call->kernel->directory, name, flags & OBJ_ANY_CASE);
     if (!st && old) {
         st = create_existing(call, old, fresh, flags);
     } else if (!st) {
@@ -103,7 +104,7 @@ nt_status service_open(struct call *call, const struct object_class *class)
     if (!st && !name)
         st = STATUS_OBJECT_PATH_SYNTAX_BAD;
     if (!st)
-        object = directory_find(&call->kernel->directory, name);
+        object = directory_find(&call->kernel->directory, name, flags & OBJ_ANY_CASE);
     free(name);
     if (!st && !object)
         st = STATUS_OBJECT_NAME_NOT_FOUND;

@@ -80,7 +80,10 @@ static nt_status answer_attributes(struct call *call, gva_t list, const struct t
 static nt_status equip(struct call *call, struct thread *thread)
 {
     struct process *p = call->process;
-    struct stack_sizes sizes = {call->arg[9], call->arg[8]};
+    struct stack_sizes sizes = {.reserve = call->arg[9],
+                                .commit = call->arg[8],
+                                .least = start_commit(call->kernel),
+                                .zero_bits = call->arg[7]};
     struct diag why;
     enum err e;
 
@@ -88,7 +91,7 @@ static nt_status equip(struct call *call, struct thread *thread)
         sizes.reserve = call->kernel->program.stack_reserve;
     if (!sizes.commit)
         sizes.commit = call->kernel->program.stack_commit;
-    e = thread_stack(thread, sizes, start_commit(call->kernel), &why);
+    e = thread_stack(thread, sizes, &why);
     if (!e)
         e = thread_teb(thread, 0, &why);
     if (e)
@@ -109,6 +112,8 @@ nt_status serve_NtCreateThreadEx(struct call *call)
     struct thread *thread;
     nt_status st = service_own_process(call, call->arg[3]);
 
+    if (!st)
+        st = service_zero_bits(call, call->arg[7]);
     if (!st)
         st = threads_new(call->process, &thread);
     if (st)

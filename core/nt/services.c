@@ -24,6 +24,7 @@
 #include "winstub/utf.h"
 
 #define REGISTER_ARGS 4       /* of 64-bit callers */
+#define CALL_SIZE     2       /* bytes of syscall and int n */
 #define FIRST_STACK   0x28    /* the fifth argument, from the stack pointer at the syscall */
 #define ANSWER_MAX    0x1000u /* bytes of a query's answer */
 #define NAME_BYTES    (3u * NT_STRING_MAX / 2 + 1)
@@ -164,7 +165,9 @@ static void log_call(const struct call *call, const struct service *service, nt_
     for (size_t i = 0; next_parameter(&args, &parameter); i++)
         (void)buf_printf(&text, "%s0x%" PRIx64, i ? ", " : "", call->arg[i]);
     LOG(nt, "%s(%s) -> 0x%08" PRIx32 " %s", service->name, buf_str(&text), st,
-        call->end == CALL_AGAIN || call->end == CALL_WAITS ? "waits" : nt_text(st));
+        call->end == CALL_AGAIN || call->end == CALL_WAITS || call->end == CALL_RETRIES
+            ? "waits"
+            : nt_text(st));
     buf_fini(&text);
 }
 
@@ -214,10 +217,14 @@ enum process_syscall process_syscall(struct process *p, uint32_t *exit_code,
     case CALL_GONE:
         return PROCESS_SYSCALL_DONE;
     case CALL_AGAIN:
-        cpu_set(p->cpu, CPU_RIP, pc - 2); /* syscall and int n have two bytes */
+        cpu_set(p->cpu, CPU_RIP, pc - CALL_SIZE);
         cpu_set(p->cpu, CPU_RSP, sp);
         call.thread->asks_again = true;
         clock_waited(p->clock, (unsigned)threads_host_wait(p));
+        return PROCESS_SYSCALL_WAITS;
+    case CALL_RETRIES:
+        cpu_set(p->cpu, CPU_RIP, pc - CALL_SIZE);
+        cpu_set(p->cpu, CPU_RSP, sp);
         return PROCESS_SYSCALL_WAITS;
     case CALL_ENDS:
         *exit_code = call.exit_code;

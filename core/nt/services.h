@@ -24,6 +24,7 @@ enum call_end {
     CALL_CONTINUES, /* the service has set every register */
     CALL_AGAIN,     /* nothing has happened yet: the caller tries again */
     CALL_WAITS,     /* the calling thread waits; its status comes by threads_answer */
+    CALL_RETRIES,   /* the calling thread waits, and then makes the call again */
     CALL_GONE,      /* the calling thread has ended */
     CALL_ENDS,      /* the process is over */
     CALL_RAISES,    /* exception is to be dispatched; every register is set */
@@ -59,8 +60,8 @@ MUST_USE nt_status service_object(const struct call *call, uint64_t handle,
 MUST_USE nt_status service_thread(const struct call *call, uint64_t handle, uint32_t access,
                                   struct thread **out);
 
-/* More than this many zero bits are a mask, of which only 64-bit processes know. */
-#define ZERO_BITS_COUNT 31u
+/* May a process of that width ask for so many zero bits, or for that mask? STATUS_INVALID_PARAMETER_3: A24, A26. */
+MUST_USE nt_status service_zero_bits(const struct call *call, uint64_t zero_bits);
 
 /*
  * What count MEM_EXTENDED_PARAMETERs say of where memory is to be (A51, A52, A54): lowest, highest, alignment.
@@ -134,6 +135,7 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
 #define SERVICES_FILE(S)                                                                           \
     S(NtOpenFile, "P d A I d d")                                                                   \
     S(NtCreateFile, "P d A I ?R d d d d p d")                                                      \
+    S(NtCreateNamedPipeFile, "P d A I d d d d d d d d d ?R")                                       \
     S(NtDeleteFile, "A")                                                                           \
     S(NtReadFile, "h h p p I p d ?R ?D")                                                           \
     S(NtWriteFile, "h h p p I p d ?R ?D")                                                          \

@@ -6,7 +6,7 @@
 #include "nt/layout.h"
 #include "winstub/log.h"
 
-#define SPARE_PAGES 6u /* a stack with fewer left is exhausted (NT-PROCESS section 6) */
+#define SPARE_PAGES 3u /* a stack with no more is exhausted (Wine's test_stack_commit) */
 
 /* What the TEB says. */
 struct stack {
@@ -35,6 +35,23 @@ nt_status stack_commit(struct process *p, gva_t base, uint64_t size, uint32_t pr
     struct vm_request req = {.base = base, .size = size, .type = MEM_COMMIT, .protect = protect};
 
     return vm_allocate(p->vm, &req, NULL, NULL);
+}
+
+void stack_trim(struct process *p, struct process_thread *thread, uint64_t commit)
+{
+    struct stack stack;
+    gva_t limit, from;
+    uint64_t size;
+
+    if (!read_stack(p, thread, &stack))
+        return;
+    limit = stack.base - commit;
+    from = stack.bottom;
+    size = limit - VM_PAGE_SIZE - from;
+    if (limit <= stack.limit || vm_release(p->vm, &from, &size, MEM_DECOMMIT) ||
+        stack_commit(p, limit - VM_PAGE_SIZE, VM_PAGE_SIZE, PAGE_READWRITE | PAGE_GUARD))
+        return;
+    (void)set_limit(p, thread, &stack, limit);
 }
 
 /* The guard page was the last that there could be: what lies below it is committed. */

@@ -24,4 +24,10 @@ bool stack_at_guard(const struct process *p, const struct process_thread *thread
  */
 void stack_guard_set(struct process *p, struct process_thread *thread, gva_t start, gva_t end);
 
+/*
+ * The thread begins: of its stack only the uppermost `commit` bytes stay committed, with a guard page below. Nothing happens
+ * to a smaller one.
+ */
+void stack_trim(struct process *p, struct process_thread *thread, uint64_t commit);
+
 #endif

@@ -269,6 +269,7 @@ enum err start_make(struct process *p, struct program *program, struct diag *why
         .dll_characteristics = program->image->dll_characteristics,
         .machine = program->image->machine,
     };
+    p->kernel->execute_flags = program_wants_dep(program) ? EXECUTE_NEVER_DATA : EXECUTE_DATA;
     p->exit_stub = UINT64_MAX; /* exits are system calls */
     if (images_list(p, program->image, p->image_path, program->base))
         return diag_set(why, ERR_NOMEM, "the host is out of memory");

@@ -35,11 +35,31 @@ enum { FRAMES_64 = 0xa8, FRAMES_32 = 0x8c, SEH_32 = 0x24, ENTRY_EBP_32 = 0xc };
 
 /* ---- Stack ------------------------------------------------------------------------------------ */
 
+/*
+ * What the thread needs beyond what was asked for is no reason for a larger reserve than Windows' own. It is taken away when
+ * the thread begins (stack_trim).
+ */
+static void commit_least(struct thread *thread, struct stack_sizes *sizes)
+{
+    uint64_t least = round_up(sizes->least, VM_PAGE_SIZE), most;
+
+    if (!least)
+        return;
+    if (sizes->reserve < STACK_RESERVE)
+        sizes->reserve = STACK_RESERVE;
+    most = sizes->reserve - 2 * VM_PAGE_SIZE;
+    least = least < most ? least : most;
+    if (sizes->commit >= least)
+        return;
+    thread->stack_commit = sizes->commit;
+    sizes->commit = least;
+}
+
 /* Reserve and commit as RtlCreateUserStack rounds them, and always room for a guard page and one below it. */
-static enum err round_sizes(struct stack_sizes *sizes, uint64_t least, struct diag *why)
+static enum err round_sizes(struct stack_sizes *sizes, struct diag *why)
 {
     uint64_t reserve = sizes->reserve ? sizes->reserve : STACK_RESERVE;
-    uint64_t commit = sizes->commit > least ? sizes->commit : least;
+    uint64_t commit = sizes->commit;
 
     if (reserve > VM_USER_LIMIT_64 || commit > VM_USER_LIMIT_64)
         return diag_set(why, ERR_LIMIT,
@@ -49,7 +69,8 @@ static enum err round_sizes(struct stack_sizes *sizes, uint64_t least, struct di
     commit = round_up(commit > STACK_COMMIT ? commit : STACK_COMMIT, VM_PAGE_SIZE);
     if (commit + 2 * VM_PAGE_SIZE > reserve)
         reserve = round_up(commit + 2 * VM_PAGE_SIZE, STACK_RESERVE);
-    *sizes = (struct stack_sizes){round_up(reserve, VM_GRANULARITY), commit};
+    sizes->reserve = round_up(reserve, VM_GRANULARITY);
+    sizes->commit = commit;
     return ERR_OK;
 }
 
@@ -60,22 +81,26 @@ static void label(const struct thread *thread, const char *what, char text[LABEL
                    (thread->info.tid - process_pid(thread->process)) / 4);
 }
 
-enum err thread_stack(struct thread *thread, struct stack_sizes sizes, uint64_t commit_least,
-                      struct diag *why)
+enum err thread_stack(struct thread *thread, struct stack_sizes sizes, struct diag *why)
 {
     struct process *p = thread->process;
     char name[LABEL_ROOM];
-    struct vm_request req = {.type = MEM_RESERVE, .protect = PAGE_READWRITE, .label = name};
+    struct vm_request req = {.type = MEM_RESERVE,
+                             .protect = PAGE_READWRITE,
+                             .zero_bits = sizes.zero_bits,
+                             .label = name};
     nt_status st;
-    enum err e = round_sizes(&sizes, commit_least, why);
+    enum err e = round_sizes(&sizes, why);
 
     if (!e)
+        commit_least(thread, &sizes);
+    if (!e && !req.zero_bits)
         e = process_find(p, p->plan.stack, sizes.reserve, &req.base, why);
     if (e)
         return e;
     label(thread, "stack", name);
     req.size = sizes.reserve;
-    st = vm_allocate(p->vm, &req, NULL, NULL);
+    st = vm_allocate(p->vm, &req, &req.base, NULL);
     if (NT_SUCCESS(st)) {
         thread->stack_bottom = req.base;
         thread->info.stack_base = req.base + req.size;
@@ -260,16 +285,18 @@ enum err thread_teb(struct thread *thread, gva_t tls, struct diag *why)
     return e;
 }
 
-enum err thread_first(struct process *p, const struct pe_image *image, uint64_t commit_least,
+enum err thread_first(struct process *p, const struct pe_image *image, uint64_t least,
                       struct thread **out, struct diag *why)
 {
-    struct stack_sizes sizes = {image ? image->stack_reserve : 0, image ? image->stack_commit : 0};
+    struct stack_sizes sizes = {.reserve = image ? image->stack_reserve : 0,
+                                .commit = image ? image->stack_commit : 0,
+                                .least = least};
 
     if (threads_new(p, out))
         return diag_set(why, ERR_NOMEM, "the host is out of memory");
     memcpy((*out)->name, "main", sizeof "main");
     p->threads.on_cpu = *out;
-    return thread_stack(*out, sizes, commit_least, why);
+    return thread_stack(*out, sizes, why);
 }
 
 /* ---- Entry ------------------------------------------------------------------------------------ */

@@ -9,6 +9,7 @@
 
 #include "nt/apcs.h"
 #include "nt/parts.h"
+#include "nt/requests.h"
 #include "nt/sync.h"
 #include "winstub/log.h"
 
@@ -192,6 +193,7 @@ void threads_end(struct thread *thread, uint32_t exit_code)
     thread->ended = true;
     thread->exit_code = exit_code;
     mutants_abandon(thread);
+    requests_cancel_all(thread);
     apcs_drop(thread);
     thread_release(thread);
     cpu_context_free(thread->registers);
@@ -208,6 +210,7 @@ void threads_fini(struct process *p)
         if (thread->wait.kind)
             wait_end(thread, STATUS_SUCCESS);
         mutants_forget(thread);
+        requests_drop_all(thread);
         object_unref(&thread->object);
     }
     free(p->threads.list);
@@ -232,8 +235,9 @@ static void take_result(struct thread *thread)
 {
     thread->has_result = false;
     cpu_set(thread->process->cpu, CPU_RAX, thread->result);
-    if (thread->result == STATUS_USER_APC)
+    if (thread->result == STATUS_USER_APC || thread->apc_due)
         apcs_deliver(thread);
+    thread->apc_due = false;
 }
 
 void threads_load(struct thread *thread)

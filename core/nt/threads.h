@@ -24,6 +24,7 @@
 
 struct mutant;
 struct apc;
+struct request;
 
 struct thread {
     struct object
@@ -31,6 +32,7 @@ struct thread {
     struct process *process;
     struct process_thread info;
     gva_t stack_bottom;            /* of the reserve */
+    uint64_t stack_commit;         /* bytes that stay committed when the thread begins; 0: all */
     gva_t start;                   /* the function that it was made for */
     struct cpu_context *registers; /* while the CPU holds another's */
     bool ended;
@@ -44,9 +46,11 @@ struct thread {
     struct apc *apcs;      /* oldest first */
     struct apc **last_apc; /* where the next one goes, while there is one */
     unsigned apc_count;
-    bool alerted;           /* NtAlertThread, not yet noticed */
-    bool alerted_by_id;     /* NtAlertThreadByThreadId, not yet consumed */
-    struct mutant *mutants; /* that it owns */
+    bool apc_due;             /* one is called when the thread goes on, whatever the result */
+    struct request *requests; /* that it has asked for and that are pending */
+    bool alerted;             /* NtAlertThread, not yet noticed */
+    bool alerted_by_id;       /* NtAlertThreadByThreadId, not yet consumed */
+    struct mutant *mutants;   /* that it owns */
     uint32_t priority; /* as the guest set it, relative to the process's; nothing follows from it */
     char name[THREAD_NAME_MAX]; /* UTF-8 */
     char state[160];            /* as process_thread_state last said it */
@@ -125,13 +129,13 @@ bool threads_yield(struct process *p);
 
 /* ---- thread.c --------------------------------------------------------------------------------- */
 
-/* 0: as the program's header, or Windows, has it. */
 struct stack_sizes {
-    uint64_t reserve, commit;
+    uint64_t reserve, commit; /* bytes; 0: as the program's header, or Windows, has it */
+    uint64_t least;     /* bytes to be committed until the thread begins, if the reserve has them */
+    uint64_t zero_bits; /* where the stack may lie, as in struct vm_request */
 };
-/* Give the thread a stack, at least commit_least bytes of it committed. */
-MUST_USE enum err thread_stack(struct thread *thread, struct stack_sizes sizes,
-                               uint64_t commit_least, struct diag *why);
+/* Give the thread a stack. ERR_LIMIT, ERR_NOMEM */
+MUST_USE enum err thread_stack(struct thread *thread, struct stack_sizes sizes, struct diag *why);
 /* Give it a TEB; tls: its ThreadLocalStoragePointer. Needs the stack and the PEB. */
 MUST_USE enum err thread_teb(struct thread *thread, gva_t tls, struct diag *why);
 /* Take both away. */

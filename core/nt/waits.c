@@ -5,7 +5,9 @@
 #include "nt/guest.h"
 #include "nt/kernel.h"
 #include "nt/parts.h"
+#include "nt/pipes.h"
 #include "nt/ports.h"
+#include "nt/requests.h"
 #include "nt/sync.h"
 #include "nt/threads.h"
 #include "winstub/buf.h"
@@ -57,6 +59,8 @@ static bool try_end(struct thread *thread, const struct wait *wait, nt_status *r
 {
     if (wait->kind == WAIT_PORT)
         return port_take(thread, wait, result);
+    if (wait->kind == WAIT_TURN)
+        return !((const struct file *)wait->objects[0])->requests;
     if (wait->kind != WAIT_OBJECTS || !wait->count)
         return false;
     return wait->all ? try_all(thread, wait, result) : try_any(thread, wait, result);
@@ -103,18 +107,35 @@ bool wait_begin(struct thread *thread, const struct wait *wait, nt_status *resul
     return false;
 }
 
+/* What an alert makes of a wait: a request is cancelled by it. */
+static nt_status result_of_alert(struct thread *thread, nt_status result)
+{
+    if (result != STATUS_USER_APC && result != STATUS_ALERTED)
+        return result;
+    thread->apc_due = result == STATUS_USER_APC;
+    return STATUS_CANCELLED;
+}
+
 void wait_end(struct thread *thread, nt_status result)
 {
     struct wait *wait = &thread->wait;
+    enum wait_kind kind = wait->kind;
+    struct request *request = wait->request;
     size_t count = wait->count;
 
     wait->kind = WAIT_NOTHING;
+    wait->request = NULL;
     wait->count = 0;
+    if (request) {
+        request_drop(request);
+        result = result_of_alert(thread, result);
+    }
     for (size_t i = 0; i < count; i++) {
         wait->objects[i]->waiters--;
         object_unref(wait->objects[i]);
     }
-    threads_answer(thread, result);
+    if (kind != WAIT_TURN)
+        threads_answer(thread, result);
 }
 
 bool wait_is_alertable(const struct thread *thread)
@@ -191,27 +212,35 @@ uint64_t waits_expire(struct process *p, uint64_t now)
         if (thread->wait.kind && thread->wait.until < due)
             due = thread->wait.until;
     }
-    return timers_next(p, due);
+    return timers_next(p, pipes_expire(p, now, due));
+}
+
+uint64_t wait_until(struct process *p, uint64_t timeout)
+{
+    struct shared_time now = clock_now(p->clock);
+    uint64_t left;
+
+    if (timeout == (uint64_t)INT64_MIN)
+        return WAIT_FOREVER;
+    if ((int64_t)timeout < 0)
+        left = 0 - timeout;
+    else
+        left = timeout > now.system ? timeout - now.system : 0;
+    return left < WAIT_FOREVER - now.interrupt ? now.interrupt + left : WAIT_FOREVER;
 }
 
 nt_status wait_deadline(struct process *p, gva_t at, uint64_t *until)
 {
-    struct shared_time now = clock_now(p->clock);
-    uint64_t raw = 0, left;
+    uint64_t raw = 0;
     nt_status st;
 
     *until = WAIT_FOREVER;
     if (!at)
         return STATUS_SUCCESS;
     st = guest_get_number(p, at, 8, &raw);
-    if (st)
-        return st;
-    if ((int64_t)raw < 0)
-        left = 0 - raw;
-    else
-        left = raw > now.system ? raw - now.system : 0;
-    *until = left < WAIT_FOREVER - now.interrupt ? now.interrupt + left : WAIT_FOREVER;
-    return STATUS_SUCCESS;
+    if (!st)
+        *until = wait_until(p, raw);
+    return st;
 }
 
 /* ---- For the user ----------------------------------------------------------------------------- */
@@ -235,6 +264,8 @@ static void describe_object(const struct thread *thread, const struct object *ob
         (void)buf_printf(out, " Thread %" PRIu32, ((const struct thread *)object)->info.tid);
     else
         (void)buf_printf(out, " %s", object->class->name);
+    if (object->class == &file_class && *((const struct file *)object)->path)
+        (void)buf_printf(out, " %s", ((const struct file *)object)->path);
     if (handle)
         (void)buf_printf(out, " (handle 0x%" PRIx64 ")", handle);
 }
@@ -269,6 +300,12 @@ void wait_describe(const struct thread *thread, struct buf *out)
         break;
     case WAIT_PORT:
         (void)buf_text(out, "waiting for a packet of");
+        break;
+    case WAIT_REQUEST:
+        request_describe(wait->request, out);
+        break;
+    case WAIT_TURN:
+        (void)buf_text(out, "waiting for its turn with");
         break;
     }
     for (size_t i = 0; i < wait->count; i++) {

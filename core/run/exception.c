@@ -148,6 +148,19 @@ static uint64_t access_parameter(enum vm_access access)
     return access == VM_EXEC ? 8 : access == VM_WRITE ? 1 : 0;
 }
 
+/* A page fault: what was tried, and where; of an error of the file also what the file system said. */
+static void fault_parameters(const struct cpu_event *event, struct target_stop *stop)
+{
+    stop->code = event->fault == VM_FAULT_GUARD     ? STATUS_GUARD_PAGE_VIOLATION
+                 : event->fault == VM_FAULT_IN_PAGE ? STATUS_IN_PAGE_ERROR
+                                                    : STATUS_ACCESS_VIOLATION;
+    stop->info[0] = access_parameter(event->access);
+    stop->info[1] = event->address;
+    stop->info_count = 2;
+    if (event->fault == VM_FAULT_IN_PAGE)
+        stop->info[stop->info_count++] = STATUS_IO_DEVICE_ERROR;
+}
+
 static const char *access_verb(enum vm_access access)
 {
     return access == VM_EXEC ? "executes" : access == VM_WRITE ? "writes" : "reads";
@@ -204,6 +217,8 @@ static void note_what(struct process *process, const struct cpu_event *event,
         (void)buf_printf(out, " %u byte%s at", event->size, event->size == 1 ? "" : "s");
     (void)buf_printf(out, " 0x%" PRIx64 ": ", event->address);
     vm_explain(process_vm(process), event->address, event->access, out);
+    if (event->fault == VM_FAULT_IN_PAGE)
+        (void)buf_text(out, ", whose file cannot be read");
     if (event->access == VM_EXEC)
         note_origin(process, out);
 }
@@ -232,11 +247,7 @@ void exception_describe(struct process *process, struct dis *dis, const struct c
     stop->kind = STOP_EXCEPTION;
     stop->addr = event->pc;
     if (event->kind == CPU_EVENT_FAULT) {
-        stop->code =
-            event->fault == VM_FAULT_GUARD ? STATUS_GUARD_PAGE_VIOLATION : STATUS_ACCESS_VIOLATION;
-        stop->info[0] = access_parameter(event->access);
-        stop->info[1] = event->address;
-        stop->info_count = 2;
+        fault_parameters(event, stop);
     } else {
         stop->code = vector_status(process, event, &insn);
         vector_parameters(process, stop);
@@ -287,6 +298,12 @@ struct process_exception exception_of(const struct target_stop *stop)
 
     memcpy(raised.info, stop->info, sizeof raised.info);
     return raised;
+}
+
+bool exception_is_fault(const struct cpu_event *event)
+{
+    return event->kind == CPU_EVENT_FAULT ||
+           (event->kind == CPU_EVENT_EXCEPTION && !event->length && event->vector != CPU_VEC_DB);
 }
 
 void exception_rename(struct target_stop *stop, uint32_t code)

@@ -28,6 +28,8 @@ bool exception_is_routine(const struct process_exception *raised);
 
 /* The record of stop's exception, as the guest's handlers will see it. */
 struct process_exception exception_of(const struct target_stop *stop);
+/* Did the instruction at the event's pc fault, rather than trap behind itself? Of #DB only a breakpoint does. */
+bool exception_is_fault(const struct cpu_event *event);
 
 /* Make it another exception, as NT does of a guard page whose stack cannot grow. */
 void exception_rename(struct target_stop *stop, uint32_t code);

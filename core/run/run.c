@@ -238,6 +238,7 @@ static void remember_exception(struct run *run, const struct cpu_event *event)
     run->thread->excepted = true;
     run->thread->exception = *event;
     run->thread->raised = exception_of(&run->stop);
+    run->thread->raised.fault = exception_is_fault(event);
     run->stop.first_chance = process_has_dlls(run->process);
 }
 
@@ -352,7 +353,10 @@ static bool stop_at_debug(struct run *run)
 
 bool run_debug_break(struct run *run)
 {
-    return debugregs_break(run, cpu_get(run->cpu, CPU_RIP)) && stop_at_debug(run);
+    if (!debugregs_break(run, cpu_get(run->cpu, CPU_RIP)))
+        return false;
+    run->thread->raised.fault = stop_at_debug(run);
+    return true;
 }
 
 bool run_debug_pending(struct run *run)

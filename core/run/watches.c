@@ -36,13 +36,40 @@ static unsigned page_access(const struct watches *watches, gva_t page)
     return access;
 }
 
+/* The bytes of a page whose stores the watches want trapped. */
+static void page_stores(const struct watches *watches, gva_t page, struct cpu_trap_bytes *out)
+{
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < watches->count; i++) {
+        const struct watch_range *w = &watches->list[i];
+        gva_t from = w->addr > page ? w->addr : page;
+        gva_t end = w->addr + w->len < page + VM_PAGE_SIZE ? w->addr + w->len : page + VM_PAGE_SIZE;
+
+        for (; (kind_access(w->kind) & VM_WRITE) && from < end; from++)
+            out->bits[(from - page) / 64] |= UINT64_C(1) << (from & 63);
+    }
+}
+
+/* Trap on one page what the watches want. */
+static enum err set_trap(const struct watches *watches, struct cpu *cpu, gva_t page)
+{
+    unsigned access = page_access(watches, page);
+    struct cpu_trap_bytes stores;
+    enum err e = cpu_trap_set(cpu, page, access | (cpu_trap_get(cpu, page) & VM_EXEC));
+
+    if (e || !(access & VM_WRITE))
+        return e;
+    page_stores(watches, page, &stores);
+    cpu_trap_narrow(cpu, page, &stores);
+    return ERR_OK;
+}
+
 /* Bring the CPU's data traps on the pages of a range in line with the watches; execution traps are not ours. */
 static enum err set_traps(const struct watches *watches, struct cpu *cpu,
                           const struct watch_range *range)
 {
     for (gva_t page = page_of(range->addr); page < range->addr + range->len; page += VM_PAGE_SIZE) {
-        unsigned others = cpu_trap_get(cpu, page) & VM_EXEC;
-        enum err e = cpu_trap_set(cpu, page, page_access(watches, page) | others);
+        enum err e = set_trap(watches, cpu, page);
 
         if (e)
             return e;

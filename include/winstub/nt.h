@@ -69,6 +69,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_NO_MORE_ENTRIES, 0x8000001A, 259)                                                     \
     S(STATUS_INVALID_INFO_CLASS, 0xC0000003, 87)                                                   \
     S(STATUS_IN_PAGE_ERROR, 0xC0000006, 999)                                                       \
+    S(STATUS_IO_DEVICE_ERROR, 0xC0000185, 1117)                                                    \
     S(STATUS_INVALID_DEVICE_REQUEST, 0xC0000010, 1)                                                \
     S(STATUS_END_OF_FILE, 0xC0000011, 38)                                                          \
     S(STATUS_INVALID_SYSTEM_SERVICE, 0xC000001C, 1)                                                \
@@ -121,6 +122,21 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_NOT_A_REPARSE_POINT, 0xC0000275, 4390)                                                \
     S(STATUS_NO_EAS_ON_FILE, 0xC0000052, 1392)                                                     \
     S(STATUS_EAS_NOT_SUPPORTED, 0xC000004F, 282)                                                   \
+    S(STATUS_OBJECT_PATH_INVALID, 0xC0000039, 161)                                                 \
+    S(STATUS_INSTANCE_NOT_AVAILABLE, 0xC00000AB, 231)                                              \
+    S(STATUS_PIPE_NOT_AVAILABLE, 0xC00000AC, 231)                                                  \
+    S(STATUS_INVALID_PIPE_STATE, 0xC00000AD, 230)                                                  \
+    S(STATUS_PIPE_BUSY, 0xC00000AE, 231)                                                           \
+    S(STATUS_ILLEGAL_FUNCTION, 0xC00000AF, 1)                                                      \
+    S(STATUS_PIPE_DISCONNECTED, 0xC00000B0, 233)                                                   \
+    S(STATUS_PIPE_CLOSING, 0xC00000B1, 232)                                                        \
+    S(STATUS_PIPE_CONNECTED, 0xC00000B2, 535)                                                      \
+    S(STATUS_PIPE_LISTENING, 0xC00000B3, 536)                                                      \
+    S(STATUS_INVALID_READ_MODE, 0xC00000B4, 230)                                                   \
+    S(STATUS_IO_TIMEOUT, 0xC00000B5, 121)                                                          \
+    S(STATUS_NOT_SUPPORTED, 0xC00000BB, 50)                                                        \
+    S(STATUS_PIPE_EMPTY, 0xC00000D9, 232)                                                          \
+    S(STATUS_CANCELLED, 0xC0000120, 995)                                                           \
     S(STATUS_PARTIAL_COPY, 0x8000000D, 299)
 
 enum { /* usable as case labels; the type is unsigned, as nt_status is */

@@ -203,6 +203,8 @@ struct process_exception {
     uint32_t count; /* of info */
     uint64_t info[15];
     bool last_chance; /* nobody in the guest wanted it */
+    bool
+        fault; /* by the instruction at the pc: its CONTEXT has the resume flag, as on a processor */
 };
 
 enum process_syscall {

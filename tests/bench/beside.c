@@ -10,6 +10,7 @@ volatile long long turns;
 struct {
     long long hot;  /* written in every turn of NEIGHBOUR, */
     long long cold; /* and this in every turn of WATCHED */
+    char large[64]; /* more than the debug registers of a processor can watch */
 } volatile page __attribute__((aligned(4096)));
 
 void called(long long n)

@@ -42,6 +42,12 @@ def measure(what, turns):
         prepare(1, turns)
         do("watch page.cold")
         return to_done()
+    if what == "large":
+        prepare(1, turns)
+        if os.environ["BESIDE_SERVER"] == "gdbserver":
+            do("set can-use-hw-watchpoints 0")
+        do("watch page.large")
+        return to_done()
     if what == "plain_neighbour":
         prepare(1, turns)
         return to_done()
@@ -61,7 +67,7 @@ def measure(what, turns):
         do("stepi %d" % turns)
     else:
         do("set $left = %d" % turns)
-        do("while $left != 0\nset $left = $left - 1\nstepi\nend")
+        do("while $rcx != -1 && $left != 0\nset $left = $left - 1\nstepi\nend")
     return time.monotonic() - start
 
 if os.environ["BESIDE_SERVER"] == "qemu":
@@ -101,7 +107,7 @@ class Servers:
     def connect(self, name):
         """gdb's arguments and the process to end, if any."""
         if name == "winstub":
-            return [self.windows, "-ex", f"target remote | {self.winstub} --stdio --bare {self.windows}"], None
+            return [self.windows, "-ex", f"target remote | {self.winstub} --stdio --bare {self.windows} 2>/dev/null"], None
         if name == "gdbserver":
             return [self.linux, "-ex", f"target remote | gdbserver --once - {self.linux} 2>/dev/null"], None
         socket = os.path.join(self.scratch, "qemu.sock")
@@ -155,12 +161,17 @@ def least(servers, names, what, turns):
 CASES = [
     ("condition_false", "condition", "plain", {"winstub": 1000000, "gdbserver": 10000, "qemu": 1000}, True),
     ("watch_next_to_hot_data", "neighbour", "plain_neighbour",
-     {"winstub": 200000, "gdbserver": 200000, "qemu": 200}, True),
+     {"winstub": 5000000, "gdbserver": 5000000, "qemu": 200}, True),
+    ("watch_64_bytes_next_to_hot_data", "large", "plain_neighbour",
+     {"winstub": 5000000, "gdbserver": 200, "qemu": 200}, True),
     ("watch_hit", "watched", None, {"winstub": 1000, "gdbserver": 1000, "qemu": 100}, True),
     ("watch_hit_logged_in_target", "logged", None, {"winstub": 100000}, False),
     ("stepi_10000", "stepi", None, {"winstub": 10000, "gdbserver": 10000, "qemu": 10000}, False),
     ("while_stepi", "while", None, {"winstub": 1000, "gdbserver": 1000, "qemu": 1000}, False),
 ]
+REMARKS = {
+    "watch_next_to_hot_data": " (a processor's debug registers, which gdbserver uses, cost nothing; it has 32 bytes of them)",
+}
 WINEDBG_STEPS = 400  # a second, as measured on another machine
 
 
@@ -186,11 +197,13 @@ def main(build_folder):
             others = [value for name, value in times.items() if name != "winstub" and value is not None]
             if compared:
                 met = ours is not None and all(ours <= other for other in others)
-                goals.append(f"goal {case}: the least of all per hit: {'met' if met else 'missed'}")
+                goals.append(f"goal {case}: the least of all per hit: {'met' if met else 'missed'}{REMARKS.get(case, '')}")
             if what in ("stepi", "while") and ours:
                 rate = 1e6 / ours
                 goals.append(f"goal {case}: over winedbg's {WINEDBG_STEPS}/s: "
-                             f"{'met' if rate > WINEDBG_STEPS else 'missed'} ({rate:.0f}/s)")
+                             f"{'met' if rate > WINEDBG_STEPS else 'missed'} ({rate:.0f}/s; "
+                             + ", ".join(f"{name} {1e6 / value:.0f}/s" for name, value in times.items()
+                                         if name != "winstub" and value) + ")")
     print("\n".join(goals))
     return 0
 

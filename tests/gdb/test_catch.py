@@ -138,7 +138,9 @@ def shellcode_is_seen_walking_to_its_function(test):
     gdb.do("monitor hash 876f8b31", r"KERNEL32.DLL!WinExec +ror 13, add +module \(UTF-16, upper case, NUL\) \+ name \(NUL\)")
     gdb.do("continue", r"pc 0x[0-9a-f]+ reads PEB\.Ldr \(0x[0-9a-f]+\) +mov ", r"reads PEB_LDR_DATA\.",
            r"reads loader entry of kernel32.dll\.DllBase", r"reads kernel32.dll export names, \d+ names",
-           r"reads kernel32.dll export addresses", r"catch 1: kernel32!WinExec\(")
+           r"reads kernel32.dll export addresses", r"catch 1: kernel32!WinExec\(0x[0-9a-f]+ \"calc.exe\", 0x1",
+           r"called from 0x[0-9a-f]+")
+    gdb.do("monitor teb", r"(?i)ProcessEnvironmentBlock|PEB")
 
 
 @with_one_gdb
@@ -175,6 +177,11 @@ def an_unpacked_page_stops_when_it_runs(test):
     test.expect(writer <= pc < writer + 0x60, f"{pc:#x} is not in second_layer ({writer:#x})")
     gdb.do("x/2i $pc", r"mov +\$0x6,%eax", r"imul")
     gdb.do("monitor writers", r"code +0x0*%x" % pc)
+    code = gdb.evaluate("(unsigned long long) $pc")
+    name = os.path.join(test.folder, "unpacked.bin")
+    gdb.do(f"dump binary memory {name} {code:#x} {code + 9:#x}")
+    with open(name, "rb") as file:
+        test.expect(file.read() == bytes.fromhex("b8060000006bc007c3"), "what was dumped is not what was unpacked")
     gdb.do("continue", r"exited with code 052\]")
 
 
@@ -191,6 +198,34 @@ def pending_functions_and_modules_are_caught_when_they_come(test):
 
 
 @with_dlls_and_gdb
+def an_unpacked_page_is_found_at_full_speed(test):
+    gdb, _ = session_on_dlls(test, "unpack")
+    gdb.do("monitor break-on exec-after-write private first", r"catch 1")
+    writer = gdb.evaluate("(unsigned long long) &first_layer")
+    text = gdb.do("continue", r"catch 1: first execution of a written page", r"written (first )?by pc 0x[0-9a-f]+ \(unpack",
+                  r"Program stopped")
+    pc = int(re.search(r"written (?:first )?by pc (0x[0-9a-f]+)", text).group(1), 16)
+    test.expect(writer <= pc < writer + 0x60, f"{pc:#x} is not in first_layer ({writer:#x})")
+    gdb.do("continue", r"exited with code 052\]")
+
+
+@with_dlls_and_gdb
+def breakpoints_wait_for_their_library_to_come_back(test):
+    gdb, _ = session_on_dlls(test, "unpack")
+    gdb.do("monitor catch load version*", r"catch 1")
+    gdb.do("continue", r"catch 1: version.dll loaded at 0x")
+    text = gdb.do("monitor exports version GetFileVersionInfoSizeA", r"GetFileVersionInfoSizeA")
+    place = re.search(r"(0x[0-9a-f]+)", text).group(1)
+    gdb.do(f"break *{place}", r"Breakpoint 1")
+    gdb.do(f"hbreak *{place}", r"breakpoint 2")
+    gdb.do("monitor delete 1")
+    gdb.do("continue", r"Breakpoint 1")
+    gdb.do("continue", r"Breakpoint 1")  # it was freed and loaded again in between
+    gdb.do("delete 1")
+    gdb.do("continue", r"exited with code 052\]")
+
+
+@with_dlls_and_gdb
 def services_are_caught_before_they_are_served(test):
     gdb, _ = session_on_dlls(test, "unpack")
     gdb.do("monitor catch syscall NtProtectVirtualMem*", r"catch 1")
@@ -202,6 +237,16 @@ def services_are_caught_before_they_are_served(test):
     gdb.do("stepi")  # serves it
     gdb.do("monitor delete 1")
     gdb.do("continue", r"exited with code 052\]")
+
+
+@with_dlls_and_gdb
+def services_that_are_missing_are_caught(test):
+    gdb, _ = session_on_dlls(test, "missing")
+    gdb.do("monitor catch syscall unknown", r"catch 1")
+    for _ in range(2):
+        gdb.do("continue", r"catch 1: NtLoadDriver\(0x0", r"returning to 0x[0-9a-f]+ \(")
+    gdb.do("monitor delete 1")
+    gdb.do("continue", r"exited normally")
 
 
 @with_dlls_and_gdb

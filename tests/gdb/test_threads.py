@@ -15,28 +15,9 @@ def with_each_gdb_on_dlls(test):
 
 
 @with_dlls
-def threads_begin_run_and_end(test):
-    prints_as_expected(test, "threads", status=33)
-
-
-@with_dlls
-def waits_take_what_they_wait_for(test):
-    prints_as_expected(test, "sync", status=11)
-
-
-@with_dlls
-def locks_of_user_mode_hold(test):
-    prints_as_expected(test, "locks", status=12)
-
-
-@with_dlls
-def time_and_calls_come_when_they_should(test):
-    prints_as_expected(test, "clocks", status=13)
-
-
-@with_dlls
-def ports_and_the_thread_pool_do_their_work(test):
-    prints_as_expected(test, "pools", status=14)
+def a_thread_that_waits_for_a_pipe_is_named(test):
+    errors = test.run("--root", test.dlls, "--run", program(test, "pipes"), "stuck", status=2)
+    test.expect(re.search(r"thread \d+ reading from File \\Device\\NamedPipe\\talk \(handle 0x[0-9a-f]+\)", errors), errors)
 
 
 @with_dlls

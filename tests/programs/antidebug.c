@@ -27,6 +27,7 @@ struct seen {
     ULONG_PTR at;
     ULONG_PTR dr6;
     ULONG_PTR dr7;
+    int resumes; /* the resume flag */
 };
 
 static struct seen seen[16];
@@ -47,6 +48,7 @@ static LONG CALLBACK handler(EXCEPTION_POINTERS *e)
     s->at = (ULONG_PTR)e->ExceptionRecord->ExceptionAddress;
     s->dr6 = context->Dr6;
     s->dr7 = context->Dr7;
+    s->resumes = context->EFlags >> 16 & 1;
     context->Dr6 = 0;
     context->EFlags &= ~TRAP_FLAG;
     if (resume_at)
@@ -66,9 +68,9 @@ static void tell(const char *name, int before, const char *label)
 {
     printf("%s:", name);
     for (int i = before; i < seen_count; i++)
-        printf(" %08lx at %+ld dr6 %lx dr7 %lx", seen[i].code,
+        printf(" %08lx at %+ld dr6 %lx dr7 %lx rf %d", seen[i].code,
                (long)(seen[i].at - (ULONG_PTR)label), (unsigned long)seen[i].dr6,
-               (unsigned long)seen[i].dr7);
+               (unsigned long)seen[i].dr7, seen[i].resumes);
     printf("%s\n", seen_count == before ? " nothing" : "");
     seen_count = before;
 }
@@ -162,11 +164,36 @@ static void trap_flag(void)
 /* ---- Debug registers -------------------------------------------------------------------------- */
 
 /* Have the handler load debug into the debug registers. */
-static void load(void)
+__attribute__((noinline)) static void load(void)
 {
     load_debug = 1;
     resume_at = (ULONG_PTR)load_next;
     __asm__ volatile("int3\n" LABEL(load_next) "nop");
+}
+
+/* A thread has debug registers of its own, which are clear at first. */
+static DWORD WINAPI other_thread(void *argument)
+{
+    int before = seen_count;
+
+    (void)argument;
+    variable = called(3);
+    tell("in another thread", before, (const char *)called);
+    debug.Dr1 = 0;
+    debug.Dr7 = 1;
+    load();
+    before = seen_count;
+    variable = called(4);
+    tell("one of its own there", before, (const char *)called);
+    return 0;
+}
+
+static void run_other_thread(void)
+{
+    HANDLE thread = CreateThread(NULL, 0, other_thread, NULL, 0, NULL);
+
+    WaitForSingleObject(thread, INFINITE);
+    CloseHandle(thread);
 }
 
 static void debug_registers(void)
@@ -181,8 +208,14 @@ static void debug_registers(void)
     printf("called: %d\n", called(2)); /* MARK call */
     tell("breakpoint of its own", before, (const char *)called);
     variable = 5; /* MARK write */
-    printf("watchpoint of its own: %d hit, dr6 %lx\n", seen_count - before,
-           (unsigned long)seen[before].dr6);
+    printf("watchpoint of its own: %d hit, dr6 %lx rf %d\n", seen_count - before,
+           (unsigned long)seen[before].dr6, seen[before].resumes);
+    run_other_thread();
+    before = seen_count;
+    (void)called(5);
+    tell("breakpoint again", before, (const char *)called);
+    variable = 6;
+    printf("watchpoint again: %d hit\n", seen_count - before);
     debug.Dr0 = debug.Dr1 = debug.Dr7 = 0;
     load();
     before = seen_count;
@@ -210,7 +243,8 @@ static void guard_page(void)
     int before = seen_count;
 
     page[5] = 1; /* MARK guard */
-    printf("guard page: %d, code %lx\n", seen_count - before, seen[before].code);
+    printf("guard page: %d, code %lx rf %d\n", seen_count - before, seen[before].code,
+           seen[before].resumes);
     seen_count = before;
     page[6] = 2;
     printf("guard page again: %d\n", seen_count - before);

@@ -207,6 +207,15 @@ static LONG invoke(FARPROC call, const uintptr_t *a, size_t count)
 }
 #endif
 
+static char not_there[1024];
+
+static void missing(const char *name)
+{
+    size_t len = strlen(not_there);
+
+    snprintf(not_there + len, sizeof not_there - len, " %s", name);
+}
+
 static void read_table(const char *path)
 {
     HMODULE ntdll = GetModuleHandleA("ntdll");
@@ -223,11 +232,17 @@ static void read_table(const char *path)
         *space = 0;
         snprintf(s->name, sizeof s->name, "%s", line);
         snprintf(s->args, sizeof s->args, "%s", space + 1);
-        s->call = strncmp(s->name, "Nt", 2) == 0 ? GetProcAddress(ntdll, s->name) : NULL;
-        service_count += s->call != NULL;
+        if (strncmp(s->name, "Nt", 2) != 0)
+            continue;
+        s->call = GetProcAddress(ntdll, s->name);
+        if (s->call)
+            service_count++;
+        else
+            missing(s->name);
     }
     if (file)
         fclose(file);
+    printf("%lu services, not in ntdll:%s\n", (unsigned long)service_count, not_there);
 }
 
 /* Objects of each kind, and addresses that are no good in several ways. */

@@ -161,8 +161,10 @@ static void names(void)
 
     printf("new: %lu\n", GetLastError());
     SetLastError(0);
-    second = CreateEventA(NULL, TRUE, FALSE, "shared NAME");
+    second = CreateEventA(NULL, TRUE, FALSE, "shared name");
     printf("again: %d, error %lu\n", second != NULL, GetLastError());
+    printf("in capitals: %d", OpenEventA(SYNCHRONIZE, FALSE, "SHARED NAME") != NULL);
+    printf(", error %lu\n", GetLastError());
     third = OpenEventA(SYNCHRONIZE, FALSE, "shared name");
     SetEvent(first);
     printf("the same: %s", state(second));

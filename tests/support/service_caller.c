@@ -145,7 +145,7 @@ static void place(struct caller *c, const uint64_t *args, size_t count)
         cpu_set(c->p->cpu, CPU_RDX, sp + 8);
 }
 
-static nt_status serve(struct caller *c, uint32_t number)
+nt_status caller_serve(struct caller *c, uint32_t number)
 {
     struct process_exception exception;
     uint32_t exit_code = 0;
@@ -158,7 +158,7 @@ static nt_status serve(struct caller *c, uint32_t number)
 nt_status caller_call(struct caller *c, const char *service, const uint64_t *args, size_t count)
 {
     place(c, args, count);
-    return serve(c, caller_number(c, service));
+    return caller_serve(c, caller_number(c, service));
 }
 
 void caller_refused(struct caller *c, const char *service, const uint64_t *args, size_t count,
@@ -169,6 +169,6 @@ void caller_refused(struct caller *c, const char *service, const uint64_t *args,
 
     place(c, args, count);
     before = remember(c->vm);
-    ck_status(serve(c, number), status);
+    ck_status(caller_serve(c, number), status);
     ck_assert(unchanged(before, c->vm));
 }

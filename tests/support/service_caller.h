@@ -37,6 +37,8 @@ gva_t caller_slot(const struct caller *c, unsigned i);
 gva_t caller_set(struct caller *c, unsigned i, uint64_t value);
 uint64_t caller_get(struct caller *c, unsigned i);
 
+/* Call that number with arguments, if any, where they are. */
+nt_status caller_serve(struct caller *c, uint32_t number);
 /* Call it: args are count slots of the width's size. */
 nt_status caller_call(struct caller *c, const char *service, const uint64_t *args, size_t count);
 /* The same, which must answer so and leave all memory as it was. */

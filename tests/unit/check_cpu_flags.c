@@ -152,8 +152,27 @@ START_TEST(system_calls_are_found_wherever_a_run_begins)
 }
 END_TEST
 
+/* Without executing it alone, its flags come from operands of another instruction in its block. */
+START_TEST(flags_survive_a_cmpxchg8b)
+{
+    /* 0: nop; 1: cmp al, al; 3: add al, cl; 5: cmpxchg8b [ebx]; 8: int3 */
+    GUEST_CODE_AT(&g, GUEST_CODE, 0x90, 0x38, 0xc0, 0x00, 0xc8, 0x0f, 0xc7, 0x0b, 0xcc);
+    for (unsigned equal = 0; equal < 2; equal++) {
+        guest_write(&g, GUEST_DATA, equal ? "\x7f\0\0" : "\1\2\3", 3);
+        cpu_set(g.cpu, CPU_RAX, 0x80);
+        cpu_set(g.cpu, CPU_RCX, 0xff);
+        cpu_set(g.cpu, CPU_RDX, 0);
+        cpu_set(g.cpu, CPU_RBX, GUEST_DATA);
+        cpu_set(g.cpu, CPU_RIP, GUEST_CODE);
+        guest_run(&g, CPU_EVENT_EXCEPTION, GUEST_CODE + 8);
+        ck_assert_uint_eq(cpu_get(g.cpu, CPU_EFLAGS), equal ? 0xa43 : 0xa03);
+    }
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
+    tcase_add_test(tc, flags_survive_a_cmpxchg8b);
     tcase_add_test(tc, a_step_does_one_iteration_of_rep);
     tcase_add_test(tc, pushed_flags_never_show_our_tf);
     tcase_add_test(tc, pushed_flags_behind_a_load_of_ss_never_show_our_tf);

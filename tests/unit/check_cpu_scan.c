@@ -132,7 +132,23 @@ static const struct trait_case trait_cases[] = {
     {{0x8f, 0xe8, 0x70, 0xa2, 0xc2}, SCAN_ILLEGAL, SCAN_ILLEGAL},
     {{0x83, 0xc4, 0x28}, 0, 0}, /* add esp, 0x28 */
     {{0x66, 0x0f, 0xc7, 0xf0}, SCAN_ILLEGAL, SCAN_ILLEGAL},
-    {{0x0f, 0xc7, 0x0b}, 0, 0}, /* cmpxchg8b */
+    {{0x0f, 0xc7, 0x0b}, /* cmpxchg8b */
+     SCAN_STORES_UNSEEN | SCAN_KEEPS_FLAGS,
+     SCAN_STORES_UNSEEN | SCAN_KEEPS_FLAGS},
+    {{0x0f, 0xae, 0x03}, SCAN_STORES_UNSEEN, SCAN_STORES_UNSEEN},       /* fxsave */
+    {{0x0f, 0xae, 0x23}, SCAN_STORES_UNSEEN, SCAN_STORES_UNSEEN},       /* xsave */
+    {{0x0f, 0xae, 0x1b}, 0, 0},                                         /* stmxcsr */
+    {{0x0f, 0xae, 0xf0}, 0, 0},                                         /* mfence */
+    {{0x66, 0x0f, 0xf7, 0xc1}, SCAN_STORES_UNSEEN, SCAN_STORES_UNSEEN}, /* maskmovdqu */
+    {{0xdb, 0x3b}, SCAN_STORES_UNSEEN, SCAN_STORES_UNSEEN},             /* fstp of ten bytes */
+    {{0xdf, 0x33}, SCAN_STORES_UNSEEN, SCAN_STORES_UNSEEN},             /* fbstp */
+    {{0xd9, 0x33}, SCAN_STORES_UNSEEN, SCAN_STORES_UNSEEN},             /* fnstenv */
+    {{0xdd, 0x33}, SCAN_STORES_UNSEEN, SCAN_STORES_UNSEEN},             /* fnsave */
+    {{0xdd, 0x3b}, 0, 0},                                               /* fnstsw */
+    {{0xdb, 0xf1}, 0, 0},                                               /* fcomi */
+    {{0xff, 0x1b},
+     SCAN_LOADS_SEGMENT | SCAN_STORES_UNSEEN,
+     SCAN_LOADS_SEGMENT | SCAN_STORES_UNSEEN}, /* far call */
     {{0x66, 0x0f, 0x3a, 0x61, 0xc1}, SCAN_ILLEGAL, SCAN_ILLEGAL},
     {{0x66, 0x0f, 0x3a, 0x0f, 0xc1}, 0, 0}, /* palignr */
     {{0xe4, 0x10}, SCAN_PRIVILEGED, SCAN_PRIVILEGED},

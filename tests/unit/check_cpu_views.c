@@ -109,8 +109,64 @@ START_TEST(a_store_is_loaded_through_every_view_at_once)
 }
 END_TEST
 
+/* Call code at pc; it stops at its ret when it should. */
+static void call_view(gva_t pc, bool stops, unsigned al)
+{
+    cpu_set(g.cpu, CPU_RIP, GUEST_CODE);
+    cpu_set(g.cpu, CPU_RBX, pc);
+    if (stops)
+        guest_run(&g, CPU_EVENT_BREAK, pc + 2);
+    guest_run_on(&g, CPU_EVENT_BREAK, GUEST_CODE + 2);
+    ck_assert_uint_eq(cpu_get(g.cpu, CPU_RAX) & 0xff, al);
+}
+
+/*
+ * A break belongs to an address: the other view of its page runs freely, copying the page leaves it where it is, and so
+ * does taking the view away and mapping it again.
+ */
+START_TEST(a_break_in_a_shared_page_is_one_views)
+{
+    struct vm_section *s = make_views();
+
+    GUEST_CODE_AT(&g, GUEST_CODE, 0xff, 0xd3, 0x90); /* call rbx; the end */
+    ck_assert_int_eq(cpu_break_add(g.cpu, GUEST_CODE + 2), ERR_OK);
+    call_view(RX, false, 1);
+    call_view(WC, false, 1);
+    ck_assert_int_eq(cpu_break_add(g.cpu, RX + 2), ERR_OK);
+    call_view(RX, true, 1);
+    call_view(WC, false, 1);
+    ck_assert_int_eq(cpu_break_add(g.cpu, WC + 2), ERR_OK);
+    cpu_break_remove(g.cpu, RX + 2);
+    call_view(RX, false, 1);
+    call_view(WC, true, 1);
+    ck_assert_int_eq(cpu_break_add(g.cpu, RX + 2), ERR_OK);
+    guest_write(&g, RW + 1, "\x02", 1);
+    call_view(RX, true, 2);
+    call_view(WC, true, 2);
+    guest_write(&g, WC + 1, "\x03", 1); /* its own page from here on */
+    call_view(RX, true, 2);
+    call_view(WC, true, 3);
+    ck_succeeds(vm_unmap_view(g.vm, RX));
+    call_view(WC, true, 3);
+    cpu_set(g.cpu, CPU_RIP, GUEST_CODE);
+    cpu_set(g.cpu, CPU_RBX, RX);
+    guest_run(&g, CPU_EVENT_FAULT, RX);
+    build_view(s, RX, 0, 0, PAGE_EXECUTE_READ);
+    call_view(RX, true, 2);
+    ck_succeeds(vm_unmap_view(g.vm, WC));
+    call_view(RX, true, 2);
+    build_view(s, WC, 0, 0, PAGE_EXECUTE_WRITECOPY);
+    call_view(WC, true, 2);
+    cpu_break_remove(g.cpu, WC + 2);
+    call_view(WC, false, 2);
+    call_view(RX, true, 2);
+    vm_section_unref(s);
+}
+END_TEST
+
 static void add_both(TCase *tc)
 {
+    tcase_add_test(tc, a_break_in_a_shared_page_is_one_views);
     tcase_add_test(tc, a_store_through_one_view_is_executed_through_another);
     tcase_add_test(tc, code_that_was_copied_stays_as_it_is);
     tcase_add_test(tc, a_restored_section_runs_its_former_code);

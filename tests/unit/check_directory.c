@@ -66,13 +66,15 @@ START_TEST(a_name_lives_as_long_as_its_object)
     object_init(&b, &thing_class);
     ck_assert_uint_eq(directory_add(&directory, "\\A", &a), STATUS_SUCCESS);
     ck_assert_uint_eq(directory_add(&directory, "\\B", &b), STATUS_SUCCESS);
-    ck_assert_ptr_eq(directory_find(&directory, "\\a"), &a);
-    ck_assert_ptr_eq(directory_find(&directory, "\\B"), &b);
-    ck_assert_ptr_null(directory_find(&directory, "\\C"));
+    ck_assert_ptr_eq(directory_find(&directory, "\\a", true), &a);
+    ck_assert_ptr_eq(directory_find(&directory, "\\A", false), &a);
+    ck_assert_ptr_null(directory_find(&directory, "\\a", false));
+    ck_assert_ptr_eq(directory_find(&directory, "\\B", true), &b);
+    ck_assert_ptr_null(directory_find(&directory, "\\C", true));
     object_unref(&a);
     ck_assert_int_eq(freed, 1);
-    ck_assert_ptr_null(directory_find(&directory, "\\A"));
-    ck_assert_ptr_eq(directory_find(&directory, "\\B"), &b);
+    ck_assert_ptr_null(directory_find(&directory, "\\A", true));
+    ck_assert_ptr_eq(directory_find(&directory, "\\B", true), &b);
     object_unref(&b);
     ck_assert_ptr_null(directory.names);
 }

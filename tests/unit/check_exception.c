@@ -208,6 +208,41 @@ START_TEST(G12_G13_access_violations)
 }
 END_TEST
 
+static enum err read_file(void *ctx, uint64_t offset, void *dst, size_t len)
+{
+    const bool *broken = ctx;
+
+    (void)offset;
+    memset(dst, 'f', len);
+    return *broken ? ERR_IO : ERR_OK;
+}
+
+START_TEST(an_error_of_a_mapped_file)
+{
+    bool broken = true;
+    struct vm_backing file = {.ctx = &broken, .size = 0x1000, .read = read_file};
+    struct vm_section_config config = {
+        .protect = PAGE_READONLY, .attributes = SEC_COMMIT, .file = &file, .path = "C:\\data.bin"};
+    struct vm_section *section;
+
+    START_DEP(LOAD_EAX("\x08") LOAD RET);
+    ck_succeeds(vm_section_new(vm, &config, &section));
+    (void)build_view(section, PAGE, 0, 0, PAGE_READONLY);
+    vm_section_unref(section);
+    go_on();
+    ck_assert_int_eq(stop.kind, STOP_EXCEPTION);
+    ck_status(stop.code, STATUS_IN_PAGE_ERROR);
+    ck_assert_uint_eq(stop.addr, BASE + 5);
+    ck_assert_uint_eq(stop.info_count, 3);
+    ck_assert_uint_eq(stop.info[0], 0);
+    ck_assert_uint_eq(stop.info[1], PAGE + 8);
+    ck_assert_uint_eq(stop.info[2], STATUS_IO_DEVICE_ERROR);
+    ck_assert_ptr_nonnull(strstr(stop.note, "whose file cannot be read"));
+    broken = false;
+    expect_exit('f');
+}
+END_TEST
+
 /* The record that the guest's handlers get. */
 START_TEST(G12_the_record_on_the_stack)
 {
@@ -237,7 +272,7 @@ int main(void)
         G01_G04_writing_to_a_guard_page,    G02_reading_a_guard_page,
         G03_executing_a_guard_page,         G06_an_access_that_crosses_into_a_guard_page,
         G07_a_guard_comes_before_read_only, G10_G11_guards_handlers_and_write_watch,
-        G12_the_record_on_the_stack,
+        G12_the_record_on_the_stack,        an_error_of_a_mapped_file,
     };
     Suite *s = suite_create("exception");
     TCase *tc = tcase_create("both widths");

@@ -126,7 +126,7 @@ START_TEST(a_stack_grows_under_the_guest)
             break;
     }
     ck_assert_int_eq(event.fault, VM_FAULT_GUARD);
-    ck_assert_int_eq(grown, 256 - 9);
+    ck_assert_int_eq(grown, 256 - 6);
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "nt/context.h"
 #include "service_caller.h"
 #include "suite.h"
 #include "target_fixture.h"
@@ -95,6 +96,59 @@ START_TEST(S01_S02_S03_what_a_thread_starts_with)
 }
 END_TEST
 
+/* Raw code in bare mode. */
+static void start_bare(int arch, const void *code, size_t len)
+{
+    start(arch, code, len);
+    c.p = process;
+    c.vm = process_vm(c.p);
+}
+
+/* A thread's own stack: what is asked for, and how much is reserved and committed then. */
+static const struct {
+    struct stack_sizes wanted;
+    uint64_t commit, reserve;
+} stacks[] = {
+    {{0x100000, 0, 0, 0}, 0x2000, 0x100000},
+    {{0x20000, 0x20000, 0, 0}, 0x20000, 0x100000},
+    {{0x100000, 0x1000, 0x110000, 0}, 0xfe000, 0x100000}, /* no larger for what it needs besides */
+    {{0x400000, 0x1000, 0x110000, 0}, 0x110000, 0x400000},
+    {{0x400000, 0x200000, 0x110000, 0}, 0x200000, 0x400000},
+    {{0x10000, 0x1000, 0x110000, 0}, 0xfe000, 0x100000},
+};
+
+START_TEST(S01_S10_what_another_thread_starts_with)
+{
+    struct thread *thread;
+    struct diag why;
+
+    start_bare(CPU_AMD64, "\xcc", 1);
+    ck_succeeds(threads_new(c.p, &thread));
+    ck_assert_int_eq(thread_stack(thread, stacks[_i].wanted, &why), ERR_OK);
+    ck_assert_uint_eq(thread->info.stack_base - thread->info.stack_limit, stacks[_i].commit);
+    ck_assert_uint_eq(thread->info.stack_base - thread->stack_bottom, stacks[_i].reserve);
+    threads_discard(thread);
+}
+END_TEST
+
+START_TEST(A22_A25_a_stack_below_zero_bits)
+{
+    struct stack_sizes sizes = {.zero_bits = 4};
+    struct thread *thread;
+    struct diag why;
+
+    start_bare(CPU_AMD64, "\xcc", 1);
+    ck_succeeds(threads_new(c.p, &thread));
+    ck_assert_int_eq(thread_stack(thread, sizes, &why), ERR_OK);
+    ck_assert_uint_le(thread->info.stack_base, 1u << 28);
+    threads_discard(thread);
+    ck_succeeds(threads_new(c.p, &thread));
+    sizes.zero_bits = 0xfffff; /* a mask; there is no room */
+    ck_assert_int_eq(thread_stack(thread, sizes, &why), ERR_NOMEM);
+    threads_discard(thread);
+}
+END_TEST
+
 /* ---- Growth under running code ---------------------------------------------------------------- */
 
 /* mov rbp, rsp; mov ecx, COUNT; push: push rax; dec ecx; jnz push; mov rsp, rbp; xor eax, eax; ret */
@@ -103,14 +157,6 @@ END_TEST
 #define PUSHES_ELSEWHERE                                                                           \
     "\x48\x89\xe5\xbc\x00\x00\x40\x40\xb9\x00\x08\x00\x00\x50\xff\xc9\x75\xfb\x48\x89\xec\x31"     \
     "\xc0\xc3"
-
-/* Raw code in bare mode. */
-static void start_bare(int arch, const void *code, size_t len)
-{
-    start(arch, code, len);
-    c.p = process;
-    c.vm = process_vm(c.p);
-}
 
 #define START_BARE(bytes) start_bare(_i, bytes, sizeof(bytes) - 1)
 
@@ -191,6 +237,45 @@ static void start_deep(int arch)
     while (base() - limit() < 0x9000)
         ck_assert_int_eq(process_guard_hit(c.p, limit() - 1), PROCESS_GUARD_GROWN);
 }
+
+/* NtContinue to that place, with the registers as they are. */
+static void continue_at(gva_t at)
+{
+    gva_t context = build_committed(c.vm, 0, 0x1000);
+    uint8_t raw[CONTEXT_MAX];
+
+    context_save(c.p->cpu, raw);
+    context_put(c.p->arch, raw, CPU_RIP, at);
+    ck_assert(vm_debug_write(c.vm, context, raw, context_size(c.p->arch)));
+    (void)CALL(&c, "NtContinue", context, 0);
+    ck_assert_uint_eq(cpu_get(c.p->cpu, CPU_RIP), at);
+    ck_succeeds(try_release(c.vm, context, 0, MEM_RELEASE));
+}
+
+/* What a loader that clears its stack needed committed. */
+START_TEST(S01_S03_room_goes_when_the_thread_begins)
+{
+    gva_t before;
+
+    start_deep(_i);
+    c.kernel.entry_points.thread = 0x12340000;
+    continue_at(0x12340000);
+    ck_assert_uint_eq(base() - limit(), 0x9000); /* it was given no more than it asked for */
+    c.p->threads.on_cpu->stack_commit = 0x3000;
+    before = limit();
+    ck_assert(vm_debug_write(c.vm, base() - 0x3000, "kept", 4));
+    continue_at(0x12345678); /* the loader has met an exception */
+    ck_assert_uint_eq(limit(), before);
+    continue_at(0x12340000);
+    ck_assert_uint_eq(base() - limit(), 0x3000);
+    expect_layout();
+    ck_assert_uint_eq(byte_at(c.vm, limit()), 'k');
+    while (base() - limit() < 0x9000) /* and it grows as any other */
+        ck_assert_int_eq(process_guard_hit(c.p, limit() - 1), PROCESS_GUARD_GROWN);
+    continue_at(0x12340000);
+    ck_assert_uint_eq(limit(), before);
+}
+END_TEST
 
 static void set_guard(gva_t at)
 {
@@ -287,10 +372,15 @@ END_TEST
 int main(void)
 {
     const TTest *tests[] = {
-        S04_touching_the_guard_page,         S05_overflow,
-        S09_a_stack_that_the_guest_made,     guards_elsewhere_are_no_stack,
-        S06_a_guard_page_inside_the_stack,   S07_S08_by_protect_and_back,
-        other_changes_leave_the_limit_alone, G09_S04_a_service_grows_the_stack,
+        S04_touching_the_guard_page,
+        S05_overflow,
+        S09_a_stack_that_the_guest_made,
+        guards_elsewhere_are_no_stack,
+        S06_a_guard_page_inside_the_stack,
+        S07_S08_by_protect_and_back,
+        other_changes_leave_the_limit_alone,
+        G09_S04_a_service_grows_the_stack,
+        S01_S03_room_goes_when_the_thread_begins,
     };
     Suite *s = suite_create("stack_growth");
     TCase *tc = tcase_create("both widths");
@@ -298,6 +388,8 @@ int main(void)
     tcase_add_checked_fixture(tc, NULL, tear_all_down);
     tcase_add_loop_test(tc, S01_S02_S03_what_a_thread_starts_with, 0,
                         2 * (int)COUNT_OF(beginnings));
+    tcase_add_loop_test(tc, S01_S10_what_another_thread_starts_with, 0, (int)COUNT_OF(stacks));
+    tcase_add_test(tc, A22_A25_a_stack_below_zero_bits);
     for (size_t i = 0; i < COUNT_OF(tests); i++)
         tcase_add_loop_test(tc, tests[i], 0, 2);
     suite_add_tcase(s, tc);

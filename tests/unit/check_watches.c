@@ -60,6 +60,10 @@ static const struct access_case cases[] = {
     {"load under a write watch", BOTH("\x8b\x07"), DATA, 0, DATA, 4, POINT_WRITE, 0, 0, 0},
     {"load across pages", BOTH("\x8b\x07"), EDGE - 2, 0, EDGE, 4, POINT_READ, EDGE, 0, 0},
     {"add", BOTH("\x01\x07"), DATA, 0, DATA, 4, POINT_WRITE, DATA, 0, 0},
+    {"add of which the upper half is watched", EACH("\x48\x01\x07", "\x01\x07"), DATA, 0, DATA + 2,
+     6, POINT_WRITE, DATA + 2, 0, 0},
+    {"add across pages, watched behind", BOTH("\x01\x07"), EDGE - 2, 0, EDGE + 1, 8, POINT_WRITE,
+     EDGE + 1, 0, 0},
     {"add under a read watch", BOTH("\x01\x07"), DATA, 0, DATA, 4, POINT_READ, DATA, 0, 0},
     {"add under an access watch", BOTH("\x01\x07"), DATA, 0, DATA + 3, 1, POINT_ACCESS, DATA + 3, 0,
      0},
@@ -89,6 +93,11 @@ static const struct access_case cases[] = {
     {"movaps", BOTH("\x0f\x29\x07"), DATA, 0, DATA + 15, 8, POINT_WRITE, DATA + 15, 0, 0},
     {"movups across pages", BOTH("\x0f\x11\x07"), EDGE - 8, 0, EDGE + 7, 1, POINT_WRITE, EDGE + 7,
      0, 0},
+    {"movups across pages, read", BOTH("\x0f\x10\x07"), EDGE - 8, 0, EDGE + 7, 1, POINT_READ,
+     EDGE + 7, 0, 0},
+    {"movntdq", BOTH("\x66\x0f\xe7\x07"), DATA, 0, DATA + 15, 1, POINT_WRITE, DATA + 15, 0, 0},
+    {"maskmovdqu", BOTH("\x66\x0f\x76\xc0\x66\x0f\xf7\xc0"), DATA, 0, DATA + 15, 1, POINT_WRITE,
+     DATA + 15, 0, 0},
     {"movups from", BOTH("\x0f\x10\x07"), DATA, 0, DATA + 15, 1, POINT_READ, DATA + 15, 0, 0},
     {"fxsave", BOTH("\x0f\xae\x07"), DATA, 0, DATA + 0x18, 4, POINT_WRITE, DATA + 0x18, 0, 0},
     {"fstp of ten bytes", BOTH("\xd9\xe8\xdb\x3f"), DATA, 0, DATA + 9, 1, POINT_WRITE, DATA + 9, 0,
@@ -96,6 +105,10 @@ static const struct access_case cases[] = {
     {"push", BOTH("\x50"), 0, 0, STACK - 4, 4, POINT_ACCESS, STACK - 4, 0, 0},
     {"pop", BOTH("\x58"), 0, 0, STACK, 1, POINT_READ, STACK, 0, 0},
     {"call", BOTH("\xe8\x00\x00\x00\x00"), 0, 0, STACK - 4, 4, POINT_WRITE, STACK - 4, 0, 0},
+    {"push of memory, read", BOTH("\xff\x37"), DATA, 0, DATA, 1, POINT_READ, DATA, 0, 0},
+    {"push of memory", BOTH("\xff\x37"), DATA, 0, STACK - 1, 1, POINT_ACCESS, STACK - 1, 0, 0},
+    {"pop to memory", BOTH("\x8f\x07"), DATA, 0, DATA, 1, POINT_ACCESS, DATA, 0, 0},
+    {"leave", BOTH("\x89\xe5\xc9"), 0, 0, STACK, 4, POINT_READ, STACK, 0, 0},
     {"call through memory, read", BOTH("\xff\x17"), EDGE + 0x10, 0, EDGE + 0x10, 4, POINT_READ,
      EDGE + 0x10, 0, 0},
     {"ret", BOTH("\xc3"), 0, 0, STACK + 0x20, 1, POINT_WRITE, 0, 0, 0},
@@ -199,6 +212,70 @@ START_TEST(an_access_stops_a_range_step)
 }
 END_TEST
 
+/* Where the bytes of a case are, and what a run of it has left there. */
+struct trace {
+    uint8_t bytes[SIZE];
+    uint64_t regs[CPU_EFLAGS + 1];
+};
+
+static void look(struct trace *out)
+{
+    struct cpu *cpu = process_cpu(process);
+
+    ck_assert_uint_eq(vm_debug_read(process_vm(process), BASE, out->bytes, SIZE), SIZE);
+    for (unsigned r = CPU_RAX; r <= CPU_EFLAGS; r++)
+        out->regs[r] = cpu_get(cpu, (enum cpu_reg)r);
+}
+
+/* mov byte [rsi + 0xc00], 1 and mov byte [rsi + 0x1c00], 1: stores into every page that a case watches, beside what it watches */
+#define BESIDE     "\xc6\x86\x00\x0c\x00\x00\x01\xc6\x86\x00\x1c\x00\x00\x01"
+#define BESIDE_LEN 14
+
+static void make_beside(const struct access_case *c, enum cpu_arch arch)
+{
+    bool wide = arch == CPU_AMD64;
+
+    make(c, arch);
+    set_registers(c);
+    ck_assert(vm_debug_write(process_vm(process), BASE, BESIDE, BESIDE_LEN));
+    ck_assert(vm_debug_write(process_vm(process), BASE + BESIDE_LEN, wide ? c->code64 : c->code32,
+                             wide ? c->len64 : c->len32));
+}
+
+/* The page was stored to before, beside the watched bytes: the access still stops, and is done exactly once. */
+START_TEST(an_access_stops_behind_stores_beside_it)
+{
+    const struct access_case *c = &cases[_i % CASES];
+    enum cpu_arch arch = _i < CASES ? CPU_AMD64 : CPU_I386;
+    const struct target_action on = {.kind = ACTION_CONTINUE}, step = {.kind = ACTION_STEP};
+    struct trace watched, stepped;
+
+    if (!c->hit)
+        return;
+    make_beside(c, arch);
+    ck_assert_int_eq(target.ops->point(target.ctx, c->kind, c->watch, (size_t)c->len, true),
+                     ERR_OK);
+    ck_assert_int_eq(target.ops->resume(target.ctx, &on, 1), ERR_OK);
+    ck_assert_int_eq(target.ops->run(target.ctx, &stop), ERR_OK);
+    ck_assert_msg(stop.kind == STOP_WATCH && stop.addr == c->hit, "%s: stop %d at 0x%llx", c->name,
+                  (int)stop.kind, (unsigned long long)stop.addr);
+    look(&watched);
+    teardown();
+    make_beside(c, arch);
+    for (int steps = 0; steps < 40; steps++) {
+        ck_assert_int_eq(target.ops->resume(target.ctx, &step, 1), ERR_OK);
+        ck_assert_int_eq(target.ops->run(target.ctx, &stop), ERR_OK);
+        look(&stepped);
+        if (stepped.regs[CPU_RIP] == watched.regs[CPU_RIP] &&
+            (!c->inside || stepped.regs[CPU_RCX] == watched.regs[CPU_RCX]))
+            break;
+    }
+    for (unsigned r = CPU_RAX; r <= CPU_EFLAGS; r++)
+        ck_assert_msg(watched.regs[r] == stepped.regs[r], "%s: register %u", c->name, r);
+    ck_assert_msg(!memcmp(watched.bytes, stepped.bytes, SIZE), "%s: bytes", c->name);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("watches");
@@ -207,6 +284,7 @@ int main(void)
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_loop_test(tc, an_access_stops_behind_itself, 0, 2 * CASES);
     tcase_add_loop_test(tc, an_access_stops_a_range_step, 0, 2 * CASES);
+    tcase_add_loop_test(tc, an_access_stops_behind_stores_beside_it, 0, 2 * CASES);
     suite_add_tcase(s, tc);
     return suite_main(s);
 }
