@@ -106,6 +106,7 @@ UNIT_TESTS  := $(patsubst tests/unit/%.c,$O/tests/%,$(wildcard tests/unit/check_
 FUZZ_NAMES  := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS     := $(FUZZ_NAMES:%=$O/tests/replay_%)
 EXAMPLES    := $(patsubst tests/examples/%.c,$O/tests/example_%,$(wildcard tests/examples/*.c))
+SERVE_FAKE  := $O/tests/serve_fake
 BENCHES     := $(patsubst tests/bench/%.c,$O/tests/%,$(wildcard tests/bench/bench_*.c))
 
 all: $O/winstub $O/libwinstub.a $O/libwinstub.so $O/winstub.pc
@@ -119,7 +120,7 @@ $O/core/cpu/cpu_unicorn.o:  private EXTRA := $(UNICORN_CFLAGS)
 $O/core/cpu/dis_capstone.o:  private EXTRA := $(CAPSTONE_CFLAGS)
 $O/stub/main.o:              private EXTRA := -DWINSTUB_VERSION='"$(VERSION)"'
 $O/tests/unit/%.o:           private EXTRA := $(CHECK_CFLAGS) $(TEST_CPPFLAGS)
-$O/tests/support/%.o $O/tests/fuzz/%.o: private EXTRA := $(TEST_CPPFLAGS)
+$O/tests/support/%.o $O/tests/fuzz/%.o $O/tests/transcripts/%.o: private EXTRA := $(TEST_CPPFLAGS)
 ifeq ($(MODE),fuzz)
 # What the library is compared with is slow enough, and its branches would pass for coverage.
 $(filter $O/tests/support/vm_model%,$(SUPPORT_OBJ)): private EXTRA := $(TEST_CPPFLAGS) -O2 -fno-sanitize=address,undefined,fuzzer-no-link
@@ -143,12 +144,17 @@ $O/winstub: $(call objects,stub/main.c) $O/libwinstub.a
 $(UNIT_TESTS): $O/tests/check_%: $O/tests/unit/check_%.o $O/tests/libsupport.a $O/libwinstub.a
 $(REPLAYS): $O/tests/replay_%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $O/tests/libsupport.a $O/libwinstub.a
 $(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/tests/bench/machines.o $O/libwinstub.a
+$O/tests/serve_fake: $O/tests/transcripts/serve_fake.o $O/tests/libsupport.a $O/libwinstub.a
+$O/tests/bench_rsp: $O/tests/bench/rsp_client.o
 $(EXAMPLES): $O/tests/example_%: $O/tests/examples/%.o $O/libwinstub.a
 # tests/support/alloc_fail.c stands between the library and the allocator.
 WRAPPED := -Wl,-u,__wrap_malloc,--wrap=malloc,--wrap=calloc,--wrap=realloc
+# tests/fuzz/fuzz_engine.c is asked at each turn of a guest's.
+TURNS   := -Wl,--wrap=process_schedule
 $(UNIT_TESTS): private LIBS := $(CHECK_LIBS) $(LIBS) $(WRAPPED)
-$(REPLAYS): private LIBS += $(WRAPPED)
-$O/winstub $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES):
+$(SERVE_FAKE): private LIBS += $(WRAPPED)
+$(REPLAYS): private LIBS += $(WRAPPED) $(if $(filter %_engine,$@),$(TURNS))
+$O/winstub $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES) $(SERVE_FAKE):
 	$(say) LINK $@
 	@mkdir -p $(@D)
 	$Q$(LINK) -o $@ $^ $(UNICORN_RPATH) $(LIBS)
@@ -177,6 +183,10 @@ GUESTS := $(foreach g,$(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c)
 programs = $(foreach p,$(basename $(notdir $(wildcard tests/programs/*.$1))),$O/programs/$p64.exe $O/programs/$p32.exe)
 libraries = $(foreach p,$(basename $(notdir $(wildcard tests/libraries/*.c))),$O/programs/$p64.dll $O/programs/$p32.dll)
 GUESTS   += $(call programs,c) $(call programs,cpp) $(libraries)
+
+# The smallest ntdll, with a program that runs on it: see tests/guests/small/.
+SMALL  := $(addprefix $O/guests/small/,crew64.exe crew32.exe Windows/System32/ntdll.dll Windows/SysWOW64/ntdll.dll)
+GUESTS += $(SMALL)
 
 comma := ,
 # $(call mingw,COMPILER,ARGUMENTS)
@@ -208,6 +218,17 @@ $O/guests/%64.exe: tests/bench/%.c
 $O/guests/%32.exe: tests/guests/%.c
 	$(call mingw,$(MINGW32)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)_start -lkernel32)
 
+SMALL_FLAGS := $(GUEST_FLAGS) -Wl$(comma)--export-all-symbols
+$O/guests/small/Windows/System32/ntdll.dll: tests/guests/small/ntdll.c tests/guests/small/services.h
+	$(call mingw,$(MINGW64)gcc,$(SMALL_FLAGS) -shared -Wl$(comma)-e0)
+	@touch $(@D)/locale.nls
+$O/guests/small/Windows/SysWOW64/ntdll.dll: tests/guests/small/ntdll.c tests/guests/small/services.h $O/guests/small/Windows/System32/ntdll.dll
+	$(call mingw,$(MINGW32)gcc,$(SMALL_FLAGS) -shared -Wl$(comma)-e0)
+$O/guests/small/%64.exe: tests/guests/small/%.c tests/guests/small/services.h
+	$(call mingw,$(MINGW64)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)start)
+$O/guests/small/%32.exe: tests/guests/small/%.c tests/guests/small/services.h
+	$(call mingw,$(MINGW32)gcc,$(GUEST_FLAGS) -Wl$(comma)-e$(comma)_start)
+
 # Assembly is plain code, without a file format around it.
 $O/guests/%32.bin: private WIDTH := -m32
 $O/guests/%64.bin: private WIDTH := -m64
@@ -221,7 +242,7 @@ $O/guests/%.bin: tests/guests/%.s
 RUN_TESTS := TEST_SLOWNESS=$(if $(filter release,$(MODE)),1,4) $(PYTHON) tests/run.py
 UNITS     := $(UNIT_TESTS) $(foreach n,$(FUZZ_NAMES),"$O/tests/replay_$n tests/fuzz/corpus/$n") \
              "$(PYTHON) tests/examples/run.py $(EXAMPLES)"
-check: all $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(GUESTS) ## every test; ends with "N passed, N failed, N skipped"
+check: all $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(SERVE_FAKE) $(GUESTS) ## every test; ends with "N passed, N failed, N skipped"
 	@$(RUN_TESTS) $(UNITS) "$(PYTHON) tests/gdb/run.py $O"
 check-units: $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(GUESTS) ## the unit tests, the fuzz corpora and the examples only
 	@$(RUN_TESTS) $(UNITS)
@@ -229,12 +250,13 @@ check-units: $(UNIT_TESTS) $(REPLAYS) $(EXAMPLES) $(GUESTS) ## the unit tests, t
 check-programs: all ## programs that nobody here wrote, fetched with npm: a table of how far each gets
 	@$(PYTHON) tests/thirdparty/run.py $O
 
-programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES) ## compile everything, tests and benches too, and run nothing
+programs: all $(UNIT_TESTS) $(REPLAYS) $(BENCHES) $(EXAMPLES) $(SERVE_FAKE) ## compile everything, tests and benches too, and run nothing
 
 # One fuzz target by hand: make fuzz FUZZ_NAMES=rsp_frame FUZZ_SECONDS=60
 ifeq ($(MODE),fuzz)
 FUZZERS := $(FUZZ_NAMES:%=$O/fuzz_%)
-$(FUZZERS): private LIBS += $(WRAPPED)
+$(FUZZERS): private LIBS += $(WRAPPED) $(if $(filter %_engine,$@),$(TURNS))
+$O/fuzz_engine: | $(SMALL) $(foreach w,64 32,$O/guests/imports$w.exe $O/guests/shell_peb$w.bin)
 $(FUZZERS): $O/fuzz_%: $O/tests/fuzz/fuzz_%.o $O/tests/libsupport.a $O/libwinstub.a
 	$(say) LINK $@
 	$Q$(LINK) -fsanitize=fuzzer -o $@ $^ $(UNICORN_RPATH) $(LIBS)
@@ -273,7 +295,7 @@ gdb-testsuite: all ## GDB's own testsuite, fetched here, with PE programs inside
 	@.ci/deps gdb-source
 	@GDB_SRC=build/gdb-source STUB_CMD='$(abspath $O)/winstub --root $(abspath build)/sysroot --gdb {PORT} {EXE} {ARGS}' \
 	 STUB_LDFLAGS=-static STUB_STDERR=$(abspath $O)/gdb-testsuite.log tests/gdb-testsuite/run-suite -o $O/gdb-testsuite $(SUITE)
-	@tests/gdb-testsuite/compare pe-wine-gdbserver.open $O/gdb-testsuite
+	@tests/gdb-testsuite/compare -e pe-wine-gdbserver.open $O/gdb-testsuite
 
 demo: all $O/programs/hello64.exe ## a real gdb attached to a real PE, from its entry point to its end
 	@.ci/demo $O

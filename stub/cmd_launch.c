@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "handlers.h"
+#include "kept_catches.h"
 #include "paths.h"
 #include "stop_reply.h"
 
@@ -78,7 +79,7 @@ static const char **list_texts(const char *at, size_t count)
 
 /* ---- Starting ---- */
 
-/* The new process takes the place of the old one: nothing that was known of that is true. */
+/* The new process takes the place of the old one: nothing that was known of that is true. What the user wants to be told stays. */
 static void take_over(struct stub *s, const struct target *target)
 {
     struct target_info info;
@@ -94,6 +95,8 @@ static void take_over(struct stub *s, const struct target *target)
     s->launch.has_begun = true;
     session_drop_document(s);
     session_drop_saved(s);
+    if (s->traced && s->target.ops->trace(s->target.ctx, s->traced))
+        session_say(s, "not every table can be traced: the host is out of memory\n");
 }
 
 /* args: texts that lie behind each other. */
@@ -110,29 +113,23 @@ static enum err start(struct stub *s, const char *args, size_t arg_count, struct
         .cwd = buf_str(&s->launch.cwd),
         .elsewhere = s->launch.elsewhere,
     };
+    struct kept_catches catches;
     struct target target;
-    enum err e = ERR_NOMEM;
+    enum err e = kept_catches_take(&catches, &s->target);
 
     vfiles_let_go(&s->files, &s->target);
-    if (arg_list && env)
-        e = s->launcher(s->launcher_ctx, &what, &target, why);
-
+    if (!arg_list || !env)
+        e = ERR_NOMEM;
     if (!e)
+        e = s->launcher(s->launcher_ctx, &what, &target, why);
+    if (!e) {
         take_over(s, &target);
+        kept_catches_set(&catches, s);
+    }
+    kept_catches_fini(&catches);
     free(arg_list);
     free(env);
     return e;
-}
-
-static const char *last_part(const char *path)
-{
-    const char *name = path;
-
-    for (; *path; path++) {
-        if (*path == '\\' || *path == '/')
-            name = path + 1;
-    }
-    return name;
 }
 
 /* Is it the program that runs here, by any path? The empty name is, too. */
@@ -141,7 +138,7 @@ static bool is_program(const struct stub *s, const char *name)
     struct target_info info;
 
     s->target.ops->info(s->target.ctx, &info);
-    return !name[0] || strcasecmp(last_part(name), last_part(info.exec_path)) == 0;
+    return !name[0] || strcasecmp(path_name(name), path_name(info.exec_path)) == 0;
 }
 
 /* ;NAME;ARG... in hex. Without arguments they are those that the server was given. */

@@ -1,6 +1,6 @@
 /*
  * What only LLDB asks for, and needs to find a Windows program: qHostInfo and qProcessInfo (the triple chooses
- * its Windows loader), qFileLoadAddress (where the program was placed), qMemoryRegionInfo; memory for its expressions
+ * its Windows loader), qFileLoadAddress (where the program was placed), qModuleInfo, qMemoryRegionInfo; memory for its expressions
  * (_M, _m); attaching by name, leaving a guest stopped, errors with texts. Follows LLDB's
  * docs/resources/lldbgdbremote.md and what lldb 14 does with the answers.
  */
@@ -8,24 +8,35 @@
 #include <strings.h>
 
 #include "handlers.h"
+#include "paths.h"
 #include "region_text.h"
 #include "stop_reply.h"
 #include "winstub/nt.h"
 
 #define PATH_BYTES 1024u /* of a path that LLDB asks about */
 
+static bool is_wide(const struct stub *s)
+{
+    struct target_info info;
+
+    s->target.ops->info(s->target.ctx, &info);
+    return info.arch == TARGET_AMD64;
+}
+
+static void write_triple(const struct stub *s, struct reply *out)
+{
+    const char *triple = is_wide(s) ? "x86_64-pc-windows-msvc" : "i386-pc-windows-msvc";
+
+    reply_text(out, "triple:");
+    reply_hex(out, triple, strlen(triple));
+    reply_byte(out, ';');
+}
+
 /* The pairs that host and process have in common. */
 static void platform_pairs(const struct stub *s, struct reply *out)
 {
-    struct target_info info;
-    const char *triple;
-
-    s->target.ops->info(s->target.ctx, &info);
-    triple = info.arch == TARGET_AMD64 ? "x86_64-pc-windows-msvc" : "i386-pc-windows-msvc";
-    reply_text(out, "triple:");
-    reply_hex(out, triple, strlen(triple));
-    reply_printf(out, ";ostype:windows;endian:little;ptrsize:%d;",
-                 info.arch == TARGET_AMD64 ? 8 : 4);
+    write_triple(s, out);
+    reply_printf(out, "ostype:windows;endian:little;ptrsize:%d;", is_wide(s) ? 8 : 4);
 }
 
 enum verdict cmd_host_info(struct stub *s, struct rsp_reader *in, struct reply *out)
@@ -43,50 +54,91 @@ enum verdict cmd_process_info(struct stub *s, struct rsp_reader *in, struct repl
     return ANSWER;
 }
 
-/* What follows the last separator of a Windows or Unix path. */
-static const char *base_name(const char *path)
-{
-    const char *name = path;
+/* ---- Modules ---- */
 
-    for (; *path; path++) {
-        if (*path == '\\' || *path == '/')
-            name = path + 1;
-    }
-    return name;
-}
-
-/* LLDB names the file as it has it on its own disk, so only the last part can be compared. */
-static gva_t load_address(const struct stub *s, const char *path)
+/*
+ * The program or library of that name: its path, and where it is. LLDB names the file as it has it on its own disk, so
+ * only the last part can be compared. False when there is none.
+ */
+static bool find_module(const struct stub *s, const char *path, struct target_library *out)
 {
-    const char *name = base_name(path);
+    const char *name = path_name(path);
     struct target_info info;
-    struct target_library lib;
 
     s->target.ops->info(s->target.ctx, &info);
-    if (strcasecmp(name, base_name(info.exec_path)) == 0)
-        return info.exec_base;
-    for (size_t i = 0; s->target.ops->library && !s->target.ops->library(s->target.ctx, i, &lib);
+    *out = (struct target_library){.path = info.exec_path, .base = info.exec_base};
+    if (strcasecmp(name, path_name(info.exec_path)) == 0)
+        return true;
+    for (size_t i = 0; s->target.ops->library && !s->target.ops->library(s->target.ctx, i, out);
          i++) {
-        if (strcasecmp(name, base_name(lib.path)) == 0)
-            return lib.base;
+        if (strcasecmp(name, path_name(out->path)) == 0)
+            return true;
     }
-    return 0;
+    return false;
+}
+
+/* A path in hex, up to the end or a semicolon. */
+static enum rsp_errno read_path(struct rsp_reader *in, char path[PATH_BYTES + 1])
+{
+    struct bytes hex = rsp_until(in, ';');
+    struct rsp_reader digits;
+
+    if (hex.len / 2 > PATH_BYTES)
+        return RSP_E2BIG;
+    rsp_reader_init(&digits, hex.data, hex.len);
+    memset(path, 0, PATH_BYTES + 1);
+    rsp_hex_bytes(&digits, path, hex.len / 2);
+    return rsp_end(&digits) ? 0 : RSP_EINVAL;
 }
 
 enum verdict cmd_load_address(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
-    char path[PATH_BYTES + 1] = "";
-    size_t len = rsp_left(in) / 2;
-    gva_t base;
+    char path[PATH_BYTES + 1];
+    enum rsp_errno bad = read_path(in, path);
+    struct target_library module;
 
-    if (len > PATH_BYTES)
-        return reply_error(out, RSP_E2BIG);
-    rsp_hex_bytes(in, path, len);
-    if (!rsp_end(in))
-        return reply_error(out, RSP_EINVAL);
-    base = load_address(s, path);
-    return base ? reply_printf(out, "%" PRIx64, base) : reply_error(out, RSP_ENOENT);
+    if (bad || !rsp_end(in))
+        return reply_error(out, bad ? bad : RSP_EINVAL);
+    return find_module(s, path, &module) && module.base ? reply_printf(out, "%" PRIx64, module.base)
+                                                        : reply_error(out, RSP_ENOENT);
 }
+
+/* Bytes in the guest's file of that path; false when it cannot be opened. */
+static bool file_size(const struct stub *s, const char *path, uint64_t *size)
+{
+    const struct target_ops *ops = s->target.ops;
+    uint8_t byte;
+    size_t got;
+    void *file;
+    enum err e;
+
+    if (!ops->file_open || ops->file_open(s->target.ctx, path, 0, &file))
+        return false;
+    e = ops->file_read(s->target.ctx, file, 0, &byte, 1, &got, size);
+    ops->file_close(s->target.ctx, file);
+    return !e;
+}
+
+/* PATH;TRIPLE. The identity (UUID) stays unsaid: mingw's modules have none. */
+enum verdict cmd_module_info(struct stub *s, struct rsp_reader *in, struct reply *out)
+{
+    char path[PATH_BYTES + 1];
+    enum rsp_errno bad = read_path(in, path);
+    struct target_library module;
+    uint64_t size;
+
+    (void)rsp_take(in, rsp_left(in));
+    if (bad)
+        return reply_error(out, bad);
+    if (!find_module(s, path, &module) || !file_size(s, module.path, &size))
+        return reply_error(out, RSP_ENOENT);
+    write_triple(s, out);
+    reply_text(out, "file_path:");
+    reply_hex(out, module.path, strlen(module.path));
+    return reply_printf(out, ";file_offset:0;file_size:%" PRIx64 ";", size);
+}
+
+/* ---- Memory ---- */
 
 /* A run that is free has no permissions at all; behind the user range everything is one such run. */
 enum verdict cmd_region_info(struct stub *s, struct rsp_reader *in, struct reply *out)
@@ -202,7 +254,7 @@ enum verdict cmd_attach_name(struct stub *s, struct rsp_reader *in, struct reply
     if (!rsp_end(in))
         return reply_error(out, RSP_EINVAL);
     s->target.ops->info(s->target.ctx, &info);
-    if (session_exited(s) || strcasecmp(base_name(name), base_name(info.exec_path)) != 0)
+    if (session_exited(s) || strcasecmp(path_name(name), path_name(info.exec_path)) != 0)
         return reply_error(out, RSP_ESRCH);
     s->left_alone = false;
     return stop_reply(s, out);

@@ -84,6 +84,8 @@ enum verdict cmd_supported(struct stub *s, struct rsp_reader *in, struct reply *
     }
     if (session_has_agent(s))
         reply_text(out, ";ConditionalBreakpoints+;BreakpointCommands+");
+    if (s->features.lldb)
+        reply_text(out, ";SupportedWatchpointTypes=x86_64");
     return ANSWER;
 }
 

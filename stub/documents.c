@@ -31,7 +31,8 @@ enum err document_features(struct stub *s, struct bytes annex, struct buf *doc)
         return ERR_NOT_FOUND;
     s->target.ops->info(s->target.ctx, &info);
     regs = session_regs(s, &count);
-    target_xml(doc, info.arch, regs, count);
+    target_xml(doc, &(struct target_xml_for){.arch = info.arch, .lldb = s->features.lldb}, regs,
+               count);
     return ERR_OK;
 }
 

@@ -75,6 +75,7 @@ HANDLER(cmd_tib);
 HANDLER(cmd_host_info);
 HANDLER(cmd_process_info);
 HANDLER(cmd_load_address);
+HANDLER(cmd_module_info);
 HANDLER(cmd_region_info);
 HANDLER(cmd_server_version);
 HANDLER(cmd_error_strings);

@@ -177,6 +177,14 @@ unsigned net_wait(int fd, int other)
     return (p[0].revents ? 1u : 0) | (p[1].revents ? 2u : 0);
 }
 
+unsigned net_wait_to_send(int fd, int other)
+{
+    struct pollfd p[2] = {{.fd = fd, .events = POLLOUT}, {.fd = other, .events = POLLIN}};
+
+    (void)poll(p, 2, -1);
+    return (p[0].revents ? 1u : 0) | (p[1].revents ? 2u : 0);
+}
+
 size_t net_receive(int fd, void *data, size_t len)
 {
     ssize_t got;
@@ -185,6 +193,14 @@ size_t net_receive(int fd, void *data, size_t len)
         got = read(fd, data, len < SSIZE_MAX ? len : SSIZE_MAX);
     } while (got < 0 && errno == EINTR);
     return got > 0 ? (size_t)got : 0;
+}
+
+bool net_receive_now(int fd, void *data, size_t len, size_t *got)
+{
+    ssize_t n = recv(fd, data, len, MSG_DONTWAIT);
+
+    *got = n > 0 ? (size_t)n : 0;
+    return n >= 0 || (errno != EAGAIN && errno != EINTR && errno != ENOTSOCK);
 }
 
 bool net_send(int fd, const void *data, size_t len)
@@ -202,4 +218,16 @@ bool net_send(int fd, const void *data, size_t len)
         len -= (size_t)put;
     }
     return true;
+}
+
+bool net_send_now(int fd, const void *data, size_t len, size_t *put)
+{
+    ssize_t n = send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n < 0 && errno == ENOTSOCK) {
+        *put = len;
+        return net_send(fd, data, len);
+    }
+    *put = n > 0 ? (size_t)n : 0;
+    return n >= 0 || errno == EAGAIN || errno == EINTR;
 }

@@ -35,9 +35,19 @@ bool net_writable(int fd);
 /* Wait until fd or, when it is not -1, other is readable: 1 for fd, 2 for other, 3 for both. */
 unsigned net_wait(int fd, int other);
 
+/* The same until fd takes bytes. */
+unsigned net_wait_to_send(int fd, int other);
+
 /* Bytes received; 0 at the end of the stream or when the connection broke. */
 size_t net_receive(int fd, void *data, size_t len);
+/*
+ * The same without waiting, and in one call of the system where readable and receive are two; *got as above. False when
+ * nothing is there yet, and always for what is no socket.
+ */
+bool net_receive_now(int fd, void *data, size_t len, size_t *got);
 /* Send everything; false when the connection broke. */
 bool net_send(int fd, const void *data, size_t len);
+/* Send what is taken without waiting, *put bytes; all of it to what is no socket. False when the connection broke. */
+bool net_send_now(int fd, const void *data, size_t len, size_t *put);
 
 #endif

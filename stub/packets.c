@@ -190,6 +190,7 @@ static const struct packet packets[] = {
     {"_M", P_PREFIX, cmd_allocate, WHEN_STOPPED, has_memory, NULL},
     {"_m", P_PREFIX, cmd_deallocate, WHEN_STOPPED, has_memory, NULL},
     {"qFileLoadAddress:", P_PREFIX, cmd_load_address, WHEN_STOPPED, NULL, NULL},
+    {"qModuleInfo:", P_PREFIX, cmd_module_info, WHEN_STOPPED, NULL, NULL},
     {"qMemoryRegionInfo:", P_PREFIX, cmd_region_info, WHEN_STOPPED, has_regions, NULL},
 
     {"qXfer:features:read:", P_PREFIX, xfer_features, WHEN_ANY, has_regs, "qXfer:features:read+"},
@@ -241,8 +242,8 @@ const struct packet *packets_find(const uint8_t *body, size_t len)
     const struct packet *p;
     size_t longest = 0;
 
-    for (size_t i = 0; (p = packets_row(i)); i++) {
-        size_t name_len = strlen(p->name);
+    for (size_t i = 0; len && (p = packets_row(i)); i++) {
+        size_t name_len = (uint8_t)p->name[0] == body[0] ? strlen(p->name) : 0;
 
         if (name_len > longest && row_matches(p, body, len, name_len)) {
             found = p;

@@ -4,6 +4,17 @@
 #include <ctype.h>
 #include <string.h>
 
+const char *path_name(const char *path)
+{
+    const char *name = path;
+
+    for (; *path; path++) {
+        if (*path == '\\' || *path == '/')
+            name = path + 1;
+    }
+    return name;
+}
+
 void unix_path(const char *path, struct buf *out)
 {
     if (isalpha((unsigned char)path[0]) && path[1] == ':') {

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "words.h"
+
 void reply_init(struct reply *out, uint8_t *data, size_t cap, bool texts)
 {
     *out = (struct reply){.data = data, .cap = cap, .texts = texts};
@@ -61,9 +63,24 @@ enum verdict reply_printf(struct reply *out, const char *fmt, ...)
     return ANSWER;
 }
 
+/* The lower-case digit of 0 to 15, computed: compilers then do many at once. */
+static uint8_t hex_digit(unsigned value)
+{
+    return (uint8_t)(value + '0' + (value > 9 ? 'a' - '0' - 10 : 0));
+}
+
+#define HEX_BLOCK 16
+
+static void hex_block(uint8_t *restrict at, const uint8_t *restrict in)
+{
+    for (size_t i = 0; i < HEX_BLOCK; i++) {
+        at[2 * i] = hex_digit(in[i] >> 4);
+        at[2 * i + 1] = hex_digit(in[i] & 15);
+    }
+}
+
 enum verdict reply_hex(struct reply *out, const void *data, size_t len)
 {
-    static const char digits[] = "0123456789abcdef";
     const uint8_t *in = data;
     uint8_t *at;
 
@@ -72,9 +89,11 @@ enum verdict reply_hex(struct reply *out, const void *data, size_t len)
         return ANSWER;
     }
     at = reply_extend(out, len * 2);
-    for (size_t i = 0; i < len; i++) {
-        *at++ = (uint8_t)digits[in[i] >> 4];
-        *at++ = (uint8_t)digits[in[i] & 15];
+    for (; len >= HEX_BLOCK; len -= HEX_BLOCK, in += HEX_BLOCK, at += 2 * HEX_BLOCK)
+        hex_block(at, in);
+    for (; len; len--, in++) {
+        *at++ = hex_digit(*in >> 4);
+        *at++ = hex_digit(*in & 15);
     }
     return ANSWER;
 }
@@ -84,21 +103,54 @@ static bool needs_escape(uint8_t c)
     return c == '#' || c == '$' || c == '}' || c == '*';
 }
 
+/* The highest bit of the first of eight bytes that is c; bits above it may be set by mistake, none below. */
+static uint64_t find_byte(uint64_t bytes, uint8_t c)
+{
+    uint64_t zero_where = bytes ^ c * EACH_BYTE;
+
+    return (zero_where - EACH_BYTE) & ~zero_where & 0x80 * EACH_BYTE;
+}
+
+/* How many of eight bytes need no escape, from the first on. */
+static size_t plain_bytes(uint64_t bytes)
+{
+    uint64_t special = find_byte(bytes, '#') | find_byte(bytes, '$') | find_byte(bytes, '}') |
+                       find_byte(bytes, '*');
+
+    return special ? (size_t)__builtin_ctzll(special) / 8 : 8;
+}
+
+static uint8_t *escape(uint8_t *at, uint8_t c)
+{
+    *at++ = '}';
+    *at++ = c ^ 0x20;
+    return at;
+}
+
 size_t reply_binary(struct reply *out, struct bytes data)
 {
-    for (size_t i = 0; i < data.len; i++) {
-        uint8_t c = data.data[i];
-        size_t need = needs_escape(c) ? 2 : 1;
+    uint8_t *at = out->data + out->len, *end = out->data + out->cap;
+    const uint8_t *in = data.data;
+    size_t i = 0;
 
-        if (need > out->cap - out->len)
-            return i;
-        if (need == 2) {
-            out->data[out->len++] = '}';
-            c ^= 0x20;
-        }
-        out->data[out->len++] = c;
+    while (data.len - i >= 8 && end - at >= 10) {
+        uint64_t bytes = word_load(in + i);
+        size_t plain = plain_bytes(bytes);
+
+        word_store(at, bytes);
+        at += plain;
+        i += plain;
+        if (plain < 8)
+            at = escape(at, in[i++]);
     }
-    return data.len;
+    for (; i < data.len && end - at >= 1 + needs_escape(in[i]); i++) {
+        if (needs_escape(in[i]))
+            at = escape(at, in[i]);
+        else
+            *at++ = in[i];
+    }
+    out->len = (size_t)(at - out->data);
+    return i;
 }
 
 size_t reply_hex_room(const struct reply *out)

@@ -5,7 +5,10 @@
  */
 #include "rsp_frame.h"
 
+#include <string.h>
+
 #include "rsp_reader.h"
+#include "words.h"
 
 void rsp_frame_init(struct rsp_frame *f)
 {
@@ -99,19 +102,44 @@ size_t rsp_frame_feed(struct rsp_frame *f, const uint8_t *data, size_t len, enum
     return len;
 }
 
+/* The sum of up to SUM_BLOCK bytes, eight at a time: in each of four lanes of 16 bits it stays below 2 * 255 * 128. */
+#define SUM_BLOCK 1024u
+static uint8_t sum_block(const uint8_t *data, size_t len)
+{
+    const uint64_t even = UINT64_C(0x00ff00ff00ff00ff);
+    uint64_t lanes = 0, sum;
+
+    for (; len >= 8; len -= 8, data += 8) {
+        uint64_t bytes = word_load(data);
+
+        lanes += (bytes & even) + (bytes >> 8 & even);
+    }
+    sum = lanes + (lanes >> 16) + (lanes >> 32) + (lanes >> 48);
+    for (; len; len--)
+        sum += *data++;
+    return (uint8_t)sum;
+}
+
+static uint8_t checksum(const uint8_t *data, size_t len)
+{
+    unsigned sum = 0;
+
+    for (size_t at = 0; at < len; at += SUM_BLOCK)
+        sum += sum_block(data + at, len - at < SUM_BLOCK ? len - at : SUM_BLOCK);
+    return (uint8_t)sum;
+}
+
 bool rsp_frame_encode(struct buf *out, const uint8_t *body, size_t len)
 {
     static const char digits[] = "0123456789abcdef";
     uint8_t *at = buf_extend(out, len + 4);
-    uint8_t sum = 0;
+    uint8_t sum = checksum(body, len);
 
     if (!at)
         return false;
     *at++ = '$';
-    for (size_t i = 0; i < len; i++) {
-        at[i] = body[i];
-        sum = (uint8_t)(sum + body[i]);
-    }
+    if (len)
+        memcpy(at, body, len);
     at[len] = '#';
     at[len + 1] = (uint8_t)digits[sum >> 4];
     at[len + 2] = (uint8_t)digits[sum & 15];

@@ -24,16 +24,40 @@ struct server {
     pthread_mutex_t sending; /* while the guest runs, by its thread or the watch's */
 };
 
+#define INPUT_SIZE 65536u
+
+/* Bytes that have arrived; none: the client is gone. */
+static void feed(struct server *s, const uint8_t *data, size_t len)
+{
+    if (len)
+        stub_feed(s->stub, data, len);
+    else
+        s->lost = true;
+}
+
 /* Take what has arrived; notes when the client is gone. */
 static void take_input(struct server *s)
 {
-    uint8_t data[65536];
-    size_t got = net_receive(s->in, data, sizeof data);
+    uint8_t data[INPUT_SIZE];
 
-    if (got)
-        stub_feed(s->stub, data, got);
-    else
-        s->lost = true;
+    feed(s, data, net_receive(s->in, data, sizeof data));
+}
+
+/* Wait for the client. Meanwhile others are refused: it is silent, so still there. */
+static void wait_for_input(struct server *s)
+{
+    uint8_t data[INPUT_SIZE];
+    size_t got;
+
+    if (net_receive_now(s->in, data, sizeof data, &got)) {
+        feed(s, data, got);
+        return;
+    }
+    while (!(net_wait(s->in, s->listener ? s->listener->fd : -1) & 1)) {
+        if (s->listener)
+            net_refuse(s->listener);
+    }
+    take_input(s);
 }
 
 /* Send a piece of what waits; false when there is nothing left, or nobody to send it to. */
@@ -92,13 +116,29 @@ static void tick(void *ctx)
     send_little(s);
 }
 
+/* Send all of it. While the client does not take more, others are refused. */
+static bool send_patiently(struct server *s, const uint8_t *data, size_t len)
+{
+    size_t put;
+
+    while (net_send_now(s->out, data, len, &put)) {
+        data += put;
+        len -= put;
+        if (!len)
+            return true;
+        if (net_wait_to_send(s->out, s->listener ? s->listener->fd : -1) & 2)
+            net_refuse(s->listener);
+    }
+    return false;
+}
+
 static void flush(struct server *s)
 {
     const uint8_t *data;
     size_t len;
 
     while (!s->lost && (data = stub_output(s->stub, &len), len)) {
-        if (!net_send(s->out, data, len))
+        if (!send_patiently(s, data, len))
             s->lost = true;
         stub_sent(s->stub, len); /* may handle packets that had to wait, which have answers too */
     }
@@ -168,13 +208,7 @@ static enum stub_end converse(struct server *s)
     s->lost = false;
     stub_connect(s->stub);
     while (!s->lost) {
-        unsigned ready = net_wait(s->in, s->listener ? s->listener->fd : -1);
-
-        if (!(ready & 1)) { /* silent, so still there: the other one is a second client */
-            net_refuse(s->listener);
-            continue;
-        }
-        take_input(s);
+        wait_for_input(s);
         flush(s);
         run_guest(s);
         if (stub_left_alone(s->stub))

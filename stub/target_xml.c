@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "lldb_regs.h"
+
 struct xml_field {
     const char *name;
     unsigned start, end; /* bits, inclusive */
@@ -99,27 +101,38 @@ static void define_types(struct buf *doc, const struct target_reg *regs, size_t 
     }
 }
 
-static void feature(struct buf *doc, const struct target_reg *regs, size_t from, size_t count)
+static void reg_text(struct buf *doc, const struct target_xml_for *whom,
+                     const struct target_reg *reg, size_t number)
+{
+    buf_printf(doc, "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\" regnum=\"%zu\"", reg->name,
+               (unsigned)reg->bits, reg->type, number);
+    if (whom->lldb)
+        lldb_reg_attributes(doc, whom->arch, reg);
+    buf_text(doc, "/>\n");
+}
+
+static void feature(struct buf *doc, const struct target_xml_for *whom,
+                    const struct target_reg *regs, size_t from, size_t count)
 {
     buf_printf(doc, "<feature name=\"%s\">\n", regs[from].feature);
     define_types(doc, regs + from, count);
     for (size_t i = from; i < from + count; i++)
-        buf_printf(doc, "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\" regnum=\"%zu\"/>\n",
-                   regs[i].name, (unsigned)regs[i].bits, regs[i].type, i);
+        reg_text(doc, whom, &regs[i], i);
     buf_text(doc, "</feature>\n");
 }
 
-void target_xml(struct buf *doc, enum target_arch arch, const struct target_reg *regs, size_t count)
+void target_xml(struct buf *doc, const struct target_xml_for *whom, const struct target_reg *regs,
+                size_t count)
 {
     size_t len;
 
     buf_text(doc, "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n"
                   "<target version=\"1.0\">\n");
     buf_printf(doc, "<architecture>%s</architecture>\n",
-               arch == TARGET_AMD64 ? "i386:x86-64" : "i386");
+               whom->arch == TARGET_AMD64 ? "i386:x86-64" : "i386");
     for (size_t from = 0; from < count; from += len) {
         len = feature_len(regs, from, count);
-        feature(doc, regs, from, len);
+        feature(doc, whom, regs, from, len);
     }
     buf_text(doc, "</target>\n");
 }

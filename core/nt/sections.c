@@ -30,7 +30,11 @@ static void free_section(struct object *object)
     free(section);
 }
 
-const struct object_class section_class = {.name = "Section", .free = free_section};
+const struct object_class section_class = {
+    .name = "Section",
+    .free = free_section,
+    .rights = {0x020005, 0x020002, 0x020008, 0x0f001f},
+};
 
 static struct section *make(const char *path, uint32_t attributes)
 {

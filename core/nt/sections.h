@@ -15,6 +15,7 @@
 
 /* Access rights of sections (winnt.h). */
 enum {
+    SECTION_RIGHT_QUERY = 0x1,
     SECTION_RIGHT_MAP_WRITE = 0x2,
     SECTION_RIGHT_MAP_READ = 0x4,
     SECTION_RIGHT_MAP_EXECUTE = 0x8,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "image/pe_format.h"
 #include "nt/io.h"
@@ -9,7 +10,6 @@
 #include "nt/sections.h"
 #include "nt/services.h"
 
-#define MAXIMUM_ALLOWED  0x2000000u
 #define EXECUTE_PROTECTS (PAGE_EXECUTE_READ | PAGE_EXECUTE_READWRITE | PAGE_EXECUTE_WRITECOPY)
 #define WRITE_PROTECTS   (PAGE_READWRITE | PAGE_EXECUTE_READWRITE)
 
@@ -84,10 +84,11 @@ nt_status serve_NtOpenSection(struct call *call)
 
 /* ---- Asking ----------------------------------------------------------------------------------- */
 
-static nt_status get_section(struct call *call, uint64_t handle, struct section **out)
+static nt_status get_section(struct call *call, uint64_t handle, uint32_t access,
+                             struct section **out)
 {
     struct object *object = NULL;
-    nt_status st = handles_get(&call->kernel->handles, handle, &section_class, &object);
+    nt_status st = handles_use(&call->kernel->handles, handle, &section_class, access, &object);
 
     *out = (struct section *)object;
     return st;
@@ -115,21 +116,24 @@ static void put_basic(struct nt_block *out, const struct section *section)
 {
     (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_SECTION));
     nt_put(out, 0, NT_SECTION_FLAGS, section->attributes);
-    nt_put(out, 0, NT_SECTION_SIZE, round_up(section_size(section), VM_PAGE_SIZE));
+    nt_put(out, 0, NT_SECTION_SIZE,
+           section->size ? section->size : round_up(section_size(section), VM_PAGE_SIZE));
 }
 
 nt_status serve_NtQuerySection(struct call *call)
 {
     struct section *section;
     struct nt_block out;
-    nt_status st = get_section(call, call->arg[0], &section);
+    nt_status st = get_section(call, call->arg[0], SECTION_RIGHT_QUERY, &section);
 
     if (st)
         return st;
     if (call->arg[1] > QUERY_IMAGE)
         return STATUS_INVALID_INFO_CLASS;
     if (call->arg[1] == QUERY_IMAGE && !section->image)
-        return STATUS_SECTION_NOT_IMAGE;
+        return call->arg[3] < nt_size(call->process->arch, NT_STRUCT_IMAGE)
+                   ? STATUS_INFO_LENGTH_MISMATCH
+                   : STATUS_SECTION_NOT_IMAGE;
     nt_block_init(&out, call->process->arch, 0, 256);
     if (call->arg[1] == QUERY_IMAGE)
         put_image(&out, section);
@@ -154,19 +158,6 @@ static uint32_t rights_for(uint32_t protect)
     return execute | (protect & WRITE_PROTECTS ? SECTION_RIGHT_MAP_WRITE : SECTION_RIGHT_MAP_READ);
 }
 
-/* The section behind the handle, when that may map such a view. */
-static nt_status get_mappable(struct call *call, uint32_t protect, struct section **out)
-{
-    nt_status st = get_section(call, call->arg[0], out);
-    uint32_t needs = rights_for(protect), has;
-
-    if (st)
-        return st;
-    has = handles_entry(&call->kernel->handles, call->arg[0])->access;
-    return has & (MAXIMUM_ALLOWED | GENERIC_ALL) || (has & needs) == needs ? STATUS_SUCCESS
-                                                                           : STATUS_ACCESS_DENIED;
-}
-
 /* Map what the request, complete but for what the guest points to, asks for. arg: 0 section, 1 process. */
 static nt_status map(struct call *call, struct vm_view_request *request, gva_t base_at,
                      gva_t offset_at, gva_t size_at)
@@ -175,7 +166,7 @@ static nt_status map(struct call *call, struct vm_view_request *request, gva_t b
     struct section *section = NULL;
     uint64_t size = 0;
     gva_t base = 0;
-    nt_status st = get_mappable(call, request->protect, &section), mapped;
+    nt_status st = get_section(call, call->arg[0], rights_for(request->protect), &section), mapped;
 
     if (!st)
         st = guest_get_pointer(p, base_at, &request->base);
@@ -260,6 +251,28 @@ nt_status serve_NtFlushVirtualMemory(struct call *call)
     if (!st)
         st = guest_put_pointer(p, call->arg[2], size);
     return io_finish(call, call->arg[3], st, 0);
+}
+
+/* A view of a file; its description in *out. */
+static nt_status find_file_view(const struct call *call, gva_t addr, struct vm_region *out)
+{
+    if (vm_query(call->process->vm, addr, out) || out->state == MEM_FREE)
+        return STATUS_INVALID_ADDRESS;
+    return *out->path ? STATUS_SUCCESS : STATUS_CONFLICTING_ADDRESSES;
+}
+
+/* The same view, or the first one shows as an image the file that the second one is a view of. */
+nt_status serve_NtAreMappedFilesTheSame(struct call *call)
+{
+    struct vm_region one, two;
+    nt_status st = find_file_view(call, call->arg[0], &one);
+
+    if (!st)
+        st = find_file_view(call, call->arg[1], &two);
+    if (st || one.allocation_base == two.allocation_base)
+        return st;
+    return one.type == MEM_IMAGE && strcasecmp(one.path, two.path) == 0 ? STATUS_SUCCESS
+                                                                        : STATUS_NOT_SAME_DEVICE;
 }
 
 /* ---- National language support ---------------------------------------------------------------- */

@@ -129,6 +129,7 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtMapViewOfSectionEx, "h h P ?R P d d p d")                                                  \
     S(NtUnmapViewOfSection, "h p")                                                                 \
     S(NtUnmapViewOfSectionEx, "h p d")                                                             \
+    S(NtAreMappedFilesTheSame, "p p")                                                              \
     S(NtFlushVirtualMemory, "h P P I")                                                             \
     S(NtInitializeNlsFiles, "P D ?R")                                                              \
     S(NtGetNlsSectionPtr, "d d p P P")

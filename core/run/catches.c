@@ -35,7 +35,9 @@ enum err catches_add(struct catches *catches, const struct target_catch *what, s
     *out = &catches->list[catches->count++];
     **out = (struct catch){.what = *what};
     (*out)->what.pattern = pattern;
-    (*out)->what.id = ++catches->last_id;
+    if (what->id <= catches->last_id)
+        (*out)->what.id = catches->last_id + 1;
+    catches->last_id = (*out)->what.id;
     (*out)->what.hits = 0;
     (*out)->what.places = 0;
     return ERR_OK;

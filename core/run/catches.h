@@ -34,7 +34,7 @@ struct catches {
 
 void catches_fini(struct catches *catches);
 
-/* Append a catch, without its places. *out is valid until the list changes. ERR_NOMEM */
+/* Append a catch, without its places; what->id is the least number that it may get. *out is valid until the list changes. ERR_NOMEM */
 MUST_USE enum err catches_add(struct catches *catches, const struct target_catch *what,
                               struct catch **out);
 /* The catch with that number, or NULL. */

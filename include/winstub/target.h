@@ -138,8 +138,8 @@ struct target_catch {
         last; /* WRITTEN: know who wrote a page last, not first; each store costs about 25 ns then */
     uint32_t types; /* WRITTEN: MEM_IMAGE, MEM_PRIVATE, MEM_MAPPED bits of the pages meant; 0 all */
     bool log;       /* say so on the console and go on */
+    unsigned id;    /* the target's; asking, the least that it may be */
     /* What the target says, not asks: */
-    unsigned id;
     uint64_t hits;
     size_t places; /* ADDRESS, EXPORT: how many addresses it stands at now */
 };
@@ -292,7 +292,7 @@ struct target_ops {
                        void *arg);
 
     /*
-     * Add a catch; *id is its number, from 1 on. ERR_INVALID, ERR_RANGE: why says what is wrong with it;
+     * Add a catch; *id is its number, from 1 on and higher than any before. ERR_INVALID, ERR_RANGE: why says what is wrong with it;
      * ERR_EXISTS: there is a CATCH_WRITTEN; ERR_UNSUPPORTED: this process has no such thing; ERR_NOMEM.
      */
     enum err (*catch_add)(void *ctx, const struct target_catch *what, unsigned *id,

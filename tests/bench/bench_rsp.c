@@ -1,10 +1,13 @@
 /*
- * The protocol end to end, as a client sees it over loopback: single steps per second against an echo that
- * does nothing (and against gdbserver when it is installed), memory throughput, and how long it takes from exec to the
- * first stop reply. `bench_rsp [STEPS]`; one line per figure: name value unit. Rates are the best of several
- * rounds, with the compared ones taken in turn, so that a busy machine disturbs both alike.
+ * The protocol end to end, as a client sees it over loopback, beside gdbserver and QEMU's stub: single steps against an
+ * echo that does nothing, memory reads against the loopback's own bulk rate, and how long it takes from exec to the first
+ * stop reply. `bench_rsp [STEPS]`; one line per figure: name value unit, and whether a goal is met. What is compared
+ * is measured in turn in each of several rounds; a ratio is the median of the rounds' ratios, so that a busy machine
+ * disturbs both sides alike.
  */
 #include <arpa/inet.h>
+#include <inttypes.h>
+#include <math.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,162 +21,19 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS      5
-#define STARTS      15
-#define CODE_SIZE   (1u << 20)
-#define CODE_BASE   "20000000"
-#define CHUNK       0xf000u /* guest bytes per memory packet */
-#define BUFFER_SIZE (256u << 10)
+#include "rsp_client.h"
 
-struct client {
-    int fd;
-    pid_t pid; /* who is at the other end; 0: nobody of ours */
-    char *data;
-    size_t len; /* bytes in data, of which the first `used` were handed out */
-    size_t used;
-    bool no_acks;
-};
-
-static void die(const char *what)
-{
-    fprintf(stderr, "bench_rsp: %s\n", what);
-    exit(EXIT_FAILURE);
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static pid_t spawn(void)
-{
-    pid_t pid = fork();
-
-    if (pid < 0)
-        die("cannot fork");
-    return pid;
-}
-
-/* ---- a client ------------------------------------------------------------------------------ */
-
-static void send_all(int fd, const char *data, size_t len)
-{
-    while (len) {
-        ssize_t put = write(fd, data, len);
-
-        if (put <= 0)
-            die("the connection broke while sending");
-        data += put;
-        len -= (size_t)put;
-    }
-}
-
-static void send_packet(struct client *c, const char *body, size_t len)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *frame = malloc(len + 4);
-    uint8_t sum = 0;
-
-    if (!frame)
-        die("out of memory");
-    for (size_t i = 0; i < len; i++)
-        sum = (uint8_t)(sum + (uint8_t)body[i]);
-    frame[0] = '$';
-    memcpy(frame + 1, body, len);
-    frame[len + 1] = '#';
-    frame[len + 2] = digits[sum >> 4];
-    frame[len + 3] = digits[sum & 15];
-    send_all(c->fd, frame, len + 4);
-    free(frame);
-}
-
-/* The next whole packet, from its '$'; acknowledgements before it are dropped. */
-static const char *receive_packet(struct client *c, size_t *len)
-{
-    memmove(c->data, c->data + c->used, c->len - c->used);
-    c->len -= c->used;
-    c->used = 0;
-    for (;;) {
-        char *start = memchr(c->data, '$', c->len);
-        char *end = start ? memchr(start, '#', c->len - (size_t)(start - c->data)) : NULL;
-        ssize_t got;
-
-        if (end && end + 2 < c->data + c->len) {
-            c->used = (size_t)(end + 3 - c->data);
-            *len = (size_t)(end - start);
-            return start;
-        }
-        if (c->len == BUFFER_SIZE)
-            die("a packet is too long");
-        got = read(c->fd, c->data + c->len, BUFFER_SIZE - c->len);
-        if (got <= 0)
-            die("the connection broke while receiving");
-        c->len += (size_t)got;
-    }
-}
-
-/* Send and wait for an answer that begins with one of `kinds`. */
-static void ask(struct client *c, const char *body, size_t body_len, const char *kinds)
-{
-    size_t len;
-    const char *answer;
-
-    send_packet(c, body, body_len);
-    answer = receive_packet(c, &len);
-    if (!c->no_acks)
-        send_all(c->fd, "+", 1);
-    if (len < 2 || !strchr(kinds, answer[1])) {
-        fprintf(stderr, "bench_rsp: %.32s was answered %.*s\n", body, (int)(len < 64 ? len : 64),
-                answer);
-        exit(EXIT_FAILURE);
-    }
-}
-
-static void ask_text(struct client *c, const char *body, const char *kinds)
-{
-    ask(c, body, strlen(body), kinds);
-}
-
-static void stop_acks(struct client *c)
-{
-    ask_text(c, "QStartNoAckMode", "O");
-    c->no_acks = true;
-}
-
-static struct client client_on(int fd, pid_t pid)
-{
-    struct client c = {.fd = fd, .pid = pid, .data = malloc(BUFFER_SIZE)};
-
-    if (!c.data)
-        die("out of memory");
-    return c;
-}
-
-static void client_close(struct client *c)
-{
-    if (c->pid) {
-        kill(c->pid, SIGKILL);
-        waitpid(c->pid, NULL, 0);
-    }
-    close(c->fd);
-    free(c->data);
-}
-
-static struct client client_connect(unsigned port, pid_t pid)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    int on = 1;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to))
-        die("cannot connect");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return client_on(fd, pid);
-}
+#define ROUNDS    9
+#define STARTS    15
+#define CODE_SIZE (1u << 20)
+#define CODE_BASE UINT64_C(0x20000000)
+/* What the others run, linked where it is known, and how much of its code there is at least. */
+#define NATIVE      TEST_BUILD "/bench_rsp.native"
+#define NATIVE_CODE UINT64_C(0x401000)
+#define NATIVE_SIZE 0x40000u
+#define CHUNK                                                                                      \
+    0xf000u /* guest bytes per packet of hex: nearly two digits each in a packet of 128 KiB */
+#define BULK 0x20000u
 
 /* ---- servers ------------------------------------------------------------------------------- */
 
@@ -211,21 +71,47 @@ static struct client server_start(char *const argv[], const char *words)
 
 static struct client winstub_start(char *file)
 {
-    char *argv[] = {TEST_BUILD "/winstub", "--gdb", "0", "--raw", "--arch", "x86-64", "--base",
-                    "0x" CODE_BASE,        file,    NULL};
-    struct client c = server_start(argv, "waiting for gdb on 127.0.0.1:");
+    char base[32];
+    char *argv[] = {TEST_BUILD "/winstub",
+                    "--gdb",
+                    "0",
+                    "--raw",
+                    "--arch",
+                    "x86-64",
+                    "--base",
+                    base,
+                    file,
+                    NULL};
+    struct client c;
+
+    (void)snprintf(base, sizeof base, "%#" PRIx64, CODE_BASE);
+    c = server_start(argv, "waiting for gdb on 127.0.0.1:");
 
     stop_acks(&c);
     ask_text(&c, "vCont?", "v");
     return c;
 }
 
-/* gdbserver with a program of this machine; false when it is not installed. */
+static bool is_installed(const char *program)
+{
+    char command[128];
+
+    (void)snprintf(command, sizeof command, "command -v %s >/dev/null", program);
+    return !system(command);
+}
+
+/* A program of this machine. */
+static bool native_make(void)
+{
+    return !system("gcc -static -no-pie -o " NATIVE " " TEST_DIR "/bench/beside.c");
+}
+
+/* gdbserver with the native program; false when it is not installed. */
 static bool gdbserver_start(struct client *out)
 {
-    char *argv[] = {"gdbserver", "127.0.0.1:0", "/bin/true", NULL};
+    char *argv[] = {"gdbserver", "127.0.0.1:0", NATIVE, NULL};
 
-    if (system("command -v gdbserver >/dev/null"))
+    if (!is_installed(argv[0]))
         return false;
     *out = server_start(argv, "Listening on port ");
     ask_text(out, "qSupported:swbreak+;hwbreak+;vContSupported+", "PS");
@@ -234,14 +120,48 @@ static bool gdbserver_start(struct client *out)
     return true;
 }
 
-/* Answer each packet with the same bytes, without looking at it. */
-static void echo_serve(int listener, const char *answer, size_t answer_len)
+/* A port that nobody listens on. */
+static unsigned free_port(void)
 {
-    int on = 1;
-    int fd = accept(listener, NULL, NULL);
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) ||
+        getsockname(fd, (struct sockaddr *)&at, &len))
+        die("no free port");
+    close(fd);
+    return ntohs(at.sin_port);
+}
+
+/* QEMU's user mode with the same program. It does not say when it listens, and knows no mode without acks. */
+static bool qemu_start(struct client *out)
+{
+    unsigned port = free_port();
+    char text[16];
+    char *argv[] = {"qemu-x86_64", "-g", text, NATIVE, NULL};
+    pid_t pid;
+
+    if (!is_installed(argv[0]))
+        return false;
+    (void)snprintf(text, sizeof text, "%u", port);
+    pid = spawn();
+    if (!pid) {
+        execvp(argv[0], argv);
+        _exit(127);
+    }
+    *out = client_connect(port, pid);
+    ask_text(out, "qSupported:swbreak+;hwbreak+;vContSupported+", "PS");
+    ask_text(out, "?", "T");
+    return true;
+}
+
+/* Answer each packet with the same bytes, without looking at it. */
+static void echo_serve(int fd, const char *answer, size_t answer_len)
+{
     struct client c = client_on(fd, 0);
 
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     for (;;) {
         size_t len;
 
@@ -250,20 +170,33 @@ static void echo_serve(int listener, const char *answer, size_t answer_len)
     }
 }
 
-static struct client echo_start(const char *answer, size_t answer_len)
+/* Send as much as the other end takes. */
+static void bulk_serve(int fd, const char *data, size_t len)
+{
+    for (;;)
+        send_all(fd, data, len);
+}
+
+/* A process that serves one client like this, over loopback. */
+static struct client helper_start(void (*serve)(int fd, const char *data, size_t len),
+                                  const char *data, size_t len)
 {
     struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t len = sizeof at;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    socklen_t at_len = sizeof at;
+    int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1;
     pid_t pid;
 
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 1) ||
-        getsockname(listener, (struct sockaddr *)&at, &len))
+        getsockname(listener, (struct sockaddr *)&at, &at_len))
         die("cannot listen");
     pid = spawn();
-    if (!pid)
-        echo_serve(listener, answer, answer_len);
+    if (!pid) {
+        int fd = accept(listener, NULL, NULL);
+
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        serve(fd, data, len);
+    }
     close(listener);
     return client_connect(ntohs(at.sin_port), pid);
 }
@@ -285,6 +218,46 @@ static void pin_to_one_cpu(void)
 
 /* ---- what is measured ---------------------------------------------------------------------- */
 
+/* What was measured of somebody, round by round. */
+struct rates {
+    double of[ROUNDS];
+};
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double median(const struct rates *r)
+{
+    struct rates sorted = *r;
+
+    qsort(sorted.of, ROUNDS, sizeof *sorted.of, by_size);
+    return sorted.of[ROUNDS / 2];
+}
+
+/* The median of the ratios in each round; goal 0: there is none. */
+static void print_ratio(const char *name, const struct rates *ours, const struct rates *theirs,
+                        double goal)
+{
+    struct rates ratio;
+
+    for (int i = 0; i < ROUNDS; i++)
+        ratio.of[i] = ours->of[i] / theirs->of[i];
+    printf("%s %.3g ratio", name, median(&ratio));
+    if (goal > 0)
+        printf(" (goal %g: %s)", goal, median(&ratio) >= goal ? "met" : "missed");
+    printf("\n");
+}
+
+/* Everybody who is there, for one run. */
+struct peers {
+    struct client winstub, gdbserver, qemu;
+    bool has_gdbserver, has_qemu;
+};
+
 static double step_rate(struct client *c, unsigned steps)
 {
     double start = now();
@@ -294,55 +267,107 @@ static double step_rate(struct client *c, unsigned steps)
     return steps / (now() - start);
 }
 
-static double best(double a, double b)
+static void measure_steps(struct peers *p, unsigned steps)
 {
-    return a > b ? a : b;
-}
-
-static void measure_steps(struct client *winstub, unsigned steps)
-{
-    struct client echo, gdbserver;
-    bool has_gdbserver = gdbserver_start(&gdbserver);
-    double rate[3] = {0, 0, 0};
+    struct rates echo_rate, ours, gdbserver, qemu;
+    struct client echo;
     size_t len;
     const char *stop_reply;
 
-    send_packet(winstub, "?", 1);
-    stop_reply = receive_packet(winstub, &len);
-    echo = echo_start(stop_reply + 1, len - 1);
+    send_packet(&p->winstub, "?", 1);
+    stop_reply = receive_packet(&p->winstub, &len);
+    echo = helper_start(echo_serve, stop_reply + 1, len - 1);
     for (int i = 0; i < ROUNDS; i++) {
-        rate[0] = best(rate[0], step_rate(&echo, steps));
-        rate[1] = best(rate[1], step_rate(winstub, steps));
-        if (has_gdbserver)
-            rate[2] = best(rate[2], step_rate(&gdbserver, steps / 10));
-    }
-    printf("rsp_echo_round_trips %.0f /s\n", rate[0]);
-    printf("rsp_step_round_trips %.0f /s\n", rate[1]);
-    printf("rsp_step_to_echo %.3f ratio\n", rate[1] / rate[0]);
-    if (has_gdbserver) {
-        printf("rsp_gdbserver_step_round_trips %.0f /s\n", rate[2]);
-        printf("rsp_step_to_gdbserver %.3f ratio\n", rate[1] / rate[2]);
-        client_close(&gdbserver);
+        echo_rate.of[i] = step_rate(&echo, steps);
+        ours.of[i] = step_rate(&p->winstub, steps);
+        gdbserver.of[i] = p->has_gdbserver ? step_rate(&p->gdbserver, steps / 10) : NAN;
+        qemu.of[i] = p->has_qemu ? step_rate(&p->qemu, steps / 10) : NAN;
     }
     client_close(&echo);
+    printf("rsp_echo_round_trips %.0f /s\n", median(&echo_rate));
+    printf("rsp_step_round_trips %.0f /s\n", median(&ours));
+    print_ratio("rsp_step_to_echo", &ours, &echo_rate, 0.85);
+    if (p->has_gdbserver)
+        print_ratio("rsp_gdbserver_step_to_echo", &gdbserver, &echo_rate, 0);
+    if (p->has_qemu)
+        print_ratio("rsp_qemu_step_to_echo", &qemu, &echo_rate, 0);
 }
 
-static unsigned chunk_address(unsigned i)
-{
-    return (unsigned)strtoul(CODE_BASE, NULL, 16) + i % (CODE_SIZE / CHUNK) * CHUNK;
-}
-
-static double read_rate(struct client *c, unsigned packets)
+/* The guest's bytes in MB/s: `packets` reads of at most `chunk` bytes by this packet, m or x, from somewhere in size bytes. */
+static double read_rate(struct client *c, char packet, uint64_t from, unsigned size, unsigned chunk,
+                        unsigned packets)
 {
     double start = now();
-    char body[64];
+    size_t got = 0;
 
     for (unsigned i = 0; i < packets; i++) {
-        int len = snprintf(body, sizeof body, "m%x,%x", chunk_address(i), CHUNK);
+        char body[64];
+        int len = snprintf(body, sizeof body, "%c%" PRIx64 ",%x", packet,
+                           from + i % (size / chunk) * chunk, chunk);
 
-        ask(c, body, (size_t)len, "0123456789abcdef");
+        got += ask(c, body, (size_t)len, packet == 'x' ? "b" : "0123456789abcdef");
     }
-    return packets * (CHUNK / 1e6) / (now() - start);
+    return (double)got / (packet == 'x' ? 1e6 : 2e6) / (now() - start);
+}
+
+/* Each with the largest request that its PacketSize allows: 0x47ff and 0x1000. */
+static void measure_hex_reads(struct peers *p)
+{
+    struct rates ours, gdbserver, qemu;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        ours.of[i] = read_rate(&p->winstub, 'm', CODE_BASE, CODE_SIZE, CHUNK, 400);
+        gdbserver.of[i] = p->has_gdbserver
+                              ? read_rate(&p->gdbserver, 'm', NATIVE_CODE, NATIVE_SIZE, 0x2300, 200)
+                              : NAN;
+        qemu.of[i] =
+            p->has_qemu ? read_rate(&p->qemu, 'm', NATIVE_CODE, NATIVE_SIZE, 0x7f0, 400) : NAN;
+    }
+    printf("rsp_m_throughput %.1f MB/s\n", median(&ours));
+    if (p->has_gdbserver) {
+        printf("rsp_gdbserver_m_throughput %.1f MB/s\n", median(&gdbserver));
+        print_ratio("rsp_m_to_gdbserver", &ours, &gdbserver, 10);
+    }
+    if (p->has_qemu) {
+        printf("rsp_qemu_m_throughput %.1f MB/s\n", median(&qemu));
+        print_ratio("rsp_m_to_qemu", &ours, &qemu, 0);
+    }
+}
+
+/* MB/s of what is sent without being asked for. */
+static double bulk_rate(struct client *c, size_t len)
+{
+    double start = now();
+    size_t got = 0;
+
+    while (got < len) {
+        ssize_t n = read(c->fd, c->data, BUFFER_SIZE);
+
+        if (n <= 0)
+            die("the loopback broke");
+        got += (size_t)n;
+    }
+    return (double)got / 1e6 / (now() - start);
+}
+
+static void measure_binary_reads(struct peers *p)
+{
+    char *data = calloc(1, BULK);
+    struct rates ours, bulk;
+    struct client stream;
+
+    if (!data)
+        die("out of memory");
+    stream = helper_start(bulk_serve, data, BULK);
+    for (int i = 0; i < ROUNDS; i++) {
+        bulk.of[i] = bulk_rate(&stream, (size_t)512 * BULK);
+        ours.of[i] = read_rate(&p->winstub, 'x', CODE_BASE, CODE_SIZE, BULK, 512);
+    }
+    client_close(&stream);
+    free(data);
+    printf("rsp_x_throughput %.1f MB/s\n", median(&ours));
+    printf("rsp_loopback_bulk %.1f MB/s\n", median(&bulk));
+    print_ratio("rsp_x_to_bulk", &ours, &bulk, 0.5);
 }
 
 static double write_rate(struct client *c, unsigned packets)
@@ -353,7 +378,8 @@ static double write_rate(struct client *c, unsigned packets)
     if (!body)
         die("out of memory");
     for (unsigned i = 0; i < packets; i++) {
-        int head = snprintf(body, 64, "X%x,%x:", chunk_address(i), CHUNK);
+        int head = snprintf(body, 64,
+                            "X%" PRIx64 ",%x:", CODE_BASE + i % (CODE_SIZE / CHUNK) * CHUNK, CHUNK);
 
         for (unsigned k = 0; k < CHUNK; k++)
             body[(unsigned)head + k] = (char)('0' + k % 64); /* nothing that needs an escape */
@@ -363,16 +389,13 @@ static double write_rate(struct client *c, unsigned packets)
     return packets * (CHUNK / 1e6) / (now() - start);
 }
 
-static void measure_memory(struct client *winstub)
+static void measure_writes(struct peers *p)
 {
-    double rate[2] = {0, 0};
+    struct rates ours;
 
-    for (int i = 0; i < ROUNDS; i++) {
-        rate[0] = best(rate[0], read_rate(winstub, 200));
-        rate[1] = best(rate[1], write_rate(winstub, 200));
-    }
-    printf("rsp_m_throughput %.1f MB/s\n", rate[0]);
-    printf("rsp_X_throughput %.1f MB/s\n", rate[1]);
+    for (int i = 0; i < ROUNDS; i++)
+        ours.of[i] = write_rate(&p->winstub, 200);
+    printf("rsp_X_throughput %.1f MB/s\n", median(&ours));
 }
 
 /* From fork to the answer of '?', over pipes. */
@@ -434,20 +457,36 @@ static void write_code(const char *path)
         die("cannot write the code");
 }
 
+static void measure_beside(char *path, unsigned steps)
+{
+    struct peers p = {.winstub = winstub_start(path)};
+
+    bool native = native_make();
+
+    p.has_gdbserver = native && gdbserver_start(&p.gdbserver);
+    p.has_qemu = native && qemu_start(&p.qemu);
+    measure_steps(&p, steps);
+    measure_hex_reads(&p);
+    measure_binary_reads(&p);
+    measure_writes(&p);
+    client_close(&p.winstub);
+    if (p.has_gdbserver)
+        client_close(&p.gdbserver);
+    if (p.has_qemu)
+        client_close(&p.qemu);
+}
+
 int main(int argc, char **argv)
 {
-    unsigned steps = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 0) : 20000;
+    unsigned steps = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 0) : 10000;
     char path[] = TEST_BUILD "/bench_rsp.code";
-    struct client winstub;
 
     signal(SIGPIPE, SIG_IGN);
     pin_to_one_cpu();
     write_code(path);
-    winstub = winstub_start(path);
-    measure_steps(&winstub, steps);
-    measure_memory(&winstub);
-    client_close(&winstub);
+    measure_beside(path, steps);
     measure_start();
     remove(path);
+    remove(NATIVE);
     return 0;
 }

@@ -84,14 +84,14 @@ static void play(struct fixture *x, const uint8_t *data, size_t size)
 /* The client is gone; the next one must find the server as it should be. */
 static void next_client(struct fixture *x)
 {
-    static const char hello[] = "+$qSupported:swbreak+#40+$?#3f";
+    static const char hello[] = "+$qSupported:swbreak+#8b+$?#3f";
 
     stub_disconnect(x->stub);
     stub_connect(x->stub);
     rsp_frame_init(x->frame);
     stub_feed(x->stub, hello, sizeof hello - 1);
     let_it_run(x);
-    CHECK(drain(x) >= 1);
+    CHECK(drain(x) >= 2);
     CHECK(stub_state(x->stub) == STUB_GOES_ON);
 }
 

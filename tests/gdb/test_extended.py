@@ -76,6 +76,20 @@ def arguments_environment_and_directory_arrive(test):
     gdb.do("monitor peb", r"^CurrentDirectory +C:\\windows\\$")
 
 
+def what_was_asked_for_by_name_stays(test):
+    program = os.path.join(test.build, "programs", f"hello{test.bits}.exe")
+    gdb, _ = extended(test, program, "--root", test.dlls)
+    gdb.do("set disable-randomization off")
+    gdb.do("monitor catch load nothing*", r"catch 1")
+    gdb.do("monitor break ntdll!NtTerminateProcess", r"catch 2: 1 place")
+    gdb.do("monitor delete 1")
+    gdb.do("continue", r"catch 2: ntdll(\.dll)?!NtTerminateProcess")
+    first = gdb.evaluate("(long long) $pc")
+    gdb.do("run", r"catch 2: ntdll(\.dll)?!NtTerminateProcess")
+    test.expect(gdb.evaluate("(long long) $pc") != first, "it lies in the same place")
+
+
+what_was_asked_for_by_name_stays.matrix = [(gdb, bits, "sysroot") for gdb in GDBS[1:2] for bits in WIDTHS]
 arguments_environment_and_directory_arrive.matrix = [(gdb, bits, "sysroot") for gdb in GDBS[1:] for bits in WIDTHS]
 
 

@@ -54,12 +54,14 @@ def lldb_breaks_steps_and_calls(test):
     program = test.guest("debuggee")
     server = test.serve(program)
     text = lldb(test, server, program, "breakpoint set -n square", "continue", "bt", "thread step-over",
-                "frame variable n", "thread step-out", "expression (int)square(12)", "register read --all",
+                "frame variable n", "register read arg1", "process plugin packet send qModuleInfo:" +
+                os.path.basename(program).encode().hex() + ";", "thread step-out", "expression (int)square(12)", "register read --all",
                 "breakpoint delete -f", "continue")
     expect(text, r"stop reason = breakpoint 1\.1", r"frame #1: .*sum_of_squares", r"frame #3: .*`main",
            r"stop reason = step over", r"\(int\) n = 1", r"stop reason = step out", r"exited with status = 42")
-    if test.bits == 64:  # lldb 14 cannot call by 32-bit conventions
-        expect(text, r"\(int\) \$\d+ = 144", r"rip = 0x", r"xmm15 = \{")
+    expect(text, r"response: triple:[0-9a-f]+;file_path:[0-9a-f]+;file_offset:0;file_size:[0-9a-f]{4,};")
+    if test.bits == 64:  # Windows' first argument; lldb 14 cannot call by 32-bit conventions
+        expect(text, r"\(int\) \$\d+ = 144", r"rip = 0x", r"xmm15 = \{", r"^ +rcx = 0x0*1$")
 
 
 @both_widths

@@ -1,5 +1,8 @@
 """Clients that are no gdb: a second one, one that vanishes, one that sends what nobody should."""
 import re
+import socket
+import struct
+import time
 
 from matrix import with_one_gdb, without_gdb
 from session import Wire
@@ -85,3 +88,115 @@ def a_client_that_vanishes_in_mid_packet_is_replaced(test):
     client = Wire(test, server)
     test.expect(client.ask("qAttached") == b"1", "qAttached was not answered")
     client.close()
+
+
+SESSION = ["qSupported:swbreak+", "QStartNoAckMode", "?", "g", "Z0,20000001,1", "X20000010,2:ab", "vCont;s", "vCont;c"]
+
+
+def frames(bodies):
+    return b"+".join(b"$%s#%02x" % (body, sum(body) & 0xFF) for body in (text.encode() for text in bodies))
+
+
+def the_next_client_finds_the_guest(test, server):
+    client = Wire(test, server)
+    client.ask("qSupported:swbreak+;hwbreak+;multiprocess+")
+    test.expect(re.fullmatch(rb"T[0-9a-f]{2}.*", client.ask("?")), "the guest is not there any more")
+    client.close()
+
+
+def in_the_loop(test):
+    """A server whose guest runs for ever when it is resumed: on a jump to itself."""
+    return test.serve("--raw", "--arch", "x86-64", "--base", "0x20000000", test.file("loop", b"\xeb\xfe" + bytes(1 << 20)))
+
+
+def whatever_the_guest(test):
+    test.matrix = [(None, 64)]
+    return test
+
+
+def vanish(client):
+    """Gone without a word, and what is on the way to it is refused."""
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+@whatever_the_guest
+def a_client_may_go_at_any_byte(test):
+    server = in_the_loop(test)
+    session = b"+" + frames(SESSION)
+    for length in range(len(session) + 1):
+        client = Wire(test, server)
+        client.send(session[:length])
+        (vanish if length % 2 else Wire.close)(client)
+        if length % 40 == 0:
+            the_next_client_finds_the_guest(test, server)
+    the_next_client_finds_the_guest(test, server)
+
+
+@whatever_the_guest
+def a_client_that_closes_only_its_own_half_gets_its_answers(test):
+    server = in_the_loop(test)
+    client = Wire(test, server)
+    client.send(frames(["qAttached", "qAttached"]))
+    client.socket.shutdown(socket.SHUT_WR)
+    client.receive(rb"\+\$1#31.*\+\$1#31")
+    test.expect(client.closed(), "the connection is still there")
+    client = Wire(test, server)
+    client.packet("vCont;c")
+    client.receive(rb"\+")
+    client.socket.shutdown(socket.SHUT_WR)
+    test.expect(client.closed(), "the connection is still there though the guest ran")
+    the_next_client_finds_the_guest(test, server)
+
+
+@whatever_the_guest
+def a_client_that_stalls_in_mid_packet_is_waited_for(test):
+    server = in_the_loop(test)
+    client = Wire(test, server)
+    for piece in b"$qA", b"ttac", b"hed#", b"8", b"f":
+        time.sleep(0.2)
+        client.send(piece)
+        test.expect(Wire(test, server).closed(), "a second client was let in")
+    client.receive(rb"\+\$1#31")
+    client.close()
+
+
+@whatever_the_guest
+def a_client_that_does_not_read_gets_everything_later(test):
+    server = in_the_loop(test)
+    client = Wire(test, server)
+    client.ask("qSupported:swbreak+")
+    client.ask("QStartNoAckMode")
+    client.send(frames([f"m{0x20000000 + n:x},8000" for n in range(200)]).replace(b"+", b""))
+    time.sleep(0.5)
+    test.expect(Wire(test, server).closed(), "a second client was let in")
+    for n in range(200):
+        answer = client.receive(rb"\$([^#]*)#..").group(1)
+        test.expect(len(answer) == 0x10000 and answer.startswith((b"ebfe", b"fe00", b"0000")[min(n, 2)]), f"answer {n} is wrong")
+    client.close()
+
+
+def flood(client, data):
+    """Send until it has gone, or the server takes no more; nothing is read."""
+    client.socket.settimeout(2)
+    try:
+        client.socket.sendall(data)
+    except (TimeoutError, ConnectionError):
+        pass
+
+
+@whatever_the_guest
+def a_client_that_floods_is_survived(test):
+    server = in_the_loop(test)
+    floods = [frames(["g"] * 100000), frames(["m20000000,8000"] * 20000), b"$" * 4000000, b"\x03" * 4000000, b"+-" * 2000000,
+              bytes(range(256)) * 20000]
+    for start in [], ["vCont;c"]:
+        for data in floods:
+            client = Wire(test, server)
+            client.socket.sendall(frames(start))
+            flood(client, data)
+            vanish(client)
+    with open(f"/proc/{server.process.pid}/status", encoding="utf-8") as status:
+        resident = int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1))
+    test.expect(resident < 600 << 10, f"the server took {resident >> 10} MiB")
+    the_next_client_finds_the_guest(test, server)

@@ -17,20 +17,36 @@ enum err fake_catch_add(void *ctx, const struct target_catch *what, unsigned *id
     *c = *what;
     (void)snprintf(f->patterns[f->catch_count], sizeof *f->patterns, "%s", what->pattern);
     c->pattern = f->patterns[f->catch_count++];
-    c->id = *id = (unsigned)f->catch_count;
+    f->last_catch = what->id > f->last_catch ? what->id : f->last_catch + 1;
+    c->id = *id = f->last_catch;
     c->hits = 3;
     c->places = what->kind == CATCH_EXPORT ? strlen(what->pattern) % 3 : 1;
     return ERR_OK;
 }
 
+static void drop(struct fake_target *f, size_t at)
+{
+    f->catch_count--;
+    for (size_t i = at; i < f->catch_count; i++) {
+        memcpy(f->patterns[i], f->patterns[i + 1], sizeof *f->patterns);
+        f->catches[i] = f->catches[i + 1];
+        f->catches[i].pattern = f->patterns[i];
+    }
+}
+
 enum err fake_catch_remove(void *ctx, unsigned id)
 {
     struct fake_target *f = ctx;
+    size_t i = 0;
 
-    if (id > f->catch_count)
+    while (id && i < f->catch_count && f->catches[i].id != id)
+        i++;
+    if (id && i == f->catch_count)
         return ERR_NOT_FOUND;
     buf_printf(&f->log, "remove catch %u\n", id);
-    if (!id)
+    if (id)
+        drop(f, i);
+    else
         f->catch_count = 0;
     return ERR_OK;
 }

@@ -1,7 +1,9 @@
 /* What the fake target's operating system is asked: memory, handles, to start the program anew. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "fake_target.h"
+#include "winstub/bytes.h"
 #include "winstub/nt.h"
 
 /* Only says what it was asked, and that it is done; what is not at a page's start is refused. */
@@ -138,10 +140,41 @@ enum err fake_launch(void *ctx, const struct stub_launch *what, struct target *o
     buf_printf(&line, "%s%s", what->cwd, what->elsewhere ? " elsewhere" : "");
     f->stop = (struct target_stop){.kind = STOP_STEP, .tid = FAKE_TID};
     f->point_count = 0;
+    f->catch_count = 0;
+    f->last_catch = 0;
     f->resumed = false;
     fake_target_set_reg(f, "rip", FAKE_CODE);
     fake_target_poke(f, FAKE_DATA, buf_str(&line), line.len + 1);
     buf_fini(&line);
     *out = fake_target_ref(f);
     return ERR_OK;
+}
+
+/* A register of either thread. */
+static void set_reg(struct fake_target *f, uint32_t tid, const char *name, uint64_t value)
+{
+    size_t count;
+    const struct target_reg *regs = f->ops.regs(f, &count);
+    uint8_t raw[8];
+
+    put_u64(raw, value);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(regs[i].name, name) == 0 && f->ops.reg_write(f, tid, i, raw, regs[i].bits / 8u))
+            abort();
+    }
+}
+
+void fake_target_scene(struct fake_target *f)
+{
+    static const uint8_t code[] = {0x90, 0x90, 0x75, 0x90, 0xaa, 0x90, 0xc3};
+
+    f->real_registers = true;
+    for (size_t i = 0; i < 2; i++) {
+        memset(f->threads[i].regs, 0, sizeof f->threads[i].regs);
+        set_reg(f, f->threads[i].tid, "rip", FAKE_CODE);
+        set_reg(f, f->threads[i].tid, "rsp", 0x31800);
+        set_reg(f, f->threads[i].tid, "eflags", 0x202);
+    }
+    set_reg(f, FAKE_TID, "rcx", 3);
+    fake_target_poke(f, FAKE_CODE, code, sizeof code);
 }

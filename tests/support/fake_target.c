@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "winstub/bytes.h"
+#include "winstub/cpu.h"
 #include "winstub/nt.h"
 
 #define CORE "org.gnu.gdb.i386.core"
@@ -37,6 +38,8 @@ static const struct target_reg i386_regs[] = {
 
 static const struct target_reg *reg_table(const struct fake_target *f, size_t *count)
 {
+    if (f->real_registers)
+        return cpu_regs(CPU_AMD64, count);
     if (f->arch == TARGET_AMD64) {
         *count = sizeof amd64_regs / sizeof *amd64_regs;
         return amd64_regs;

@@ -28,7 +28,7 @@
 #define FAKE_DATA         0x10000u
 #define FAKE_USER_LIMIT   0x7fff0000u
 #define FAKE_MADE         0x20000u /* where memory is made that may be anywhere */
-#define FAKE_REGS_MAX     12
+#define FAKE_REGS_MAX     80
 #define FAKE_REGION_BYTES 0x2000u
 #define FAKE_THROW        0xe06d7363u
 #define FAKE_POINTS_MAX   64
@@ -80,6 +80,7 @@ struct fake_target {
     struct target_catch catches[FAKE_CATCHES_MAX];
     char patterns[FAKE_CATCHES_MAX][64];
     size_t catch_count;
+    unsigned last_catch; /* its number */
     void (*console)(void *arg, const char *text, size_t len);
     void *console_arg;
     atomic_bool interrupted;
@@ -92,6 +93,7 @@ struct fake_target {
     struct target_ops ops; /* the stub's; set one to NULL to take it away */
     struct buf log; /* calls of resume, point, point_agent, kill and the like, one line each */
     const char *program_path; /* exec_path */
+    bool real_registers;      /* the table of a real target */
 };
 
 struct fake_target *fake_target_new(enum target_arch arch); /* aborts without memory */
@@ -126,6 +128,11 @@ enum err fake_launch(void *ctx, const struct stub_launch *what, struct target *o
 /* Shorthands for the current thread. */
 uint64_t fake_target_reg(struct fake_target *f, const char *name);
 void fake_target_set_reg(struct fake_target *f, const char *name, uint64_t value);
+/*
+ * What clients were recorded with: all registers of a real target, which GDB insists on, a few instructions at FAKE_CODE that
+ * write to memory, and rcx for them. For an amd64 one that has just been made.
+ */
+void fake_target_scene(struct fake_target *f);
 /* Write a program (or data) at addr. */
 void fake_target_poke(struct fake_target *f, gva_t addr, const void *data, size_t len);
 

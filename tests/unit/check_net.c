@@ -99,6 +99,67 @@ START_TEST(bytes_arrive_and_the_end_of_the_stream_is_seen)
 }
 END_TEST
 
+START_TEST(what_is_there_already_is_received_without_waiting)
+{
+    int client, server, tube[2];
+    char data[8];
+    size_t got;
+
+    ck_assert_int_eq(net_listen("0", &listener, &why), ERR_OK);
+    client = connect_client();
+    server = net_accept(&listener);
+    ck_assert(!net_receive_now(server, data, sizeof data, &got));
+    ck_assert(net_send(client, "hello", 5));
+    ck_assert_uint_eq(net_wait(server, -1), 1);
+    ck_assert(net_receive_now(server, data, sizeof data, &got));
+    ck_assert_uint_eq(got, 5);
+    net_close(client);
+    ck_assert_uint_eq(net_wait(server, -1), 1);
+    ck_assert(net_receive_now(server, data, sizeof data, &got));
+    ck_assert_uint_eq(got, 0);
+    net_close(server);
+    ck_assert_int_eq(pipe(tube), 0);
+    ck_assert_int_eq(write(tube[1], "x", 1), 1);
+    ck_assert(!net_receive_now(tube[0], data, sizeof data, &got));
+    net_close(tube[0]);
+    net_close(tube[1]);
+}
+END_TEST
+
+START_TEST(who_does_not_read_is_not_waited_for)
+{
+    static char data[1 << 20];
+    size_t put = 1, total = 0;
+    int client, server, tube[2];
+
+    ck_assert_int_eq(net_listen("0", &listener, &why), ERR_OK);
+    client = connect_client();
+    server = net_accept(&listener);
+    ck_assert_uint_eq(net_wait_to_send(server, listener.fd), 1);
+    while (put) {
+        ck_assert(net_send_now(server, data, sizeof data, &put));
+        total += put;
+    }
+    ck_assert_uint_gt(total, 0);
+    while (total) {
+        ssize_t got = read(client, data, total < sizeof data ? total : sizeof data);
+
+        ck_assert_int_gt(got, 0);
+        total -= (size_t)got;
+    }
+    ck_assert_uint_eq(net_wait_to_send(server, -1), 1);
+    net_close(client);
+    while (net_send_now(server, data, sizeof data, &put))
+        continue;
+    net_close(server);
+    ck_assert_int_eq(pipe(tube), 0);
+    ck_assert(net_send_now(tube[1], "hello", 5, &put));
+    ck_assert_uint_eq(put, 5);
+    net_close(tube[0]);
+    net_close(tube[1]);
+}
+END_TEST
+
 START_TEST(whoever_else_connects_is_turned_away)
 {
     char byte;
@@ -130,6 +191,8 @@ int main(void)
     tcase_add_loop_test(tc, bad_places_are_refused_by_name, 0, (int)COUNT_OF(bad_specs));
     tcase_add_test(tc, a_taken_port_says_what_to_do);
     tcase_add_test(tc, bytes_arrive_and_the_end_of_the_stream_is_seen);
+    tcase_add_test(tc, what_is_there_already_is_received_without_waiting);
+    tcase_add_test(tc, who_does_not_read_is_not_waited_for);
     tcase_add_test(tc, whoever_else_connects_is_turned_away);
     suite_add_tcase(s, tc);
     return suite_main(s);

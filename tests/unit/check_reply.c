@@ -1,5 +1,6 @@
 /* The reply builder: it knows its room, escapes what must be, and has one form for each error. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,77 @@ START_TEST(binary_stops_between_bytes)
 }
 END_TEST
 
+/* Bytes of which every third or so needs an escape, or none does. */
+static void fill(uint8_t *bytes, size_t len, bool special)
+{
+    static const uint8_t some[] = {'#', 0x80, '$',  '}',  'a',  0xff,
+                                   '*', '+',  0x7c, 0x22, 0x00, 0xaa};
+    uint32_t dice = 1;
+
+    for (size_t i = 0; i < len; i++) {
+        dice = dice * 1664525u + 1013904223u;
+        bytes[i] = special ? some[(dice >> 16) % sizeof some] : (uint8_t)(0x80 | i);
+    }
+}
+
+/* Byte by byte, and how many of them fit. */
+static size_t escape_slowly(uint8_t *to, size_t room, const uint8_t *bytes, size_t len,
+                            size_t *out_len)
+{
+    size_t i = 0;
+
+    for (*out_len = 0; i < len; i++) {
+        bool special = strchr("#$}*", bytes[i]) && bytes[i];
+
+        if (*out_len + 1 + special > room)
+            break;
+        if (special)
+            to[(*out_len)++] = '}';
+        to[(*out_len)++] = special ? bytes[i] ^ 0x20 : bytes[i];
+    }
+    return i;
+}
+
+START_TEST(long_binary_is_as_byte_by_byte)
+{
+    uint8_t bytes[100], room[256], slow[256];
+
+    fill(bytes, sizeof bytes, _i);
+    for (size_t len = 0; len <= sizeof bytes; len++) {
+        for (size_t cap = 0; cap <= 2 * len + 2; cap++) {
+            size_t slow_len, taken = escape_slowly(slow, cap, bytes, len, &slow_len);
+
+            memset(room, '!', sizeof room);
+            reply_init(&out, room, cap, false);
+            ck_assert_uint_eq(reply_binary(&out, (struct bytes){bytes, len}), taken);
+            ck_assert_uint_eq(out.len, slow_len);
+            ck_assert(memcmp(room, slow, slow_len) == 0);
+            ck_assert_uint_eq(room[cap], '!');
+        }
+    }
+}
+END_TEST
+
+START_TEST(long_hex_is_as_byte_by_byte)
+{
+    uint8_t bytes[256], room[520];
+    char slow[520];
+
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(37 * i);
+        (void)sprintf(slow + 2 * i, "%02x", bytes[i]);
+    }
+    for (size_t len = 0; len <= sizeof bytes; len++) {
+        memset(room, '!', sizeof room);
+        reply_init(&out, room, 2 * len, false);
+        reply_hex(&out, bytes, len);
+        ck_assert_uint_eq(out.len, 2 * len);
+        ck_assert(memcmp(room, slow, 2 * len) == 0);
+        ck_assert_uint_eq(room[2 * len], '!');
+    }
+}
+END_TEST
+
 START_TEST(errors_replace_what_was_written)
 {
     reply_text(&out, "1234567890123456789");
@@ -135,6 +207,8 @@ int main(void)
     tcase_add_test(tc, a_printf_longer_than_its_line);
     tcase_add_test(tc, binary_is_escaped);
     tcase_add_test(tc, binary_stops_between_bytes);
+    tcase_add_loop_test(tc, long_binary_is_as_byte_by_byte, 0, 2);
+    tcase_add_test(tc, long_hex_is_as_byte_by_byte);
     tcase_add_test(tc, errors_replace_what_was_written);
     tcase_add_test(tc, errors_in_words);
     tcase_add_loop_test(tc, result, 0, COUNT_OF(results));

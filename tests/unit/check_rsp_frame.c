@@ -1,5 +1,6 @@
 /* Frames: any split gives the same packets; whatever the bytes, the parser goes on. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,6 +147,30 @@ START_TEST(longest)
 }
 END_TEST
 
+START_TEST(a_sum_is_that_of_every_byte)
+{
+    static uint8_t body[5000];
+    char sum[3];
+    struct buf out;
+    unsigned slow = 0;
+
+    memset(body, _i, sizeof body);
+    body[4096] = 0x5a;
+    buf_init(&out, sizeof body + 4);
+    for (size_t len = 0; len < sizeof body; slow += body[len++]) {
+        if (len % 97 && len > 40 && len < 4090)
+            continue;
+        buf_clear(&out);
+        ck_assert(rsp_frame_encode(&out, body, len));
+        (void)snprintf(sum, sizeof sum, "%02x", slow & 0xff);
+        ck_assert_uint_eq(out.len, len + 4);
+        ck_assert(memcmp(out.data + 1, body, len) == 0);
+        ck_assert(memcmp(out.data + len + 2, sum, 2) == 0);
+    }
+    buf_fini(&out);
+}
+END_TEST
+
 START_TEST(encode)
 {
     struct buf out;
@@ -170,6 +195,7 @@ int main(void)
     tcase_add_loop_test(tc, stream, 0, COUNT_OF(streams));
     tcase_add_test(tc, zero_bytes_are_data);
     tcase_add_test(tc, longest);
+    tcase_add_loop_test(tc, a_sum_is_that_of_every_byte, 0xfd, 0x100);
     tcase_add_test(tc, encode);
     suite_add_tcase(suite, tc);
     return suite_main(suite);

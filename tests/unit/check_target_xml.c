@@ -51,7 +51,7 @@ static void check_table(enum target_arch arch, const struct target_reg *regs, si
     const char *at, *feature = "";
 
     buf_clear(&doc);
-    target_xml(&doc, arch, regs, count);
+    target_xml(&doc, &(struct target_xml_for){.arch = arch}, regs, count);
     ck_assert(!doc.failed);
     at = buf_str(&doc);
     for (size_t i = 0; i < count; i++) {
@@ -89,6 +89,38 @@ START_TEST(real_tables)
 }
 END_TEST
 
+static void has_reg(const char *text)
+{
+    ck_assert_msg(strstr(buf_str(&doc), text) != NULL, "%s is missing", text);
+}
+
+/* Numbers are those of the DWARF tables in the System V ABI supplements; only LLDB is told. */
+START_TEST(lldb_is_told_more)
+{
+    size_t count;
+    const struct target_reg *regs = cpu_regs(CPU_AMD64, &count);
+
+    target_xml(&doc, &(struct target_xml_for){.arch = TARGET_AMD64, .lldb = true}, regs, count);
+    has_reg(
+        "\"rip\" bitsize=\"64\" type=\"code_ptr\" regnum=\"16\" encoding=\"uint\" format=\"hex\" "
+        "ehframe_regnum=\"16\" dwarf_regnum=\"16\" generic=\"pc\" altname=\"pc\"/>");
+    has_reg("regnum=\"3\" encoding=\"uint\" format=\"hex\" ehframe_regnum=\"1\" dwarf_regnum=\"1\" "
+            "generic=\"arg2\" altname=\"arg2\"/>");
+    has_reg("encoding=\"ieee754\" format=\"float\" ehframe_regnum=\"33\" dwarf_regnum=\"33\"/>");
+    has_reg(
+        "encoding=\"vector\" format=\"vector-uint8\" ehframe_regnum=\"32\" dwarf_regnum=\"32\"/>");
+    buf_clear(&doc);
+    regs = cpu_regs(CPU_I386, &count);
+    target_xml(&doc, &(struct target_xml_for){.arch = TARGET_I386, .lldb = true}, regs, count);
+    has_reg(
+        "\"esp\" bitsize=\"32\" type=\"data_ptr\" regnum=\"4\" encoding=\"uint\" format=\"hex\" "
+        "ehframe_regnum=\"4\" dwarf_regnum=\"4\" generic=\"sp\" altname=\"sp\"/>");
+    buf_clear(&doc);
+    target_xml(&doc, &(struct target_xml_for){.arch = TARGET_I386}, regs, count);
+    ck_assert(!strstr(buf_str(&doc), "generic"));
+}
+END_TEST
+
 /* A type is defined in each feature that uses it, and only there. */
 START_TEST(types_belong_to_features)
 {
@@ -110,7 +142,7 @@ END_TEST
 
 START_TEST(no_registers)
 {
-    target_xml(&doc, TARGET_I386, NULL, 0);
+    target_xml(&doc, &(struct target_xml_for){.arch = TARGET_I386}, NULL, 0);
     ck_assert(!strstr(buf_str(&doc), "<feature"));
     ck_assert(strstr(buf_str(&doc), "</target>\n") != NULL);
 }
@@ -123,6 +155,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, real_tables);
+    tcase_add_test(tc, lldb_is_told_more);
     tcase_add_test(tc, types_belong_to_features);
     tcase_add_test(tc, no_registers);
     suite_add_tcase(suite, tc);

@@ -1,7 +1,7 @@
 /*
  * Golden transcripts, in the form of GDB's `set remotelogfile`: "c" a note, "w" what gdb wrote, "r" what gdb
  * read. "c disable NAME" takes a packet or feature away, as --disable-packet does, "c map KIND" and "c persona WHICH" are
- * those options. Each file of tests/transcripts is one connection to the fake target (i386 when its name says so). The bytes
+ * those options; "c scene" is fake_target_scene. Each file of tests/transcripts is one connection to the fake target (i386 when its name says so). The bytes
  * of "w" lines are fed, a guest that they resume runs (unless the next line begins with an interrupt), and all that the stub sends must be the "r" lines. With WINSTUB_GOLDEN set the "r" lines are rewritten instead (make golden).
  */
 #include <check.h>
@@ -139,6 +139,8 @@ static void play_note(struct session *t, const char *path, const char *text)
 {
     if (strncmp(text, "disable ", 8) == 0)
         ck_assert_msg(!stub_disable(t->stub, text + 8), "%s:%u: no such packet", path, t->number);
+    else if (strcmp(text, "scene") == 0)
+        fake_target_scene(t->target);
     else if (strcmp(text, "map exact") == 0)
         stub_set_map(t->stub, STUB_MAP_EXACT);
     else if (strcmp(text, "map none") == 0)
