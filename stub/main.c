@@ -103,6 +103,7 @@ static enum err load(const struct guest *g, const struct stub_launch *anew, stru
         .cwd = *l->cwd ? l->cwd : o->cwd,
         .drives = o->drives,
         .drive_count = o->drive_count,
+        .registry = o->registry,
         .raw = o->raw,
         .arch = (enum cpu_arch)o->arch,
         .base = o->base,

@@ -21,6 +21,7 @@ enum {
     OPT_ENV,
     OPT_CWD,
     OPT_DRIVE,
+    OPT_REGISTRY,
     OPT_ROOT,
     OPT_BARE,
     OPT_FAST,
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
     {"env", required_argument, NULL, OPT_ENV},
     {"cwd", required_argument, NULL, OPT_CWD},
     {"drive", required_argument, NULL, OPT_DRIVE},
+    {"registry", required_argument, NULL, OPT_REGISTRY},
     {"root", required_argument, NULL, OPT_ROOT},
     {"bare", no_argument, NULL, OPT_BARE},
     {"fast", no_argument, NULL, OPT_FAST},
@@ -78,12 +80,14 @@ const char *options_help(void)
            "sysroot`'s\n"
            "  --bare             no DLLs: a function of one stops in the debugger instead\n"
            "  --fast             time is the host's: runs faster, and not the same every time\n"
-           "  --raw              FILE is machine code, not an .exe; needs --arch x86 or --arch "
-           "x86-64\n"
+           "  --raw              FILE is machine code for --arch x86 or x86-64, begun --entry "
+           "OFFSET "
+           "bytes in\n"
            "  --base ADDRESS     where to place it (an .exe must be relocatable)\n"
-           "  --entry OFFSET     with --raw: where execution starts, from the base (default 0)\n"
            "  --drive X=DIR      give the program folder DIR as drive X:, which it may change; "
            "repeatable\n"
+           "  --registry FILE    a .reg file, as regedit exports them, to furnish the registry "
+           "with\n"
            "  --env NAME=VALUE   one more environment variable; repeatable. --cwd DIR: its current "
            "directory\n"
            "Other\n"
@@ -232,6 +236,9 @@ static enum err take_option(int option, struct options *out, struct given *given
         return parse_env(optarg, out, why);
     case OPT_DRIVE:
         return parse_drive(optarg, out, why);
+    case OPT_REGISTRY:
+        out->registry = optarg;
+        return ERR_OK;
     case OPT_CWD:
         out->cwd = optarg;
         return ERR_OK;
@@ -272,6 +279,10 @@ static enum err check_options(const struct options *o, const struct given *given
                         "no FILE given: name the Windows program to run; try winstub --help");
     if (o->bare && o->root)
         return diag_set(why, ERR_INVALID, "--bare and --root exclude each other");
+    if (o->registry && (o->bare || o->raw))
+        return diag_set(why, ERR_INVALID,
+                        "--registry is for programs on DLLs: there is no "
+                        "registry with --bare or --raw");
     if (o->raw && !given->arch)
         return diag_set(why, ERR_INVALID, "--raw needs --arch x86 or --arch x86-64");
     if (!o->raw && (given->arch || given->entry))

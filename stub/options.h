@@ -38,10 +38,11 @@ struct options {
     size_t env_count;
     const char **drives; /* of --drive: "X=DIR"; owned, options_fini */
     size_t drive_count;
-    const char *cwd;  /* NULL: default */
-    const char *root; /* the folder with the DLLs; NULL: look in the usual places */
-    bool bare;        /* no DLLs even if there are any */
-    bool fast;        /* time of the host */
+    const char *cwd;      /* NULL: default */
+    const char *registry; /* a .reg file; NULL: none */
+    const char *root;     /* the folder with the DLLs; NULL: look in the usual places */
+    bool bare;            /* no DLLs even if there are any */
+    bool fast;            /* time of the host */
     bool raw;
     enum stub_map map;
     enum stub_persona persona;

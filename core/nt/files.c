@@ -12,6 +12,7 @@
 #include "nt/listing.h"
 #include "nt/locks.h"
 #include "nt/mapped.h"
+#include "nt/notices.h"
 #include "nt/pipes.h"
 #include "nt/ports.h"
 
@@ -36,20 +37,16 @@
 
 /* ---- Objects ---------------------------------------------------------------------------------- */
 
-static void take_away(const struct file *file);
-
-/* The next opened file after `at` that is the same file of the host. */
-static struct file *next_same(const struct file *file, struct file *at)
+struct file *files_next_same(const struct file *file, struct file *at)
 {
     while (at && (at == file || at->inode != file->inode || at->device != file->device))
         at = at->next;
     return at;
 }
 
-/* Somebody else who has the same file open; NULL when nobody has. */
-static struct file *first_same(const struct file *file)
+struct file *files_first_same(const struct file *file)
 {
-    return next_same(file, file->volumes->open);
+    return files_next_same(file, file->volumes->open);
 }
 
 /* The last one who has it open by that name takes the name away; others are left to do that. */
@@ -57,14 +54,14 @@ static void let_go(struct file *file)
 {
     bool last = true;
 
-    for (struct file *at = first_same(file); at; at = next_same(file, at->next)) {
+    for (struct file *at = files_first_same(file); at; at = files_next_same(file, at->next)) {
         if (strcasecmp(at->path, file->path) == 0) {
             at->doomed = true;
             last = false;
         }
     }
     if (last)
-        take_away(file);
+        files_take_away(file);
 }
 
 static void leave_list(struct file *file)
@@ -89,6 +86,7 @@ static void free_file(struct object *object)
     listing_free(file->listing);
     locks_free(file->locks);
     pipe_free(file->pipe);
+    notices_free(file);
     object_unref(file->port ? &file->port->object : NULL);
     free(file->path);
     free(file);
@@ -100,6 +98,7 @@ static void close_file(struct object *object)
 
     if (file->pipe)
         pipe_close(file->pipe);
+    notices_end(file, STATUS_NOTIFY_CLEANUP);
 }
 
 static bool file_signaled(struct object *object, const struct thread *by)
@@ -247,7 +246,7 @@ static bool goes_beside(const struct file *open, uint32_t access, uint32_t share
 /* Does who has it open already stand in the way? */
 static nt_status check_sharing(const struct file *file)
 {
-    for (struct file *at = first_same(file); at; at = next_same(file, at->next)) {
+    for (struct file *at = files_first_same(file); at; at = files_next_same(file, at->next)) {
         if (at->doomed && strcasecmp(at->path, file->path) == 0)
             return STATUS_DELETE_PENDING;
         if (!goes_beside(at, file->access, file->share))
@@ -434,6 +433,16 @@ static nt_status open_null(struct file **out)
     return *out ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
+/* Tell who watches what has come, or lost what it held. */
+static void tell_of(const struct file *file, uint32_t how)
+{
+    if (how == FILE_WAS_CREATED)
+        notices_tell(file->volumes, file->path, notices_name(file), NOTICE_ADDED);
+    else if (how != FILE_WAS_OPENED)
+        notices_tell(file->volumes, file->path, NOTICE_SIZE | NOTICE_WRITTEN | NOTICE_ATTRIBUTES,
+                     NOTICE_MODIFIED);
+}
+
 nt_status files_create(struct volumes *volumes, const char *path, const struct file_request *r,
                        struct file **out, uint32_t *how)
 {
@@ -459,6 +468,7 @@ nt_status files_create(struct volumes *volumes, const char *path, const struct f
     }
     enter_list(file);
     file->doomed = r->options & OPTION_DELETE_ON_CLOSE;
+    tell_of(file, *how);
     *out = file;
     return STATUS_SUCCESS;
 }
@@ -471,182 +481,4 @@ nt_status files_look(struct volumes *volumes, const char *path, struct file **ou
     uint32_t how;
 
     return files_create(volumes, path, &look, out, &how);
-}
-
-/* ---- Names that go and come ------------------------------------------------------------------- */
-
-/* Find the entry by which the file was opened. STATUS_OBJECT_NAME_NOT_FOUND: another file has its name now. */
-static nt_status find_own(const struct file *file, struct place *out)
-{
-    struct stat host;
-    char *path;
-    nt_status st;
-
-    if (asprintf(&path, "\\??\\%s", file->path) < 0)
-        return STATUS_NO_MEMORY;
-    st = volumes_find(file->volumes, path, out);
-    free(path);
-    if (st)
-        return st;
-    if (out->volume && out->exists && *out->name &&
-        !fstatat(out->folder, out->name, &host, AT_SYMLINK_NOFOLLOW) &&
-        host.st_dev == file->device && host.st_ino == file->inode)
-        return STATUS_SUCCESS;
-    place_fini(out);
-    return STATUS_OBJECT_NAME_NOT_FOUND;
-}
-
-static void take_away(const struct file *file)
-{
-    struct place place;
-
-    if (find_own(file, &place))
-        return;
-    (void)unlinkat(place.folder, place.name, file->kind == FILE_FOLDER ? AT_REMOVEDIR : 0);
-    place_fini(&place);
-}
-
-/* Is there an opened file below that folder? */
-static bool has_open_below(const struct file *folder)
-{
-    size_t len = strlen(folder->path);
-
-    for (const struct file *at = folder->volumes->open; at; at = at->next) {
-        if (strncasecmp(at->path, folder->path, len) == 0 && at->path[len] == '\\')
-            return true;
-    }
-    return false;
-}
-
-/* Take the name away while the file is open: what is not empty stays. */
-static nt_status take_name(struct file *file)
-{
-    struct place place;
-    nt_status st = find_own(file, &place);
-
-    if (st)
-        return st == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_ACCESS_DENIED : st;
-    if (unlinkat(place.folder, place.name, file->kind == FILE_FOLDER ? AT_REMOVEDIR : 0))
-        st = volumes_refusal(errno, true);
-    place_fini(&place);
-    return st;
-}
-
-nt_status files_doom(struct file *file, bool doomed, bool at_once)
-{
-    struct stat host;
-    bool empty = true;
-    nt_status st = STATUS_SUCCESS;
-
-    if (!file->writable || (file->kind != FILE_REGULAR && file->kind != FILE_FOLDER))
-        return STATUS_ACCESS_DENIED;
-    if (doomed)
-        st = files_stat(file, &host);
-    if (!st && doomed && !(host.st_mode & MODE_WRITE))
-        st = STATUS_CANNOT_DELETE;
-    if (!st && doomed && file->kind == FILE_FOLDER)
-        st = listing_is_empty(file->fd, &empty);
-    if (!st && !empty)
-        st = STATUS_DIRECTORY_NOT_EMPTY;
-    if (!st && doomed && at_once)
-        return take_name(file);
-    if (!st) {
-        file->doomed = doomed;
-        for (struct file *at = first_same(file); at; at = next_same(file, at->next)) {
-            if (strcasecmp(at->path, file->path) == 0)
-                at->doomed = doomed;
-        }
-    }
-    return st;
-}
-
-/* May what is there be replaced by a rename? */
-static nt_status check_target(const struct file *file, const struct place *to, bool replace,
-                              bool *same)
-{
-    struct file target = {.volumes = file->volumes};
-    struct stat host;
-
-    *same = false;
-    if (!to->exists)
-        return STATUS_SUCCESS;
-    if (!to->volume || !*to->name)
-        return STATUS_ACCESS_DENIED;
-    if (fstatat(to->folder, to->name, &host, AT_SYMLINK_NOFOLLOW))
-        return volumes_refusal(errno, true);
-    *same = host.st_dev == file->device && host.st_ino == file->inode;
-    if (*same)
-        return STATUS_SUCCESS;
-    if (!replace)
-        return STATUS_OBJECT_NAME_COLLISION;
-    target.device = host.st_dev;
-    target.inode = host.st_ino;
-    if (!S_ISREG(host.st_mode) || file->kind == FILE_FOLDER || !(host.st_mode & MODE_WRITE) ||
-        first_same(&target))
-        return STATUS_ACCESS_DENIED;
-    return STATUS_SUCCESS;
-}
-
-/* All who have it open know it by its new name from now on. */
-static nt_status take_path(struct file *file, const struct place *to, const char *last)
-{
-    size_t stem = strlen(to->path) - strlen(to->name);
-
-    for (struct file *at = file->volumes->open; at; at = at->next) {
-        char *path;
-
-        if (at->inode != file->inode || at->device != file->device)
-            continue;
-        if (asprintf(&path, "%.*s%s", (int)stem, to->path, last) < 0)
-            return STATUS_NO_MEMORY;
-        free(at->path);
-        at->path = path;
-    }
-    return STATUS_SUCCESS;
-}
-
-static nt_status move(struct file *file, const struct place *from, const struct place *to,
-                      const char *last, bool replace, bool link)
-{
-    bool same;
-    nt_status st = check_target(file, to, replace, &same);
-
-    if (st)
-        return st;
-    if (link && to->exists && !same && unlinkat(to->folder, to->name, 0))
-        return volumes_refusal(errno, true);
-    if (link)
-        return linkat(from->folder, from->name, to->folder, last, 0) ? volumes_refusal(errno, true)
-                                                                     : STATUS_SUCCESS;
-    if (renameat(from->folder, from->name, to->folder, last))
-        return volumes_refusal(errno, true);
-    if (to->exists && !same && strcmp(to->name, last) != 0) /* it was there in another case */
-        (void)unlinkat(to->folder, to->name, 0);
-    return take_path(file, to, last);
-}
-
-nt_status files_rename(struct file *file, const char *to, bool replace, bool link)
-{
-    const char *slash = strrchr(to, '\\');
-    const char *last = slash ? slash + 1 : to;
-    struct place source, target;
-    nt_status st;
-
-    if (!file->writable || (file->kind == FILE_FOLDER && (link || has_open_below(file))))
-        return STATUS_ACCESS_DENIED;
-    if (!volumes_is_name(last))
-        return STATUS_OBJECT_NAME_INVALID;
-    st = find_own(file, &source);
-    if (st)
-        return st;
-    st = volumes_find(file->volumes, to, &target);
-    if (!st) {
-        if (!target.volume || !target.volume->writable)
-            st = STATUS_ACCESS_DENIED;
-        else
-            st = move(file, &source, &target, last, replace, link);
-        place_fini(&target);
-    }
-    place_fini(&source);
-    return st;
 }

@@ -74,6 +74,7 @@ enum file_kind {
 };
 
 struct listing;
+struct notices;
 struct port;
 struct file_lock;
 struct pipe_end;
@@ -95,6 +96,7 @@ struct file {
     struct listing *listing; /* of a folder that is being listed */
     struct file_lock *locks;
     struct pipe_end *pipe;    /* FILE_PIPE; owned */
+    struct notices *notices;  /* of a folder that is watched */
     struct request *requests; /* that are pending, oldest first */
     bool signaled; /* no request has begun since the last one ended, NT's event in a file object */
     struct port *port;     /* referenced; who is told of what is done, NULL: nobody */
@@ -144,6 +146,14 @@ MUST_USE nt_status files_stat(const struct file *file, struct stat *out);
 /* FILE_ATTRIBUTE_* of what the host says. */
 uint32_t files_attributes(const struct stat *host);
 
+/* The next opened file from `at` on (NULL: none) that is the same file of the host, and not this one; the first of all. */
+struct file *files_next_same(const struct file *file, struct file *at);
+struct file *files_first_same(const struct file *file);
+
+/* ---- file_names.c ----------------------------------------------------------------------------- */
+
+/* Take the name away by which the file was opened, if that is still its own. */
+void files_take_away(const struct file *file);
 /*
  * Let it go when it is closed, or no longer. at_once: the name is gone now, for who has it open the file lives on.
  * STATUS_CANNOT_DELETE; STATUS_DIRECTORY_NOT_EMPTY; STATUS_ACCESS_DENIED

@@ -10,6 +10,7 @@
 #include "nt/drives.h"
 #include "nt/mapped.h"
 #include "nt/parts.h"
+#include "nt/registry_file.h"
 #include "winstub/log.h"
 
 #define SYSTEM_VOLUME "C:\\Windows\\System32"
@@ -117,6 +118,8 @@ enum err kernel_new(struct process *p, const struct process_options *options, st
         e = add_streams(k, options->streams, why);
     if (!e && registry_new(&k->registry))
         e = diag_set(why, ERR_NOMEM, "the host is out of memory");
+    if (!e && options->registry)
+        e = registry_file_load(k->registry, options->registry, why);
     return e;
 }
 

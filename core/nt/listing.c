@@ -199,17 +199,28 @@ static void add_entry(struct reader *r, const char *name)
         add(r, name, &host);
 }
 
+/* A stream of an opened folder's entries, which leaves fd as it is. */
+static nt_status open_again(int fd, DIR **out)
+{
+    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), error;
+
+    *out = copy < 0 ? NULL : fdopendir(copy);
+    if (*out)
+        return STATUS_SUCCESS;
+    error = errno;
+    if (copy >= 0)
+        (void)close(copy);
+    return volumes_refusal(error, true);
+}
+
 static nt_status read_folder(struct reader *r, int fd, bool is_root)
 {
-    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = copy < 0 ? NULL : fdopendir(copy);
     const struct dirent *entry;
+    DIR *dir;
+    nt_status st = open_again(fd, &dir);
 
-    if (!dir) {
-        if (copy >= 0)
-            (void)close(copy);
-        return volumes_refusal(errno, true);
-    }
+    if (st)
+        return st;
     while (!r->failed && (entry = readdir(dir)) != NULL) {
         if (is_dots(entry->d_name) ? !is_root
                                    : volumes_is_name(entry->d_name) && is_utf8(entry->d_name))
@@ -265,15 +276,12 @@ void listing_free(struct listing *listing)
 
 nt_status listing_is_empty(int fd, bool *empty)
 {
-    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = copy < 0 ? NULL : fdopendir(copy);
     const struct dirent *entry;
+    DIR *dir;
+    nt_status st = open_again(fd, &dir);
 
-    if (!dir) {
-        if (copy >= 0)
-            (void)close(copy);
-        return volumes_refusal(errno, true);
-    }
+    if (st)
+        return st;
     *empty = true;
     while (*empty && (entry = readdir(dir)) != NULL)
         *empty = is_dots(entry->d_name);

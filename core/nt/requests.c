@@ -239,20 +239,24 @@ static nt_status wait_for_end(struct call *call, struct request *r)
     return STATUS_CANCELLED;
 }
 
+nt_status request_leave(struct request *r)
+{
+    nt_status st = r->status, told;
+
+    if (r->state != REQUEST_OVER) {
+        r->state = REQUEST_PENDING;
+        return STATUS_PENDING;
+    }
+    told = tell(r, st);
+    free_request(r);
+    return told ? told : st;
+}
+
 nt_status request_finish(struct call *call, struct request *r)
 {
-    nt_status st = r->status;
+    bool waits = r->state == REQUEST_WAITED || file_is_synchronous(r->file);
 
-    if (r->state == REQUEST_OVER) {
-        nt_status told = tell(r, st);
-
-        free_request(r);
-        return told ? told : st;
-    }
-    if (r->state == REQUEST_WAITED || file_is_synchronous(r->file))
-        return wait_for_end(call, r);
-    r->state = REQUEST_PENDING;
-    return STATUS_PENDING;
+    return waits && r->state != REQUEST_OVER ? wait_for_end(call, r) : request_leave(r);
 }
 
 bool request_waits_its_turn(struct call *call, struct file *file)
@@ -341,6 +345,7 @@ void request_describe(const struct request *r, struct buf *out)
         [REQUEST_TRANSCEIVE] = "waiting for an answer from",
         [REQUEST_FLUSH] = "waiting until all is read of",
         [REQUEST_LISTEN] = "waiting for a client of",
+        [REQUEST_NOTIFY] = "waiting for a change in",
         [REQUEST_WAIT_PIPE] = "waiting for an instance of a pipe of",
     };
 

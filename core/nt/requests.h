@@ -28,6 +28,7 @@ enum request_kind {
     REQUEST_FLUSH,
     REQUEST_LISTEN,
     REQUEST_WAIT_PIPE, /* for an instance of a pipe */
+    REQUEST_NOTIFY,    /* for a change in a folder */
 };
 
 /* How the end is told; guest addresses and what the guest gave with them, 0: not that way. */
@@ -80,6 +81,8 @@ MUST_USE nt_status request_new_waited(struct call *call, struct file *file, enum
                                       gva_t iosb, struct request **out);
 /* What the service answers: the status, STATUS_PENDING, or the thread waits. */
 MUST_USE nt_status request_finish(struct call *call, struct request *r);
+/* The same, and nobody waits, however the file was opened. */
+MUST_USE nt_status request_leave(struct request *r);
 
 /* It has ended: r->done bytes. Whoever is to be told is told; r is gone, unless its service is still at work. */
 void request_end(struct request *r, nt_status st);

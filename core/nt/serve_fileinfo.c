@@ -6,6 +6,7 @@
 
 #include "nt/io.h"
 #include "nt/mapped.h"
+#include "nt/notices.h"
 #include "nt/ports.h"
 #include "nt/serve_pipe.h"
 #include "winstub/utf.h"
@@ -488,6 +489,19 @@ static nt_status set_class(struct call *call, struct file *file, const struct bu
     }
 }
 
+/* Tell who watches the folder what of the file has changed. */
+static void tell_of(const struct file *file, uint64_t class)
+{
+    uint32_t what = 0;
+
+    if (class == INFO_BASIC)
+        what = NOTICE_ATTRIBUTES | NOTICE_WRITTEN | NOTICE_ACCESSED | NOTICE_CREATED;
+    if (class == INFO_END_OF_FILE || class == INFO_ALLOCATION)
+        what = NOTICE_SIZE | NOTICE_WRITTEN;
+    if (what)
+        notices_tell(file->volumes, file->path, what, NOTICE_MODIFIED);
+}
+
 nt_status serve_NtSetInformationFile(struct call *call)
 {
     struct file *file = NULL;
@@ -512,6 +526,8 @@ nt_status serve_NtSetInformationFile(struct call *call)
     st = room ? guest_read(call->process, call->arg[2], raw.data, raw.len) : STATUS_NO_MEMORY;
     if (!st)
         st = set_class(call, file, &raw);
+    if (!st)
+        tell_of(file, call->arg[4]);
     buf_fini(&raw);
     return st ? st : io_finish(call, call->arg[1], STATUS_SUCCESS, 0);
 }

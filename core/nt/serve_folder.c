@@ -4,6 +4,7 @@
 
 #include "nt/io.h"
 #include "nt/listing.h"
+#include "nt/notices.h"
 #include "winstub/utf.h"
 
 /* ---- Entries ---------------------------------------------------------------------------------- */
@@ -158,6 +159,38 @@ nt_status serve_NtQueryDirectoryFile(struct call *call)
     if (!st && !a.count)
         st = first ? STATUS_NO_SUCH_FILE : STATUS_NO_MORE_FILES;
     return st ? st : request_served(call, file, call->arg[4], STATUS_SUCCESS, a.used);
+}
+
+/* ---- Changes ---------------------------------------------------------------------------------- */
+
+/*
+ * arg: 5 buffer, 6 length, 7 what is watched, 8 folders below it as well. Wine's FindFirstChangeNotification opens the folder for
+ * synchronous use and expects to go on.
+ */
+nt_status serve_NtNotifyChangeDirectoryFile(struct call *call)
+{
+    struct request *r;
+    struct file *folder;
+    nt_status st;
+
+    if (!call->arg[7] || call->arg[7] & ~(uint64_t)NOTICE_VALID)
+        return STATUS_INVALID_PARAMETER;
+    st = files_use(&call->kernel->handles, call->arg[0], ACCESS_READ_DATA, &folder);
+    if (!st && folder->kind != FILE_FOLDER)
+        st = STATUS_INVALID_PARAMETER;
+    if (!st)
+        st = guest_probe(call->process, call->arg[5], call->arg[6], VM_WRITE);
+    if (st)
+        return st;
+    if (!call->kernel->wine && request_waits_its_turn(call, folder))
+        return STATUS_PENDING;
+    st = request_new(call, folder, REQUEST_NOTIFY, &r);
+    if (st)
+        return st;
+    r->buffer = call->arg[5];
+    r->size = call->arg[6];
+    notices_wait(folder, r, (uint32_t)call->arg[7], call->arg[8]);
+    return call->kernel->wine ? request_leave(r) : request_finish(call, r);
 }
 
 /* ---- Volumes ---------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "nt/io.h"
 #include "nt/locks.h"
 #include "nt/mapped.h"
+#include "nt/notices.h"
 #include "nt/serve_pipe.h"
 #include "nt/threads.h"
 
@@ -225,6 +226,8 @@ nt_status serve_NtWriteFile(struct call *call)
     }
     if (t.file->kind == FILE_REGULAR && mapped_was_written(t.file, t.offset, t.size) && !st)
         st = STATUS_NO_MEMORY;
+    if (t.file->kind == FILE_REGULAR && t.done)
+        notices_tell(t.file->volumes, t.file->path, NOTICE_SIZE | NOTICE_WRITTEN, NOTICE_MODIFIED);
     return st ? st : end(call, &t, st);
 }
 

@@ -203,12 +203,10 @@ static nt_status meet(struct call *call, enum wait_kind mine, enum wait_kind oth
     struct wait wait = {.kind = mine, .key = call->arg[1], .alertable = call->arg[2], .count = 1};
     struct object *event = &call->kernel->keyed.object;
     struct thread *partner;
-    nt_status st = STATUS_SUCCESS;
+    nt_status st = call->arg[1] & 1 ? STATUS_INVALID_PARAMETER_1 : STATUS_SUCCESS;
 
-    if (call->arg[0])
+    if (!st && call->arg[0])
         st = service_object(call, call->arg[0], &keyed_event_class, access, &event);
-    if (!st && call->arg[1] & 1)
-        st = STATUS_INVALID_PARAMETER_1;
     if (!st)
         st = wait_deadline(call->process, call->arg[3], &wait.until);
     if (st)

@@ -333,6 +333,19 @@ nt_status service_text(struct process *p, gva_t at, char **out)
     return st;
 }
 
+/* What the kernel asks of a name before it reads it. */
+static nt_status check_name(struct process *p, gva_t at)
+{
+    uint64_t length = 0, text = 0;
+    nt_status st = guest_get(p, at, NT_STRING_LENGTH, &length);
+
+    if (!st)
+        st = guest_get(p, at, NT_STRING_BUFFER, &text);
+    if (!st && length && text % 2)
+        st = STATUS_DATATYPE_MISALIGNMENT;
+    return !st && length % 2 ? STATUS_OBJECT_NAME_INVALID : st;
+}
+
 nt_status attributes_read(struct process *p, gva_t at, struct attributes *out)
 {
     uint64_t length = 0, flags = 0;
@@ -352,7 +365,9 @@ nt_status attributes_read(struct process *p, gva_t at, struct attributes *out)
         return st;
     out->flags = (uint32_t)flags;
     if (name)
-        return service_text(p, name, &out->name);
+        st = check_name(p, name);
+    if (name)
+        return st ? st : service_text(p, name, &out->name);
     out->name = strdup("");
     return out->name ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }

@@ -152,6 +152,7 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtQueryInformationFile, "h I p d d")                                                         \
     S(NtSetInformationFile, "h I p d d")                                                           \
     S(NtQueryDirectoryFile, "h h p p I p d d b ?S b")                                              \
+    S(NtNotifyChangeDirectoryFile, "h h p p I p d d b")                                            \
     S(NtQueryEaFile, "h I p d b p d p b")                                                          \
     S(NtSetEaFile, "h I p d")                                                                      \
     S(NtQueryAttributesFile, "A p")                                                                \

@@ -292,8 +292,17 @@ uint64_t timers_next(const struct process *p, uint64_t due)
 
 /* ---- Keyed events ----------------------------------------------------------------------------- */
 
+/* Threads wait for its keys; the object itself is always signaled, as on Windows. */
+static bool keyed_signaled(struct object *object, const struct thread *by)
+{
+    (void)object;
+    (void)by;
+    return true;
+}
+
 const struct object_class keyed_event_class = {
     .name = "KeyedEvent",
     .free = free_object,
+    .signaled = keyed_signaled,
     .rights = {0x020001, 0x020002, 0x020000, 0x0f0003},
 };

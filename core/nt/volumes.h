@@ -32,6 +32,7 @@ struct volumes {
     struct volume list[VOLUMES_MAX];
     size_t count;
     struct file *open;     /* every opened file, files.h */
+    unsigned watched;      /* how many of them are folders that are watched, notices.h */
     struct mapped *mapped; /* every mapped one, mapped.h */
 };
 

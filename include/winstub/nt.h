@@ -95,6 +95,8 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_ABANDONED_WAIT_0, 0x00000080, 735)                                                    \
     S(STATUS_USER_APC, 0x000000C0, 0)                                                              \
     S(STATUS_ALERTED, 0x00000101, 739)                                                             \
+    S(STATUS_NOTIFY_CLEANUP, 0x0000010B, 745)                                                      \
+    S(STATUS_NOTIFY_ENUM_DIR, 0x0000010C, 1022)                                                    \
     S(STATUS_TIMEOUT, 0x00000102, 258)                                                             \
     S(STATUS_OBJECT_NAME_EXISTS, 0x40000000, 698)                                                  \
     S(STATUS_INVALID_CID, 0xC000000B, 87)                                                          \

@@ -31,7 +31,9 @@ struct process_options {
     /* "X=FOLDER": host folders that are drives of the guest's, which may change them; with DLLs only. drive_count entries */
     const char *const *drives;
     size_t drive_count;
-    bool raw;           /* the file is code, not a PE */
+    const char *
+        registry; /* host path of a .reg file that furnishes the registry, NULL: none; with DLLs only */
+    bool raw;     /* the file is code, not a PE */
     enum cpu_arch arch; /* raw only */
     /* Where to place it; 0: the image's preferred base, or a fixed "random" one when it says DYNAMIC_BASE and
      * has relocations; for raw code 0x10000000. Images lie at multiples of 64 KiB. */

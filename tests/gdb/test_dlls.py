@@ -56,6 +56,7 @@ PROGRAMS = {
     "time_and_calls_come_when_they_should": ("clocks", 13),
     "ports_and_the_thread_pool_do_their_work": ("pools", 14),
     "pipes_carry_what_threads_say": ("pipes", 15),
+    "changes_of_folders_are_told": ("changes", 17),
 }
 
 
@@ -75,6 +76,20 @@ def console_programs_have_arguments_environment_and_streams(test):
     errors = prints_as_expected(test, "console", "one", "two words", status=3, options=("--env", "GREETING=good day"),
                                 given="first\nsecond\n")
     test.expect("to the error stream" in errors, "nothing on standard error")
+
+
+@with_dlls
+def the_registry_is_furnished_from_a_file(test):
+    header = "Windows Registry Editor Version 5.00\r\n\r\n"
+    seed = test.file("seed.reg", (header + "[HKEY_LOCAL_MACHINE\\Software\\Seed]\r\n\"Name\"=\"from the file\"\r\n").encode("utf-16"))
+    width = {64: "x86_64-windows", 32: "i386-windows"}[test.bits]
+    reg = os.path.join(test.dlls, width, "reg.exe")
+    done = subprocess.run([test.winstub, "--run", "--root", test.dlls, "--registry", seed, reg, "query", "HKLM\\Software\\Seed"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
+    test.expect(re.search(rb"Name +REG_SZ +from the file", done.stdout), f"{done.stdout} {done.stderr}")
+    broken = test.file("broken.reg", (header + "[Nowhere]\r\n").encode())
+    errors = test.run("--root", test.dlls, "--run", "--registry", broken, program(test, "exit7"), status=2)
+    test.expect("broken.reg: line 3: a key begins with HKEY_" in errors, errors)
 
 
 @with_dlls
@@ -114,6 +129,15 @@ def files_and_folders_answer_as_windows(test):
     prints_as_expected(test, "files", status=4, options=("--drive", f"D={drive}"))
     test.expect(sorted(os.listdir(drive)) == ["link.txt", "sub2"], "the drive holds something else")
     test.expect(sorted(os.listdir(test.folder)) == ["b.txt", "drive"], "something was made outside the drive")
+
+
+@with_dlls
+def mapped_files_and_their_handles_agree(test):
+    drive = os.path.join(test.folder, "drive")
+    os.mkdir(drive)
+    prints_as_expected(test, "mapped", status=6, options=("--drive", f"D={drive}"))
+    with open(os.path.join(drive, "mapped.bin"), "rb") as file:
+        test.expect(file.read() == b"f", "the file holds something else")
 
 
 def service_table():

@@ -80,6 +80,7 @@ static const struct {
     {{"--run", "--gdb", "1", "a.exe"}, "exclude each other"},
     {{"--stop", "end", "a.exe"}, "'end'"},
     {{"--drive", "work", "a.exe"}, "X=DIR"},
+    {{"--bare", "--registry", "a.reg", "a.exe"}, "no registry"},
     {{"--drive", "C=a", "--drive", "c=b", "a.exe"}, "given twice"},
     {{"--stop", "main", "--run", "a.exe"}, "--run has none"},
     {{"--stop", "none", "--stdio", "a.exe"}, "goes without --stdio"},

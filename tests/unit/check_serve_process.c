@@ -202,6 +202,32 @@ START_TEST(tokens_that_are_not_there)
 }
 END_TEST
 
+/* Whether data may be executed: one of two answers, until one is given for good. */
+START_TEST(execute_flags_can_be_made_final)
+{
+    static const struct {
+        uint32_t flags;
+        nt_status status;
+    } cases[] = {
+        {0, STATUS_INVALID_PARAMETER},
+        {EXECUTE_CODE_ONLY | EXECUTE_DATA, STATUS_INVALID_PARAMETER},
+        {EXECUTE_DATA, STATUS_SUCCESS},
+        {EXECUTE_CODE_ONLY | EXECUTE_PERMANENT, STATUS_SUCCESS},
+        {EXECUTE_DATA, STATUS_ACCESS_DENIED},
+    };
+
+    setup(_i);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        gva_t at = caller_set(&c, 0, cases[i].flags);
+
+        ck_status(CALL(&c, "NtSetInformationProcess", THIS_PROCESS, 34, at, 4), cases[i].status);
+    }
+    ck_assert_uint_eq(c.kernel.execute_flags, EXECUTE_CODE_ONLY | EXECUTE_PERMANENT);
+    ck_status(CALL(&c, "NtSetInformationProcess", THIS_PROCESS, 34, caller_slot(&c, 0), 8),
+              STATUS_INFO_LENGTH_MISMATCH);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("serve_process");
@@ -211,6 +237,7 @@ int main(void)
     tcase_add_loop_test(tc, each_class_has_its_length, 0, COUNT_OF(classes));
     tcase_add_loop_test(tc, what_a_process_refuses_to_tell, 0, 2);
     tcase_add_loop_test(tc, a_process_finds_itself_only, 0, 2);
+    tcase_add_loop_test(tc, execute_flags_can_be_made_final, 0, 2);
     tcase_add_loop_test(tc, handle_0_ends_all_the_others, 0, 2);
     tcase_add_loop_test(tc, the_end_has_a_code, 0, 2);
     tcase_add_loop_test(tc, the_user_is_known_by_his_sid, 0, 2);

@@ -133,6 +133,44 @@ START_TEST(a_view_in_a_placeholders_place_and_back)
 }
 END_TEST
 
+/* What NtQuerySection says of the section behind that handle. */
+static nt_status query(uint64_t handle, uint32_t class, uint64_t room)
+{
+    return CALL(&c, "NtQuerySection", handle, class, caller_slot(&c, REQUIREMENTS), room, 0);
+}
+
+START_TEST(who_asks_needs_the_right_to)
+{
+    uint32_t size = nt_size((enum cpu_arch)_i, NT_STRUCT_SECTION);
+    uint64_t read_only;
+
+    setup(_i);
+    ck_succeeds(query(section, 0, size));
+    ck_status(query(section, 0, size - 1), STATUS_INFO_LENGTH_MISMATCH);
+    ck_status(query(section, 1, 8), STATUS_INFO_LENGTH_MISMATCH);
+    ck_status(query(section, 1, 0x40), STATUS_SECTION_NOT_IMAGE);
+    ck_succeeds(CALL(&c, "NtDuplicateObject", THIS_PROCESS, section, THIS_PROCESS,
+                     caller_slot(&c, SECTION), 4, 0, 0));
+    read_only = caller_get(&c, SECTION);
+    ck_status(query(read_only, 0, size), STATUS_ACCESS_DENIED);
+    section = read_only;
+    ck_status(map(0, 0, 0), STATUS_ACCESS_DENIED); /* which writes */
+}
+END_TEST
+
+START_TEST(views_of_no_file_are_the_same_as_none)
+{
+    gva_t at;
+
+    setup(_i);
+    ck_succeeds(map(0, 0, 0));
+    at = caller_get(&c, BASE);
+    ck_status(CALL(&c, "NtAreMappedFilesTheSame", at, at), STATUS_CONFLICTING_ADDRESSES);
+    ck_status(CALL(&c, "NtAreMappedFilesTheSame", c.memory, at), STATUS_CONFLICTING_ADDRESSES);
+    ck_status(CALL(&c, "NtAreMappedFilesTheSame", 0, at), STATUS_INVALID_ADDRESS);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("serve_section");
@@ -143,6 +181,8 @@ int main(void)
     tcase_add_loop_test(tc, M07_M08_round_to_page, 0, 2);
     tcase_add_loop_test(tc, requirements_of_views, 0, 2);
     tcase_add_loop_test(tc, a_view_in_a_placeholders_place_and_back, 0, 2);
+    tcase_add_loop_test(tc, who_asks_needs_the_right_to, 0, 2);
+    tcase_add_loop_test(tc, views_of_no_file_are_the_same_as_none, 0, 2);
     suite_add_tcase(s, tc);
     return suite_main(s);
 }

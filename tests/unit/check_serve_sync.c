@@ -417,6 +417,29 @@ static nt_status create_named(const char *name, uint32_t flags)
     return CALL(&c, "NtCreateEvent", caller_slot(&c, HANDLE), ALL, named(name, flags), 0, 1);
 }
 
+/* A name of so many bytes, which lies so far behind where it should. */
+static nt_status create_crooked(uint64_t length, gva_t shift)
+{
+    gva_t at = caller_attributes(&c, NAME, 0, "\\BaseNamedObjects\\n", 0), text = 0;
+    gva_t string = caller_slot(&c, NAME + 1);
+
+    ck_succeeds(guest_get(c.p, string, NT_STRING_BUFFER, &text));
+    ck_succeeds(guest_put(c.p, string, NT_STRING_BUFFER, text + shift));
+    ck_succeeds(guest_put(c.p, string, NT_STRING_LENGTH, length));
+    return CALL(&c, "NtCreateEvent", caller_slot(&c, HANDLE), ALL, at, 0, 0);
+}
+
+START_TEST(names_that_are_none)
+{
+    setup(_i);
+    ck_status(create_crooked(39, 0), STATUS_OBJECT_NAME_INVALID);
+    ck_status(create_crooked(39, 1), STATUS_DATATYPE_MISALIGNMENT);
+    ck_status(create_crooked(38, 1), STATUS_DATATYPE_MISALIGNMENT);
+    ck_succeeds(create_crooked(0, 1)); /* it is not read */
+    ck_succeeds(create_crooked(38, 0));
+}
+END_TEST
+
 START_TEST(one_object_has_a_name)
 {
     uint64_t first;
@@ -492,6 +515,7 @@ int main(void)
     tcase_add_loop_test(tc, one_object_has_a_name, 0, 2);
     tcase_add_loop_test(tc, a_name_goes_with_the_last_handle, 0, 2);
     tcase_add_loop_test(tc, what_is_no_name, 0, 2);
+    tcase_add_loop_test(tc, names_that_are_none, 0, 2);
     suite_add_tcase(suite, tc);
     return suite_main(suite);
 }

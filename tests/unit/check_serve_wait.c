@@ -13,7 +13,7 @@
 #include "vm_builder.h"
 
 #define ALL       0x1f0003u
-#define KEYED_ALL 0x0f0003u
+#define KEYED_ALL 0x1f0003u
 #define MS        INT64_C(10000) /* in units of 100 ns */
 #define NO_HANDLE UINT64_C(0x400)
 
@@ -70,7 +70,9 @@ START_TEST(what_a_wait_for_one_refuses)
     REFUSED(&c, STATUS_ACCESS_DENIED, "NtWaitForSingleObject", new_event(3, false, true), 0, 0);
     REFUSED(&c, STATUS_ACCESS_VIOLATION, "NtWaitForSingleObject", new_event(ALL, false, true), 0,
             8);
-    ck_succeeds(CALL(&c, "NtCreateKeyedEvent", caller_slot(&c, HANDLE), UINT32_MAX, 0, 0));
+    ck_succeeds(guest_put_number(c.p, caller_slot(&c, NAME), 8, 0x1000));
+    ck_succeeds(CALL(&c, "NtCreateSection", caller_slot(&c, HANDLE), UINT32_MAX, 0,
+                     caller_slot(&c, NAME), PAGE_READWRITE, SEC_COMMIT, 0));
     REFUSED(&c, STATUS_OBJECT_TYPE_MISMATCH, "NtWaitForSingleObject", caller_get(&c, HANDLE), 0, 0);
     ck_succeeds(CALL(&c, "NtWaitForSingleObject", new_event(0x100000, false, true), 0, 0));
 }
@@ -251,6 +253,7 @@ START_TEST(what_keyed_events_refuse)
     REFUSED(&c, STATUS_INVALID_PARAMETER_4, "NtCreateKeyedEvent", caller_slot(&c, HANDLE),
             KEYED_ALL, 0, 1);
     REFUSED(&c, STATUS_INVALID_PARAMETER_1, "NtWaitForKeyedEvent", 0, 0x101, 0, 0);
+    REFUSED(&c, STATUS_INVALID_PARAMETER_1, "NtReleaseKeyedEvent", NO_HANDLE, 0x101, 0, 0);
     REFUSED(&c, STATUS_INVALID_HANDLE, "NtReleaseKeyedEvent", NO_HANDLE, 0x100, 0, 0);
     REFUSED(&c, STATUS_OBJECT_TYPE_MISMATCH, "NtWaitForKeyedEvent", new_event(ALL, false, false),
             0x100, 0, 0);
@@ -259,6 +262,7 @@ START_TEST(what_keyed_events_refuse)
     REFUSED(&c, STATUS_ACCESS_VIOLATION, "NtWaitForKeyedEvent", 0, 0x100, 0, 8);
     ck_succeeds(CALL(&c, "NtCreateKeyedEvent", caller_slot(&c, HANDLE), KEYED_ALL,
                      caller_attributes(&c, NAME, 0, "\\KernelObjects\\k", 0), 0));
+    ck_succeeds(CALL(&c, "NtWaitForSingleObject", caller_get(&c, HANDLE), 0, 0));
     ck_succeeds(
         CALL(&c, "NtOpenKeyedEvent", caller_slot(&c, HANDLE), KEYED_ALL, caller_slot(&c, NAME)));
 }

@@ -185,7 +185,7 @@ START_TEST(names_are_read_with_suspicion)
     ck_succeeds(guest_put_number(c.p, text + 6, 2, 0xd800));
     ck_status(open_it(), STATUS_OBJECT_NAME_NOT_FOUND); /* half a character */
     ck_succeeds(guest_put(c.p, string, NT_STRING_LENGTH, 3));
-    ck_status(open_it(), STATUS_INVALID_PARAMETER);
+    ck_status(open_it(), STATUS_OBJECT_NAME_INVALID);
     ck_succeeds(guest_put(c.p, string, NT_STRING_LENGTH, 0xfffe));
     ck_succeeds(guest_put(c.p, string, NT_STRING_BUFFER, 0x10));
     ck_status(open_it(), STATUS_ACCESS_VIOLATION);
