@@ -143,7 +143,8 @@ $O/libwinstub.a $O/tests/libsupport.a:
 $O/winstub: $(call objects,stub/main.c) $O/libwinstub.a
 $(UNIT_TESTS): $O/tests/check_%: $O/tests/unit/check_%.o $O/tests/libsupport.a $O/libwinstub.a
 $(REPLAYS): $O/tests/replay_%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $O/tests/libsupport.a $O/libwinstub.a
-$(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/tests/bench/machines.o $O/libwinstub.a
+$(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/libwinstub.a
+$O/tests/bench_cpu $O/tests/bench_counted: $O/tests/bench/machines.o
 $O/tests/serve_fake: $O/tests/transcripts/serve_fake.o $O/tests/libsupport.a $O/libwinstub.a
 $O/tests/bench_rsp: $O/tests/bench/rsp_client.o
 $(EXAMPLES): $O/tests/example_%: $O/tests/examples/%.o $O/libwinstub.a
