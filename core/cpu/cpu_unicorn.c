@@ -386,6 +386,8 @@ void engine_unmap(struct engine *e, uint64_t offset, uint64_t size)
 enum err engine_guard(struct engine *e)
 {
     union callback callback = {.guarded = on_guarded};
+    uint64_t last = ENGINE_GUARDED + e->arena_size - 1;
+    uc_hook hook;
     uc_err u;
 
     if (library_version() < EXACT_STOP_ENGINE)
@@ -394,7 +396,10 @@ enum err engine_guard(struct engine *e)
                        e->arena);
     if (!u)
         u = uc_mem_protect(e->uc, ENGINE_GUARDED, e->arena_size, UC_PROT_READ);
-    return u || add_hook(e, UC_HOOK_MEM_WRITE_PROT, callback) ? ERR_NOMEM : ERR_OK;
+    if (!u) /* without bounds every store into any page would be slow */
+        u = uc_hook_add(e->uc, &hook, UC_HOOK_MEM_WRITE_PROT, callback.pointer, e, ENGINE_GUARDED,
+                        last);
+    return u ? ERR_NOMEM : ERR_OK;
 }
 
 /* ---- Running --------------------------------------------------------------------------------- */

@@ -68,6 +68,13 @@ nt_status guest_put(struct process *p, gva_t at, enum nt_field field, uint64_t v
     return guest_put_number(p, at + nt_offset(p->arch, field), nt_width(p->arch, field), value);
 }
 
+nt_status guest_put_iosb(struct process *p, gva_t at, nt_status status, uint64_t information)
+{
+    nt_status st = guest_put(p, at, NT_IO_STATUS, status);
+
+    return st ? st : guest_put(p, at, NT_IO_INFORMATION, information);
+}
+
 nt_status guest_get_pointer(struct process *p, gva_t at, uint64_t *value)
 {
     return guest_get_number(p, at, nt_pointer(p->arch), value);

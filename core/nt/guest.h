@@ -32,6 +32,10 @@ MUST_USE nt_status guest_put_pointer(struct process *p, gva_t at, uint64_t value
 /* rip, cs, eflags as they shall be shown, rsp and ss as an interrupt pushes them on x64: debuggers unwind by it. */
 MUST_USE nt_status guest_put_machine_frame(struct process *p, gva_t at, uint64_t eflags);
 
+/* An IO_STATUS_BLOCK. */
+MUST_USE nt_status guest_put_iosb(struct process *p, gva_t at, nt_status status,
+                                  uint64_t information);
+
 /* Append the UTF-16 text of the UNICODE_STRING at `at`. STATUS_INVALID_PARAMETER: its length is odd. */
 MUST_USE nt_status guest_get_string(struct process *p, gva_t at, struct buf *utf16);
 

@@ -10,14 +10,9 @@
 
 nt_status io_finish(struct call *call, gva_t iosb, nt_status st, uint64_t information)
 {
-    nt_status written;
+    nt_status written =
+        iosb ? guest_put_iosb(call->process, iosb, st, information) : STATUS_SUCCESS;
 
-    if (!iosb)
-        return st;
-    written = guest_put(call->process, iosb, NT_IO_STATUS, st);
-
-    if (!written)
-        written = guest_put(call->process, iosb, NT_IO_INFORMATION, information);
     return written ? written : st;
 }
 

@@ -70,14 +70,6 @@ nt_status port_post(struct process *p, struct port *port, const struct packet *p
     return STATUS_SUCCESS;
 }
 
-/* IO_STATUS_BLOCK; its first member is as wide as a pointer. */
-static nt_status put_io(struct process *p, gva_t at, const struct packet *packet)
-{
-    nt_status st = guest_put(p, at, NT_IO_STATUS, packet->status);
-
-    return st ? st : guest_put(p, at, NT_IO_INFORMATION, packet->information);
-}
-
 /* FILE_IO_COMPLETION_INFORMATION: key, value, IO_STATUS_BLOCK. */
 static nt_status put_entry(struct process *p, gva_t at, const struct packet *packet)
 {
@@ -86,7 +78,8 @@ static nt_status put_entry(struct process *p, gva_t at, const struct packet *pac
 
     if (!st)
         st = guest_put_pointer(p, at + pointer, packet->value);
-    return st ? st : put_io(p, at + 2 * (gva_t)pointer, packet);
+    return st ? st
+              : guest_put_iosb(p, at + 2 * (gva_t)pointer, packet->status, packet->information);
 }
 
 static nt_status take_many(struct process *p, struct port *port, const struct wait_packets *to)
@@ -110,7 +103,7 @@ static nt_status take_one(struct process *p, struct port *port, const struct wai
 
     if (!st)
         st = guest_put_pointer(p, to->value, packet.value);
-    return st ? st : put_io(p, to->io, &packet);
+    return st ? st : guest_put_iosb(p, to->io, packet.status, packet.information);
 }
 
 bool port_take(struct thread *thread, const struct wait *wait, nt_status *result)

@@ -29,13 +29,6 @@ static nt_status find_event(const struct call *call, uint64_t handle, struct obj
     return handle ? service_object(call, handle, &event_class, 0, out) : STATUS_SUCCESS;
 }
 
-static nt_status put_iosb(struct process *p, gva_t iosb, nt_status st, uint64_t done)
-{
-    nt_status written = guest_put(p, iosb, NT_IO_STATUS, st);
-
-    return written ? written : guest_put(p, iosb, NT_IO_INFORMATION, done);
-}
-
 /* The file itself is signaled when no event is in its place; that of a synchronous one always. */
 static void signal_objects(struct request *r)
 {
@@ -74,7 +67,7 @@ static nt_status tell(struct request *r, nt_status st)
     if (at_once && is_error(st))
         return STATUS_SUCCESS;
     if (r->told.iosb)
-        told = put_iosb(r->thread->process, r->told.iosb, st, r->done);
+        told = guest_put_iosb(r->thread->process, r->told.iosb, st, r->done);
     signal_objects(r);
     if (!told && r->told.routine && !r->thread->ended) {
         const struct apc_call call = {r->told.routine, {r->told.context, r->told.iosb, 0}};

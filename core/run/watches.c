@@ -50,14 +50,27 @@ static void page_stores(const struct watches *watches, gva_t page, struct cpu_tr
     }
 }
 
-/* Trap on one page what the watches want. */
+/* Is every store to the page watched by one of them? */
+static bool watches_whole(const struct watches *watches, gva_t page)
+{
+    for (size_t i = 0; i < watches->count; i++) {
+        const struct watch_range *w = &watches->list[i];
+
+        if ((kind_access(w->kind) & VM_WRITE) && w->addr <= page &&
+            w->addr + w->len - page >= VM_PAGE_SIZE)
+            return true;
+    }
+    return false;
+}
+
+/* Trap on one page what the watches want. A watch may have a million pages: only its ends are looked at byte by byte. */
 static enum err set_trap(const struct watches *watches, struct cpu *cpu, gva_t page)
 {
     unsigned access = page_access(watches, page);
     struct cpu_trap_bytes stores;
     enum err e = cpu_trap_set(cpu, page, access | (cpu_trap_get(cpu, page) & VM_EXEC));
 
-    if (e || !(access & VM_WRITE))
+    if (e || !(access & VM_WRITE) || watches_whole(watches, page))
         return e;
     page_stores(watches, page, &stores);
     cpu_trap_narrow(cpu, page, &stores);

@@ -13,11 +13,12 @@
 #include "winstub/foreign.h"
 #include "winstub/hook.h"
 
-#define OTHER       UINT64_C(0x150000000) /* small functions that hold the breaks */
-#define OTHER_N     10000u
-#define OTHER_SIZE  (OTHER_N * 16 / 0x1000 * 0x1000 + 0x1000)
-#define DEVICE      UINT64_C(0x400000000)
-#define HOOKED_DATA UINT64_C(0x500000000)
+#define OTHER        UINT64_C(0x150000000) /* small functions that hold the breaks */
+#define OTHER_N      10000u
+#define OTHER_SIZE   (OTHER_N * 16 / 0x1000 * 0x1000 + 0x1000)
+#define DEVICE       UINT64_C(0x400000000)
+#define HOOKED_DATA  UINT64_C(0x500000000)
+#define WATCHED_DATA UINT64_C(0x600000000)
 
 /* xorshift */
 static const uint8_t alu[] = {0x48, 0x89, 0xc2, 0x48, 0xc1, 0xe2, 0x0d, 0x48, 0x31,
@@ -224,13 +225,13 @@ static void measure_steps(struct bench *b)
            median(rates, b->rounds) >= 100000 ? "met" : "missed");
 }
 
-/* Loads and stores in turn at one address, each served outside. */
-static void measure_served(struct bench *b, const char *name, gva_t at)
+/* Loads and stores in turn at one address, each served outside, or the stores looked at. */
+static void measure_served(struct bench *b, int which, const char *name, gva_t at)
 {
     /* next: mov eax, [rsi]; mov [rsi], eax; dec rcx; jnz next; hlt */
     static const uint8_t code[] = {0x8b, 0x06, 0x89, 0x06, 0x48, 0xff, 0xc9, 0x75, 0xf7, 0xf4};
     static const struct loop loop = {"served", code, sizeof code, 20000};
-    struct ours *o = &b->ours[HOOKED - OURS];
+    struct ours *o = &b->ours[which - OURS];
     double times[ROUNDS_MAX];
 
     ours_load(o, &loop);
@@ -241,8 +242,12 @@ static void measure_served(struct bench *b, const char *name, gva_t at)
         ours_start(o, &loop);
         cpu_set(o->cpu, CPU_RSI, at);
         start = now();
-        if (cpu_run(o->cpu, false, &event) || event.kind != CPU_EVENT_EXCEPTION)
-            die("cpu_run");
+        do {
+            if (cpu_run(o->cpu, false, &event))
+                die("cpu_run");
+        } while (event.kind == CPU_EVENT_TRAP && !cpu_step(o->cpu, true, &event));
+        if (event.kind != CPU_EVENT_EXCEPTION)
+            die("a loop over memory");
         times[round] = now() - start;
     }
     printf("cpu_%s_access %.2f us\n", name,
@@ -266,10 +271,22 @@ static void on_block(void *ctx, gva_t address, uint32_t size)
     *(uint64_t *)ctx += size;
 }
 
+/* A page whose accesses are all trapped, and one with a few bytes whose stores are, as watch sets it. */
+static void set_watches(struct ours *o)
+{
+    const struct cpu_trap_bytes bytes = {{0xff00}};
+
+    ours_map(o, WATCHED_DATA, 0x10000, PAGE_READWRITE);
+    if (cpu_trap_set(o->cpu, OTHER, VM_READ | VM_WRITE) ||
+        cpu_trap_set(o->cpu, WATCHED_DATA, VM_WRITE))
+        die("cpu_trap_set");
+    cpu_trap_narrow(o->cpu, WATCHED_DATA, &bytes);
+}
+
 static void prepare_others(struct bench *b, uint64_t *covered)
 {
-    if (cpu_trap_set(b->ours[WATCH_ELSEWHERE - OURS].cpu, OTHER, VM_READ | VM_WRITE) ||
-        cpu_writes_begin(b->ours[WRITERS - OURS].cpu, CPU_WRITES_FIRST))
+    set_watches(&b->ours[WATCH_ELSEWHERE - OURS]);
+    if (cpu_writes_begin(b->ours[WRITERS - OURS].cpu, CPU_WRITES_FIRST))
         die("preparing");
     cpu_on_block(b->ours[COVERAGE - OURS].cpu, on_block, covered);
 }
@@ -295,8 +312,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < LOOPS; i++)
         measure_loop(&b, &loops[i]);
     measure_steps(&b);
-    measure_served(&b, "device", DEVICE);
-    measure_served(&b, "hooked", HOOKED_DATA);
+    measure_served(&b, HOOKED, "device", DEVICE);
+    measure_served(&b, HOOKED, "hooked", HOOKED_DATA);
+    measure_served(&b, WATCH_ELSEWHERE, "beside_watched", WATCHED_DATA + 0x100);
     for (int i = 0; i < OURS_N; i++)
         ours_close(&b.ours[i]);
     bare_close(&b.virtual);

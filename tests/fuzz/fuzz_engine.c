@@ -30,6 +30,7 @@
 #define TURNS         150u
 #define WORK_AT_ONCE  6000000u
 #define WORK          24000000u
+#define LONGEST_WATCH (1u << 22)
 #define STARTS_MAX    4u /* processes that a session may have */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -77,6 +78,22 @@ static enum err coverage_without_file(void *ctx, bool on, const char *at_end, st
 {
     (void)at_end;
     return playing->real.ops->coverage(ctx, on, NULL, why);
+}
+
+/* Watches of gigabytes take up to a second each: with many of them an input would only be slow. */
+static enum err point(void *ctx, enum point_kind kind, gva_t addr, size_t len, bool on)
+{
+    if (len > LONGEST_WATCH)
+        return ERR_RANGE;
+    return playing->real.ops->point(ctx, kind, addr, len, on);
+}
+
+static enum err catch_add(void *ctx, const struct target_catch *what, unsigned *id,
+                          struct diag *why)
+{
+    if (what->kind == CATCH_WATCH && what->len > LONGEST_WATCH)
+        return diag_set(why, ERR_RANGE, "this is too long for a fuzzer");
+    return playing->real.ops->catch_add(ctx, what, id, why);
 }
 
 /* Only now may a client send, not while a process is made ready for it. */
@@ -138,6 +155,8 @@ static void take_process(struct session *s, struct process *process, const struc
     s->real = *target;
     s->ops = *target->ops;
     s->ops.run = run;
+    s->ops.point = point;
+    s->ops.catch_add = catch_add;
     s->ops.coverage = coverage_without_file;
     s->ops.coverage_save = no_file;
     s->target = (struct target){&s->ops, target->ctx};

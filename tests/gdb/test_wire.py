@@ -200,3 +200,16 @@ def a_client_that_floods_is_survived(test):
         resident = int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1))
     test.expect(resident < 600 << 10, f"the server took {resident >> 10} MiB")
     the_next_client_finds_the_guest(test, server)
+
+
+@whatever_the_guest
+def a_watch_of_gigabytes_looks_at_no_byte_of_them(test):
+    client = Wire(test, in_the_loop(test))
+    taken = {}
+    for kind in "3", "2":  # reads, whose pages have nothing byte by byte, and stores
+        start = time.monotonic()
+        test.expect(client.ask(f"Z{kind},20001003,100000000") == b"OK", "a long watch was refused")
+        taken[kind] = time.monotonic() - start
+        test.expect(client.ask(f"z{kind},20001003,100000000") == b"OK", "a long watch was not removed")
+    test.expect(taken["2"] < 6 * taken["3"], f"a watch of stores took {taken['2']:.1f} s, of reads {taken['3']:.1f} s")
+    client.close()

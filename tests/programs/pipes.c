@@ -226,6 +226,51 @@ static void overlapped(void)
     CloseHandle(o.hEvent);
 }
 
+/* ---- Turns ------------------------------------------------------------------------------------ */
+
+static DWORD WINAPI read_one(void *arg)
+{
+    char text[8];
+    DWORD got = 0;
+
+    ReadFile(arg, text, sizeof text, &got, NULL);
+    return got;
+}
+
+static DWORD WINAPI write_later(void *arg)
+{
+    DWORD written;
+
+    Sleep(100);
+    WriteFile(arg, "late", 4, &written, NULL);
+    Sleep(100);
+    WriteFile(arg, "latest", 6, &written, NULL);
+    return 0;
+}
+
+/* A file that is not overlapped serves one request at a time: who looks must wait for who reads. */
+static void turns(void)
+{
+    HANDLE server = serve(0, PIPE_TYPE_BYTE), client = open_client(0), threads[3];
+    DWORD before = GetTickCount(), avail = 9, code[2] = {0};
+
+    threads[0] = CreateThread(NULL, 0, read_one, server, 0, NULL);
+    threads[1] = CreateThread(NULL, 0, read_one, server, 0, NULL);
+    threads[2] = CreateThread(NULL, 0, write_later, client, 0, NULL);
+    Sleep(10);
+    printf("peek: %d", PeekNamedPipe(server, NULL, 0, NULL, &avail, NULL));
+    printf(", %lu there, waited %d\n", avail, GetTickCount() - before >= 90);
+    WaitForMultipleObjects(3, threads, TRUE, INFINITE);
+    for (int i = 0; i < 3; i++) {
+        if (i < 2)
+            GetExitCodeThread(threads[i], &code[i]);
+        CloseHandle(threads[i]);
+    }
+    printf("one read %lu, the other %lu\n", code[0], code[1]);
+    CloseHandle(client);
+    CloseHandle(server);
+}
+
 /* ---- Waiting for an instance ------------------------------------------------------------------ */
 
 static DWORD WINAPI free_instance(void *arg)
@@ -280,6 +325,7 @@ int main(int argc, char **argv)
     anonymous();
     messages();
     overlapped();
+    turns();
     instances();
     fflush(stdout);
     return 15;
