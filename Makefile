@@ -126,6 +126,8 @@ ifeq ($(MODE),fuzz)
 $(filter $O/tests/support/vm_model%,$(SUPPORT_OBJ)): private EXTRA := $(TEST_CPPFLAGS) -O2 -fno-sanitize=address,undefined,fuzzer-no-link
 endif
 $O/tests/bench/%.o:          private EXTRA := $(UNICORN_CFLAGS) $(TEST_CPPFLAGS)
+# It holds code that a guest runs, which knows no tables, no functions of the C library and no sanitizer.
+$O/tests/bench/bench_counted.o: private EXTRA := $(UNICORN_CFLAGS) $(TEST_CPPFLAGS) -O2 -ffreestanding -fno-stack-protector -fno-jump-tables -fno-sanitize=all -fno-profile-arcs -fno-test-coverage
 $O/%.o: %.c $O/flags
 	$(say) CC $<
 	@mkdir -p $(@D)
@@ -142,6 +144,7 @@ $O/winstub: $(call objects,stub/main.c) $O/libwinstub.a
 $(UNIT_TESTS): $O/tests/check_%: $O/tests/unit/check_%.o $O/tests/libsupport.a $O/libwinstub.a
 $(REPLAYS): $O/tests/replay_%: $O/tests/fuzz/fuzz_%.o $O/tests/fuzz/replay.o $O/tests/libsupport.a $O/libwinstub.a
 $(BENCHES): $O/tests/bench_%: $O/tests/bench/bench_%.o $O/libwinstub.a
+$O/tests/bench_cpu $O/tests/bench_counted: $O/tests/bench/machines.o
 $O/tests/serve_fake: $O/tests/transcripts/serve_fake.o $O/tests/libsupport.a $O/libwinstub.a
 $O/tests/bench_rsp: $O/tests/bench/rsp_client.o
 $(EXAMPLES): $O/tests/example_%: $O/tests/examples/%.o $O/libwinstub.a
@@ -266,8 +269,13 @@ endif
 fuzz: ## FUZZ_SECONDS (600) of each fuzz target, with clang; findings land in build/fuzz/found
 	@$(MAKE) --no-print-directory MODE=fuzz CC=$(CLANG) run-fuzzers
 
-bench: all $(BENCHES) $(GUESTS) $O/guests/beside64.exe ## measure; one line per case: name value unit
+$O/tests/engine_time.so: tests/bench/engine_time.c $O/flags
+	$(say) LINK $@
+	@mkdir -p $(@D)
+	$Q$(COMPILE) $(UNICORN_CFLAGS) $(LDFLAGS) -shared -o $@ $< -ldl
+bench: all $(BENCHES) $(GUESTS) $O/guests/beside64.exe $O/tests/engine_time.so ## measure; one line per case: name value unit
 	@for b in $(BENCHES); do $$b || exit 1; done
+	@$(PYTHON) tests/bench/hello.py $O
 	@$(PYTHON) tests/bench/beside.py $O
 
 golden: $O/tests/check_transcripts ## rewrite the answers in tests/transcripts (look at the diff!)

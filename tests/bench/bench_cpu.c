@@ -8,227 +8,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
 
-#include <unicorn/unicorn.h>
-
-#include "winstub/cpu.h"
+#include "machines.h"
 #include "winstub/foreign.h"
 #include "winstub/hook.h"
-#include "winstub/vm.h"
 
-#define CODE         UINT64_C(0x140000000) /* the loops */
 #define OTHER        UINT64_C(0x150000000) /* small functions that hold the breaks */
 #define OTHER_N      10000u
 #define OTHER_SIZE   (OTHER_N * 16 / 0x1000 * 0x1000 + 0x1000)
-#define DATA         UINT64_C(0x200000000)
-#define DATA_SIZE    (64u << 20)
-#define STACK        UINT64_C(0x300000000)
-#define STACK_SIZE   0x10000u
 #define DEVICE       UINT64_C(0x400000000)
 #define HOOKED_DATA  UINT64_C(0x500000000)
 #define WATCHED_DATA UINT64_C(0x600000000)
-#define REGION_SIZE  (256u << 10) /* of the one-map-per-region engine's data */
-#define ROUNDS_MAX   99
 
-struct loop {
-    const char *name;
-    uint8_t code[64];
-    uint64_t iterations; /* in rcx; 50 to 200 ms */
-};
+/* xorshift */
+static const uint8_t alu[] = {0x48, 0x89, 0xc2, 0x48, 0xc1, 0xe2, 0x0d, 0x48, 0x31,
+                              0xd0, 0x48, 0x89, 0xc2, 0x48, 0xc1, 0xea, 0x07, 0x48,
+                              0x31, 0xd0, 0x48, 0x89, 0xc2, 0x48, 0xc1, 0xe2, 0x11,
+                              0x48, 0x31, 0xd0, 0x48, 0xff, 0xc9, 0x75, 0xdd, 0xf4};
 
-/* Each ends in hlt: an exception at ring 3, the end of the run at ring 0. */
+/* copy 64 KiB by qwords */
+static const uint8_t copy[] = {0x48, 0x31, 0xd2, 0x48, 0x8b, 0x04, 0xd6, 0x48, 0x89, 0x04,
+                               0xd7, 0x48, 0xff, 0xc2, 0x48, 0x81, 0xfa, 0x00, 0x20, 0x00,
+                               0x00, 0x75, 0xec, 0x48, 0xff, 0xc9, 0x75, 0xe4, 0xf4};
+
+/* fib(20), recursively */
+static const uint8_t call[] = {0x48, 0xc7, 0xc7, 0x14, 0x00, 0x00, 0x00, 0xe8, 0x08, 0x00, 0x00,
+                               0x00, 0x48, 0xff, 0xc9, 0x75, 0xef, 0xf4, 0x90, 0x90, 0x48, 0x83,
+                               0xff, 0x02, 0x73, 0x04, 0x48, 0x89, 0xf8, 0xc3, 0x57, 0x48, 0xff,
+                               0xcf, 0xe8, 0xed, 0xff, 0xff, 0xff, 0x5f, 0x50, 0x48, 0x83, 0xef,
+                               0x02, 0xe8, 0xe2, 0xff, 0xff, 0xff, 0x5a, 0x48, 0x01, 0xd0, 0xc3};
+
+/* add 1 to random qwords of 64 MiB */
+static const uint8_t scatter[] = {0x48, 0x69, 0xc0, 0x0d, 0x66, 0x19, 0x00, 0x48, 0x05, 0x5f,
+                                  0xf3, 0x6e, 0x3c, 0x48, 0x89, 0xc2, 0x48, 0xc1, 0xea, 0x10,
+                                  0x81, 0xe2, 0xf8, 0xff, 0xff, 0x03, 0x48, 0x83, 0x04, 0x16,
+                                  0x01, 0x48, 0xff, 0xc9, 0x75, 0xdc, 0xf4};
+
 static const struct loop loops[] = {
-    /* xorshift */
-    {"alu",
-     {0x48, 0x89, 0xc2, 0x48, 0xc1, 0xe2, 0x0d, 0x48, 0x31, 0xd0, 0x48, 0x89,
-      0xc2, 0x48, 0xc1, 0xea, 0x07, 0x48, 0x31, 0xd0, 0x48, 0x89, 0xc2, 0x48,
-      0xc1, 0xe2, 0x11, 0x48, 0x31, 0xd0, 0x48, 0xff, 0xc9, 0x75, 0xdd, 0xf4},
-     16000000},
-    /* copy 64 KiB by qwords */
-    {"copy",
-     {0x48, 0x31, 0xd2, 0x48, 0x8b, 0x04, 0xd6, 0x48, 0x89, 0x04, 0xd7, 0x48, 0xff, 0xc2, 0x48,
-      0x81, 0xfa, 0x00, 0x20, 0x00, 0x00, 0x75, 0xec, 0x48, 0xff, 0xc9, 0x75, 0xe4, 0xf4},
-     3000},
-    /* fib(20), recursively */
-    {"call",
-     {0x48, 0xc7, 0xc7, 0x14, 0x00, 0x00, 0x00, 0xe8, 0x08, 0x00, 0x00, 0x00, 0x48, 0xff,
-      0xc9, 0x75, 0xef, 0xf4, 0x90, 0x90, 0x48, 0x83, 0xff, 0x02, 0x73, 0x04, 0x48, 0x89,
-      0xf8, 0xc3, 0x57, 0x48, 0xff, 0xcf, 0xe8, 0xed, 0xff, 0xff, 0xff, 0x5f, 0x50, 0x48,
-      0x83, 0xef, 0x02, 0xe8, 0xe2, 0xff, 0xff, 0xff, 0x5a, 0x48, 0x01, 0xd0, 0xc3},
-     300},
-    /* add 1 to random qwords of 64 MiB */
-    {"scatter",
-     {0x48, 0x69, 0xc0, 0x0d, 0x66, 0x19, 0x00, 0x48, 0x05, 0x5f, 0xf3, 0x6e, 0x3c,
-      0x48, 0x89, 0xc2, 0x48, 0xc1, 0xea, 0x10, 0x81, 0xe2, 0xf8, 0xff, 0xff, 0x03,
-      0x48, 0x83, 0x04, 0x16, 0x01, 0x48, 0xff, 0xc9, 0x75, 0xdc, 0xf4},
-     2000000},
+    {"alu", alu, sizeof alu, 16000000},
+    {"copy", copy, sizeof copy, 3000},
+    {"call", call, sizeof call, 300},
+    {"scatter", scatter, sizeof scatter, 2000000},
 };
 #define LOOPS (sizeof loops / sizeof *loops)
 
-static _Noreturn void die(const char *what)
-{
-    (void)fprintf(stderr, "bench_cpu: %s failed\n", what);
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-/* ---- The bare engine ------------------------------------------------------------------------- */
-
-struct bare {
-    uc_engine *uc;
-    uint8_t *arena; /* code, then stack, then data */
-};
-
-#define ARENA_STACK 0x10000u
-#define ARENA_DATA  0x20000u
-#define ARENA_SIZE  (ARENA_DATA + DATA_SIZE)
-
-static bool bare_fill(uc_engine *uc, uint64_t page, uc_mem_type type, uc_tlb_entry *out, void *user)
-{
-    (void)uc;
-    (void)type;
-    (void)user;
-    if (page >= CODE && page < CODE + 0x1000)
-        *out = (uc_tlb_entry){page - CODE, UC_PROT_READ | UC_PROT_EXEC};
-    else if (page >= STACK && page < STACK + STACK_SIZE)
-        *out = (uc_tlb_entry){ARENA_STACK + page - STACK, UC_PROT_READ | UC_PROT_WRITE};
-    else if (page >= DATA && page < DATA + DATA_SIZE)
-        *out = (uc_tlb_entry){ARENA_DATA + page - DATA, UC_PROT_READ | UC_PROT_WRITE};
-    else
-        return false;
-    return true;
-}
-
-static void bare_open(struct bare *b)
-{
-    b->arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (b->arena == MAP_FAILED || uc_open(UC_ARCH_X86, UC_MODE_64, &b->uc) ||
-        uc_ctl_set_cpu_model(b->uc, UC_CPU_X86_HASWELL) ||
-        uc_ctl_set_tcg_buffer_size(b->uc, 32u << 20)) /* or it pushes the next engine's far away */
-        die("uc_open");
-}
-
-static void open_virtual(struct bare *b)
-{
-    union {
-        uc_cb_tlbevent_t fill;
-        void *pointer;
-    } callback = {.fill = bare_fill};
-    uc_hook hook;
-
-    bare_open(b);
-    if (uc_ctl_tlb_mode(b->uc, UC_TLB_VIRTUAL) ||
-        uc_mem_map_ptr(b->uc, 0, ARENA_SIZE, UC_PROT_ALL, b->arena) ||
-        uc_hook_add(b->uc, &hook, UC_HOOK_TLB_FILL, callback.pointer, NULL, 1, 0))
-        die("virtual TLB");
-}
-
-static void open_regions(struct bare *b)
-{
-    bare_open(b);
-    if (uc_mem_map_ptr(b->uc, CODE, 0x1000, UC_PROT_READ | UC_PROT_EXEC, b->arena) ||
-        uc_mem_map_ptr(b->uc, STACK, STACK_SIZE, UC_PROT_READ | UC_PROT_WRITE,
-                       b->arena + ARENA_STACK))
-        die("uc_mem_map_ptr");
-    for (uint64_t at = 0; at < DATA_SIZE; at += REGION_SIZE) {
-        if (uc_mem_map_ptr(b->uc, DATA + at, REGION_SIZE, UC_PROT_READ | UC_PROT_WRITE,
-                           b->arena + ARENA_DATA + at))
-            die("uc_mem_map_ptr");
-    }
-}
-
-static void bare_set(struct bare *b, int reg, uint64_t value)
-{
-    if (uc_reg_write(b->uc, reg, &value))
-        die("uc_reg_write");
-}
-
-static void bare_load(struct bare *b, const struct loop *loop)
-{
-    memcpy(b->arena, loop->code, sizeof loop->code);
-    (void)uc_ctl_flush_tb(b->uc);
-}
-
-static double bare_run(struct bare *b, const struct loop *loop)
-{
-    double start;
-
-    bare_set(b, UC_X86_REG_RAX, 1);
-    bare_set(b, UC_X86_REG_RCX, loop->iterations);
-    bare_set(b, UC_X86_REG_RSI, DATA);
-    bare_set(b, UC_X86_REG_RDI, DATA + 0x20000);
-    bare_set(b, UC_X86_REG_RSP, STACK + STACK_SIZE);
-    start = now();
-    if (uc_emu_start(b->uc, CODE, 0, 0, 0))
-        die("uc_emu_start");
-    return now() - start;
-}
-
-/* ---- Our CPU --------------------------------------------------------------------------------- */
-
-struct ours {
-    struct vm *vm;
-    struct cpu *cpu;
-};
-
-static void map(struct ours *o, gva_t base, uint64_t size, uint32_t protect)
-{
-    struct vm_request req = {
-        .base = base, .size = size, .type = MEM_RESERVE | MEM_COMMIT, .protect = protect};
-
-    if (vm_allocate(o->vm, &req, NULL, NULL))
-        die("vm_allocate");
-}
-
-static void ours_start(struct ours *o, const struct loop *loop)
-{
-    cpu_set(o->cpu, CPU_RAX, 1);
-    cpu_set(o->cpu, CPU_RCX, loop->iterations);
-    cpu_set(o->cpu, CPU_RSI, DATA);
-    cpu_set(o->cpu, CPU_RDI, DATA + 0x20000);
-    cpu_set(o->cpu, CPU_RSP, STACK + STACK_SIZE);
-    cpu_set(o->cpu, CPU_RIP, CODE);
-}
-
-static void ours_open(struct ours *o)
-{
-    struct vm_config config = {.arena_size = UINT64_C(1) << 32};
-    struct diag why;
-
-    if (vm_new(&config, &o->vm) || cpu_new(o->vm, CPU_AMD64, &o->cpu, &why))
-        die("cpu_new");
-    map(o, CODE, 0x1000, PAGE_EXECUTE_READ);
-    map(o, OTHER, OTHER_SIZE, PAGE_EXECUTE_READ);
-    map(o, DATA, DATA_SIZE, PAGE_READWRITE);
-    map(o, STACK, STACK_SIZE, PAGE_READWRITE);
-}
-
-static void ours_load(struct ours *o, const struct loop *loop)
-{
-    if (!vm_debug_write(o->vm, CODE, loop->code, sizeof loop->code))
-        die("vm_debug_write");
-}
-
-static double ours_run(struct ours *o, const struct loop *loop)
-{
-    struct cpu_event event;
-    double start;
-
-    ours_start(o, loop);
-    start = now();
-    if (cpu_run(o->cpu, false, &event) || event.kind != CPU_EVENT_EXCEPTION)
-        die("cpu_run");
-    return now() - start;
-}
+/* ---- Our CPU, and what is set elsewhere ---------------------------------------------------------- */
 
 /* OTHER_N functions "jmp next", the last one hlt; all run once, so that they are translated. */
 static void make_others(struct ours *o)
@@ -237,6 +61,7 @@ static void make_others(struct ours *o)
     const uint8_t hlt = 0xf4;
     struct cpu_event event;
 
+    ours_map(o, OTHER, OTHER_SIZE, PAGE_EXECUTE_READ);
     for (uint64_t i = 0; i + 1 < OTHER_N; i++) {
         if (!vm_debug_write(o->vm, OTHER + 16 * i, jump, sizeof jump))
             die("vm_debug_write");
@@ -290,7 +115,7 @@ static void set_hooks(struct ours *o)
                             .fn = serve_hook};
     unsigned id;
 
-    map(o, HOOKED_DATA, 0x10000, PAGE_READWRITE);
+    ours_map(o, HOOKED_DATA, 0x10000, PAGE_READWRITE);
     if (vm_map_device(o->vm, DEVICE, 0x10000, &device, NULL, NULL) ||
         cpu_hook_add(o->cpu, &hook, &id))
         die("hooks");
@@ -339,20 +164,6 @@ static double run_variant(struct bench *b, enum variant variant, const struct lo
     default:
         return ours_run(&b->ours[variant - OURS], loop);
     }
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, compare_doubles);
-    return values[n / 2];
 }
 
 static void measure_loop(struct bench *b, const struct loop *loop)
@@ -418,8 +229,8 @@ static void measure_steps(struct bench *b)
 static void measure_served(struct bench *b, int which, const char *name, gva_t at)
 {
     /* next: mov eax, [rsi]; mov [rsi], eax; dec rcx; jnz next; hlt */
-    static const struct loop loop = {
-        "served", {0x8b, 0x06, 0x89, 0x06, 0x48, 0xff, 0xc9, 0x75, 0xf7, 0xf4}, 20000};
+    static const uint8_t code[] = {0x8b, 0x06, 0x89, 0x06, 0x48, 0xff, 0xc9, 0x75, 0xf7, 0xf4};
+    static const struct loop loop = {"served", code, sizeof code, 20000};
     struct ours *o = &b->ours[which - OURS];
     double times[ROUNDS_MAX];
 
@@ -465,7 +276,7 @@ static void set_watches(struct ours *o)
 {
     const struct cpu_trap_bytes bytes = {{0xff00}};
 
-    map(o, WATCHED_DATA, 0x10000, PAGE_READWRITE);
+    ours_map(o, WATCHED_DATA, 0x10000, PAGE_READWRITE);
     if (cpu_trap_set(o->cpu, OTHER, VM_READ | VM_WRITE) ||
         cpu_trap_set(o->cpu, WATCHED_DATA, VM_WRITE))
         die("cpu_trap_set");
@@ -487,8 +298,8 @@ int main(int argc, char **argv)
 
     if (b.rounds < 1 || b.rounds > ROUNDS_MAX)
         die("the number of rounds (1 to 99)");
-    open_virtual(&b.virtual);
-    open_regions(&b.regions);
+    bare_open_virtual(&b.virtual);
+    bare_open_regions(&b.regions);
     for (int i = 0; i < OURS_N; i++) {
         ours_open(&b.ours[i]);
         make_others(&b.ours[i]);
@@ -504,11 +315,9 @@ int main(int argc, char **argv)
     measure_served(&b, HOOKED, "device", DEVICE);
     measure_served(&b, HOOKED, "hooked", HOOKED_DATA);
     measure_served(&b, WATCH_ELSEWHERE, "beside_watched", WATCHED_DATA + 0x100);
-    for (int i = 0; i < OURS_N; i++) {
-        cpu_free(b.ours[i].cpu);
-        vm_free(b.ours[i].vm);
-    }
-    (void)uc_close(b.virtual.uc);
-    (void)uc_close(b.regions.uc);
+    for (int i = 0; i < OURS_N; i++)
+        ours_close(&b.ours[i]);
+    bare_close(&b.virtual);
+    bare_close(&b.regions);
     return 0;
 }
