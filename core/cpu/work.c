@@ -8,7 +8,7 @@
 
 #define ZF UINT64_C(0x40) /* in EFLAGS */
 
-/* So much runs between two looks at cpu_stop: some 10 microseconds. */
+/* So much runs between two looks at cpu_stop: some 10 microseconds of ordinary code, up to 1 ms of a rep that misses caches. */
 #define POLL_WORK 65536u
 
 uint64_t work_begun(const struct cpu *cpu)

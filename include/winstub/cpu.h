@@ -169,7 +169,7 @@ MUST_USE enum err cpu_step(struct cpu *cpu, bool open, struct cpu_event *out);
 bool cpu_due(const struct cpu *cpu);
 
 /*
- * From now on cpu_stop ends runs only between blocks, never in the middle of one, some 10 microseconds later. What counts
+ * From now on cpu_stop ends runs only between blocks, never in the middle of one, 10 microseconds to 1 ms later. What counts
  * does that anyway, at the same cost. ERR_NOMEM
  */
 MUST_USE enum err cpu_stop_between_blocks(struct cpu *cpu);
