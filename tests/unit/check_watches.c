@@ -131,7 +131,7 @@ static void make(const struct access_case *c, enum cpu_arch arch)
     memcpy(code, wide ? c->code64 : c->code32, wide ? c->len64 : c->len32);
     memset(code + 0x2010, 0, 8); /* where a call through memory leads: to the ret at BASE + 0x80 */
     memcpy(code + 0x2010, "\x80\x00\x00\x10", 4);
-    start(arch, code, SIZE);
+    start((int)arch, code, SIZE);
     free(code);
 }
 
