@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "nt/io.h"
+#include "nt/machine.h"
 #include "winstub/utf.h"
 
 /* FSCTL_PIPE_* */
@@ -147,7 +148,7 @@ static nt_status create(struct call *call, struct file **out, uint32_t *how)
     if (!st && place.kind != PLACE_NAME && place.kind != PLACE_UNNAMED)
         st = STATUS_OBJECT_NAME_INVALID;
     if (!st)
-        st = pipes_create(&call->kernel->pipes, place.name, &request, out, how);
+        st = pipes_create(&call->process->machine->pipes, place.name, &request, out, how);
     attributes_fini(&attributes);
     return st;
 }
@@ -204,7 +205,7 @@ nt_status pipe_open(struct call *call, const struct attributes *attributes,
     case PLACE_UNNAMED:
         return open_folder(FILE_PIPE_ROOT, request, out);
     case PLACE_NAME:
-        return open_end(&call->kernel->pipes, place.name, request, out);
+        return open_end(&call->process->machine->pipes, place.name, request, out);
     case PLACE_SERVER:
         return pipe_connect(place.server, request->access, request->options, out);
     case PLACE_ELSEWHERE:
@@ -331,7 +332,7 @@ static nt_status wait_for_instance(struct call *call, struct file *file)
     if (!st)
         st = request_new(call, file, REQUEST_WAIT_PIPE, &r);
     if (!st)
-        pipes_wait(&call->kernel->pipes, r, name, head[12], get_u64(head));
+        pipes_wait(&call->process->machine->pipes, r, name, head[12], get_u64(head));
     free(name);
     return st ? st : request_finish(call, r);
 }
