@@ -309,7 +309,7 @@ START_TEST(Q09_the_region_class)
     check_region(a, PAGE_EXECUTE_READ, 0x10000);
     ck_assert_uint_eq(answer(NT_REGION_COMMITTED), 0x10000);
     s = build_section(c.vm, 0x1000, PAGE_READWRITE, SEC_COMMIT);
-    ck_succeeds(vm_section_map(s, &view, &a, NULL));
+    ck_succeeds(vm_section_map(c.vm, s, &view, &a, NULL));
     vm_section_unref(s);
     check_region(a, PAGE_READONLY, 0x1000);
 }
