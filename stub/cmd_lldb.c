@@ -63,14 +63,8 @@ enum verdict cmd_process_info(struct stub *s, struct rsp_reader *in, struct repl
 static bool find_module(const struct stub *s, const char *path, struct target_library *out)
 {
     const char *name = path_name(path);
-    struct target_info info;
 
-    s->target.ops->info(s->target.ctx, &info);
-    *out = (struct target_library){.path = info.exec_path, .base = info.exec_base};
-    if (strcasecmp(name, path_name(info.exec_path)) == 0)
-        return true;
-    for (size_t i = 0; s->target.ops->library && !s->target.ops->library(s->target.ctx, i, out);
-         i++) {
+    for (size_t i = 0; session_module(s, i, out); i++) {
         if (strcasecmp(name, path_name(out->path)) == 0)
             return true;
     }

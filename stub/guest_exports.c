@@ -1,9 +1,7 @@
-/* Modules and their exports, see guest_exports.h. What is said of them is the caller's. */
+/* What modules export, see guest_exports.h. What is said of them is the caller's. */
 #include "guest_exports.h"
 
 #include <ctype.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "peek.h"
 
@@ -115,24 +113,4 @@ void guest_export_forward(const struct stub *s, const struct guest_exports *e, u
     out[0] = 0;
     if (is_forward(e, index))
         read_name(s, e->base + rva_of(e, index), out);
-}
-
-bool guest_module(const struct stub *s, size_t i, struct guest_module *out)
-{
-    struct target_library lib;
-    struct target_info info;
-    const char *path, *name;
-
-    s->target.ops->info(s->target.ctx, &info);
-    path = info.exec_path;
-    out->base = info.exec_base;
-    if (i) {
-        if (!s->target.ops->library || s->target.ops->library(s->target.ctx, i - 1, &lib))
-            return false;
-        path = lib.path;
-        out->base = lib.base;
-    }
-    name = strrchr(path, '\\');
-    (void)snprintf(out->name, sizeof out->name, "%s", name ? name + 1 : path);
-    return true;
 }

@@ -1,6 +1,6 @@
 /*
- * The modules of the guest and what they export, read from its memory, which it may have destroyed: every table is
- * bounded and read whole, every name is read by itself. Follows the PE format specification.
+ * What a module of the guest exports, read from its memory, which it may have destroyed: every table is bounded
+ * and read whole, every name is read by itself. Follows the PE format specification.
  */
 #ifndef STUB_GUEST_EXPORTS_H
 #define STUB_GUEST_EXPORTS_H
@@ -8,15 +8,6 @@
 #include "session.h"
 
 #define EXPORT_NAME_BYTES 256u /* of a name, its end included */
-
-/* Module i of the guest, the program first: its file's name as the path ends, and where it lies. */
-struct guest_module {
-    char name[EXPORT_NAME_BYTES];
-    gva_t base;
-};
-
-/* False behind the last one. */
-bool guest_module(const struct stub *s, size_t i, struct guest_module *out);
 
 struct guest_exports {
     gva_t base;                          /* of the module; the caller's */

@@ -6,6 +6,7 @@
 
 #include "guest_exports.h"
 #include "monitor.h"
+#include "paths.h"
 
 #define NAMELESS_MAX 0x1000u /* a table of ordinals that is longer than this is no use to anybody */
 
@@ -61,12 +62,13 @@ static void nameless_rows(const struct stub *s, const struct guest_exports *e, s
 /* The base of the module with that name ("ntdll", "ntdll.dll", in any case); 0 for none. */
 static gva_t find_module(const struct stub *s, const char *word)
 {
-    struct guest_module module;
+    struct target_library module;
     size_t len = strlen(word);
 
-    for (size_t i = 0; guest_module(s, i, &module); i++) {
-        if (len && strncasecmp(module.name, word, len) == 0 &&
-            (!module.name[len] || module.name[len] == '.'))
+    for (size_t i = 0; session_module(s, i, &module); i++) {
+        const char *name = path_name(module.path);
+
+        if (len && strncasecmp(name, word, len) == 0 && (!name[len] || name[len] == '.'))
             return module.base;
     }
     return 0;

@@ -10,6 +10,7 @@
 #include "guest_exports.h"
 #include "monitor.h"
 #include "name_hash.h"
+#include "paths.h"
 
 enum spelling { AS_IS, UPPER, LOWER, SPELLINGS };
 
@@ -33,7 +34,8 @@ struct hunt {
     const struct stub *s;
     struct table *t;
     uint32_t wanted;
-    struct guest_module module;
+    char module[EXPORT_NAME_BYTES]; /* the name of its file, cut */
+    gva_t base;
     uint32_t of_module[NAME_HASH_COUNT][MODULE_FORMS];
 };
 
@@ -65,7 +67,7 @@ static void found(const struct hunt *h, gva_t addr, const char *name, size_t alg
 {
     char whole[2 * EXPORT_NAME_BYTES], words[NAME_HASH_WORDS];
 
-    (void)snprintf(whole, sizeof whole, "%s%s%s", h->module.name, name[0] ? "!" : "", name);
+    (void)snprintf(whole, sizeof whole, "%s%s%s", h->module, name[0] ? "!" : "", name);
     name_hash_describe(algorithm, words);
     table_row(h->t);
     table_hex(h->t, "Address", addr, monitor_digits(h->s));
@@ -79,7 +81,7 @@ static void try_module(struct hunt *h)
     for (size_t form = 0; form < MODULE_FORMS; form++) {
         const struct module_form *f = &module_forms[form];
         uint8_t text[2 * EXPORT_NAME_BYTES];
-        size_t len = spell_name(h->module.name, f->spelling, f->wide, text);
+        size_t len = spell_name(h->module, f->spelling, f->wide, text);
 
         len += f->ended ? (f->wide ? 2u : 1u) : 0;
         for (size_t i = 0; i < NAME_HASH_COUNT; i++) {
@@ -89,7 +91,7 @@ static void try_module(struct hunt *h)
 
             h->of_module[i][form] = value;
             if (value == h->wanted)
-                found(h, h->module.base, "", i, f->words);
+                found(h, h->base, "", i, f->words);
         }
     }
 }
@@ -137,7 +139,7 @@ static void try_exports(const struct hunt *h)
 {
     struct guest_exports e;
 
-    if (guest_exports_read(h->s, h->module.base, &e)) {
+    if (guest_exports_read(h->s, h->base, &e)) {
         for (uint32_t i = 0; i < e.names; i++) {
             char name[EXPORT_NAME_BYTES];
             uint32_t index;
@@ -151,6 +153,7 @@ static void try_exports(const struct hunt *h)
 
 MONITOR(monitor_hash)
 {
+    struct target_library module;
     struct hunt h = {.s = s};
     struct table t;
     struct buf text;
@@ -166,7 +169,9 @@ MONITOR(monitor_hash)
     }
     h.wanted = (uint32_t)wanted;
     h.t = monitor_table(&t, &text, line, TABLE_TEXT);
-    for (; guest_module(s, modules, &h.module); modules++) {
+    for (; session_module(s, modules, &module); modules++) {
+        (void)snprintf(h.module, sizeof h.module, "%s", path_name(module.path));
+        h.base = module.base;
         try_module(&h);
         try_exports(&h);
     }

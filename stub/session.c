@@ -15,6 +15,18 @@ bool session_exited(const struct stub *s)
     return s->stop.kind == STOP_EXIT;
 }
 
+bool session_module(const struct stub *s, size_t i, struct target_library *out)
+{
+    struct target_info info;
+
+    if (i)
+        return s->target.ops->library && !s->target.ops->library(s->target.ctx, i - 1, out);
+    s->target.ops->info(s->target.ctx, &info);
+    *out = (struct target_library){
+        .path = info.exec_path, .base = info.exec_base, .size = info.exec_size};
+    return true;
+}
+
 bool session_has_agent(const struct stub *s)
 {
     const struct target_ops *ops = s->target.ops;

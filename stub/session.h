@@ -144,6 +144,8 @@ struct stub {
 
 /* Has the process ended? */
 bool session_exited(const struct stub *s);
+/* Module i, the program first: path, base and size; false behind the last. The program's path may be empty. */
+bool session_module(const struct stub *s, size_t i, struct target_library *out);
 /* Can breakpoints have conditions and commands? */
 bool session_has_agent(const struct stub *s);
 /* May the client take the guest for a Linux process, and does it? */

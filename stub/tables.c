@@ -49,18 +49,11 @@ void table_threads(const struct stub *s, struct table *t)
 void table_modules(const struct stub *s, struct table *t)
 {
     int digits = monitor_digits(s);
-    struct target_info info;
     struct target_library lib;
 
-    s->target.ops->info(s->target.ctx, &info);
-    if (info.exec_path[0]) {
-        table_row(t);
-        table_hex(t, "Base", info.exec_base, digits);
-        table_hex(t, "Size", info.exec_size, 8);
-        table_text(t, "Path", info.exec_path, 0);
-    }
-    for (size_t i = 0; s->target.ops->library && !s->target.ops->library(s->target.ctx, i, &lib);
-         i++) {
+    for (size_t i = 0; session_module(s, i, &lib); i++) {
+        if (!lib.path[0])
+            continue;
         table_row(t);
         table_hex(t, "Base", lib.base, digits);
         table_hex(t, "Size", lib.size, 8);

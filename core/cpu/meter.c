@@ -29,26 +29,17 @@ void meter_in_c(void *engine, uint64_t address, uint32_t size, void *meter)
 #if defined(__x86_64__) && !defined(__ILP32__)
 
 /* System V's calling convention: rsi the address, edx the size, rcx the meter. */
+/* clang-format off */
 static const uint8_t code[] = {
-    0x48,
-    0x89,
-    0x71,
-    offsetof(struct meter, block), /* mov [rcx + block], rsi */
-    0x89,
-    0x51,
-    offsetof(struct meter, size), /* mov [rcx + size], edx */
-    0x89,
-    0xd2, /* mov edx, edx */
-    0x48,
-    0x29,
-    0x11, /* sub [rcx], rdx */
-    0x78,
-    0x01, /* js spent */
-    0xc3, /* ret */
-    0xff,
-    0x61,
-    offsetof(struct meter, spent) /* spent: jmp [rcx + spent] */
+    0x48, 0x89, 0x71, offsetof(struct meter, block), /*        mov [rcx + block], rsi */
+    0x89, 0x51, offsetof(struct meter, size),        /*        mov [rcx + size], edx */
+    0x89, 0xd2,                                      /*        mov edx, edx */
+    0x48, 0x29, 0x11,                                /*        sub [rcx], rdx */
+    0x78, 0x01,                                      /*        js spent */
+    0xc3,                                            /*        ret */
+    0xff, 0x61, offsetof(struct meter, spent),       /* spent: jmp [rcx + spent] */
 };
+/* clang-format on */
 _Static_assert(offsetof(struct meter, left) == 0, "the code relies on it");
 
 /* Put the code into a page; NULL when it may not be executed there. */

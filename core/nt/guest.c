@@ -96,11 +96,20 @@ nt_status guest_put_machine_frame(struct process *p, gva_t at, uint64_t eflags)
     return st;
 }
 
+nt_status guest_append(struct process *p, gva_t at, size_t size, struct buf *out)
+{
+    uint8_t *room;
+
+    if (!size)
+        return STATUS_SUCCESS;
+    room = buf_extend(out, size);
+    return room ? guest_read(p, at, room, size) : STATUS_NO_MEMORY;
+}
+
 nt_status guest_get_string(struct process *p, gva_t at, struct buf *utf16)
 {
     uint64_t length = 0;
     gva_t text = 0;
-    uint8_t *room;
     nt_status st = guest_get(p, at, NT_STRING_LENGTH, &length);
 
     if (!st)
@@ -109,8 +118,7 @@ nt_status guest_get_string(struct process *p, gva_t at, struct buf *utf16)
         return st;
     if (length % 2)
         return STATUS_INVALID_PARAMETER;
-    room = buf_extend(utf16, (size_t)length);
-    return room ? guest_read(p, text, room, (size_t)length) : STATUS_NO_MEMORY;
+    return guest_append(p, text, (size_t)length, utf16);
 }
 
 nt_status guest_answer(struct process *p, const struct nt_block *block, gva_t at, uint64_t room,

@@ -36,6 +36,8 @@ MUST_USE nt_status guest_put_machine_frame(struct process *p, gva_t at, uint64_t
 MUST_USE nt_status guest_put_iosb(struct process *p, gva_t at, nt_status status,
                                   uint64_t information);
 
+/* Append size bytes from `at`. STATUS_ACCESS_VIOLATION, STATUS_NO_MEMORY: out has grown all the same. */
+MUST_USE nt_status guest_append(struct process *p, gva_t at, size_t size, struct buf *out);
 /* Append the UTF-16 text of the UNICODE_STRING at `at`. STATUS_INVALID_PARAMETER: its length is odd. */
 MUST_USE nt_status guest_get_string(struct process *p, gva_t at, struct buf *utf16);
 

@@ -1,4 +1,4 @@
-/* Making the kernel's side of a process: folders, registry, standard handles. */
+/* Making the kernel's side of a process: the DLL folder, standard handles. */
 #include "nt/kernel.h"
 
 #include <errno.h>
@@ -7,14 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nt/drives.h"
-#include "nt/mapped.h"
+#include "nt/machine.h"
 #include "nt/parts.h"
-#include "nt/registry_file.h"
 #include "winstub/log.h"
 
 #define SYSTEM_VOLUME "C:\\Windows\\System32"
-#define TEMP_VOLUME   "C:\\Users\\user\\AppData\\Local\\Temp" /* %TEMP% */
 
 static enum err add_streams(struct kernel *k, const int streams[3], struct diag *why)
 {
@@ -108,19 +105,13 @@ enum err kernel_new(struct process *p, const struct process_options *options, st
     }
     p->kernel = k;
     object_init(&k->process, &process_class);
-    object_init(&k->keyed.object, &keyed_event_class);
-    e = drives_open(options, &k->volumes, why);
-    if (!e && (volumes_add(&k->volumes, SYSTEM_VOLUME, fcntl(k->root.system, F_DUPFD_CLOEXEC, 0),
-                           false) ||
-               volumes_add_temporary(&k->volumes, TEMP_VOLUME)))
-        e = diag_set(why, ERR_NOMEM, "the host is out of memory");
-    if (!e)
-        e = add_streams(k, options->streams, why);
-    if (!e && registry_new(&k->registry))
-        e = diag_set(why, ERR_NOMEM, "the host is out of memory");
-    if (!e && options->registry)
-        e = registry_file_load(k->registry, options->registry, why);
-    return e;
+    e = machine_new(options, &p->machine, why);
+    if (e)
+        return e;
+    if (volumes_add(&p->machine->volumes, SYSTEM_VOLUME, fcntl(k->root.system, F_DUPFD_CLOEXEC, 0),
+                    false))
+        return diag_set(why, ERR_NOMEM, "the host is out of memory");
+    return add_streams(k, options->streams, why);
 }
 
 void kernel_free(struct kernel *kernel)
@@ -128,10 +119,7 @@ void kernel_free(struct kernel *kernel)
     if (!kernel)
         return;
     handles_fini(&kernel->handles);
-    registry_free(kernel->registry);
     numbers_fini(&kernel->numbers);
-    mapped_forget(&kernel->volumes);
-    volumes_fini(&kernel->volumes);
     root_close(&kernel->root);
     free(kernel);
 }

@@ -1,5 +1,6 @@
 /*
- * What a process has beside bare mode's parts when DLLs run on system services: the kernel's side of it.
+ * What a process has beside bare mode's parts when DLLs run on system services: the kernel's side of it. What it shares with
+ * other processes is machine.h's.
  */
 #ifndef CORE_NT_KERNEL_H
 #define CORE_NT_KERNEL_H
@@ -8,14 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "nt/directory.h"
-#include "nt/files.h"
 #include "nt/handles.h"
 #include "nt/numbers.h"
-#include "nt/pipes.h"
-#include "nt/registry.h"
 #include "nt/root.h"
-#include "nt/sync.h"
 #include "winstub/image.h"
 #include "winstub/process.h"
 
@@ -36,17 +32,11 @@ struct program_facts {
 
 struct kernel {
     struct root root;
-    struct volumes volumes;
     struct handles handles;
     struct numbers numbers;
-    struct registry *registry;
     struct entry_points entry_points;
     bool apc_takes_arguments; /* older Wine: KiUserApcDispatcher is a function of five arguments */
-    struct directory directory;
-    struct timer *timers;
-    struct pipes pipes;
     uint32_t requests;        /* that are pending */
-    struct keyed_event keyed; /* the one that handle 0 means */
     struct object process;    /* what handles to the process itself lead to */
     gva_t ntdll;
     gva_t gate; /* code of ours by which 32-bit DLLs enter the kernel; 0: not there yet */
@@ -54,8 +44,6 @@ struct kernel {
     uint32_t wine_time, wine_write;
     gva_t program_entry;             /* where the program's own code begins */
     gva_t program_main, program_tls; /* process_place; 0: not known */
-    void (*output)(void *ctx, const char *text, size_t len); /* process_set_output */
-    void *output_ctx;
     struct program_facts program;
     uint32_t execute_flags; /* EXECUTE_* */
     bool modules_changed;   /* since the debugger was last told */
@@ -73,7 +61,7 @@ enum {
 
 /* ---- kernel.c --------------------------------------------------------------------------------- */
 
-/* Open the DLL folder, and make handles for the standard streams. why says what is wrong with the folder. */
+/* Open the DLL folder, make the machine, and handles for the standard streams. why says what is wrong with the folder. */
 MUST_USE enum err kernel_new(struct process *p, const struct process_options *options,
                              struct diag *why);
 void kernel_free(struct kernel *kernel); /* takes NULL */

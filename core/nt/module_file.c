@@ -12,6 +12,7 @@
 
 #include "nt/files.h"
 #include "nt/kernel.h"
+#include "nt/machine.h"
 #include "nt/parts.h"
 
 /* As NT compares paths; either separator will do. ASCII only: modules' names have no other letters. */
@@ -105,8 +106,8 @@ static enum err open_guest(struct process *p, const char *path, unsigned flags, 
         if (*c == '/')
             *c = '\\';
     }
-    st = rights ? files_create(&p->kernel->volumes, name, &request, out, &how)
-                : files_look(&p->kernel->volumes, name, out);
+    st = rights ? files_create(&p->machine->volumes, name, &request, out, &how)
+                : files_look(&p->machine->volumes, name, out);
     free(name);
     if (st)
         return err_of(st);

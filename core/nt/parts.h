@@ -22,7 +22,8 @@ struct stub {
     uint8_t args;     /* bytes of arguments that it pops, in 32-bit code */
 };
 
-struct kernel; /* kernel.h */
+struct kernel;  /* kernel.h */
+struct machine; /* machine.h */
 
 struct module {
     struct process_module info; /* its texts are name and path below */
@@ -57,8 +58,9 @@ struct process {
     gva_t peb;
     gva_t exit_stub;
     struct threads threads;
-    struct kernel *kernel; /* NULL: bare mode */
-    struct diag missing;   /* why, when DLLs were looked for and not found */
+    struct kernel *kernel;   /* NULL: bare mode, */
+    struct machine *machine; /* and so is this */
+    struct diag missing;     /* why, when DLLs were looked for and not found */
 };
 
 /* The handles that console programs are started with. Nothing answers to them in bare mode. */

@@ -8,6 +8,7 @@
 
 #include "nt/files.h"
 #include "nt/kernel.h"
+#include "nt/machine.h"
 #include "nt/parts.h"
 #include "nt/requests.h"
 #include "nt/threads.h"
@@ -420,7 +421,7 @@ uint64_t pipes_expire(struct process *p, uint64_t now, uint64_t due)
 {
     struct pipe_wait *next;
 
-    for (struct pipe_wait *wait = p->kernel ? p->kernel->pipes.waits : NULL; wait; wait = next) {
+    for (struct pipe_wait *wait = p->machine ? p->machine->pipes.waits : NULL; wait; wait = next) {
         next = wait->next;
         if (wait->until <= now)
             end_wait(wait, STATUS_IO_TIMEOUT);

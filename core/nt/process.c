@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "nt/kernel.h"
+#include "nt/machine.h"
 #include "nt/parts.h"
 #include "winstub/log.h"
 
@@ -127,6 +128,7 @@ void process_free(struct process *p)
         return;
     threads_fini(p);
     kernel_free(p->kernel);
+    machine_free(p->machine);
     clock_free(p->clock);
     cpu_free(p->cpu);
     modules_free(p);
@@ -182,10 +184,10 @@ gva_t process_place(const struct process *p, enum process_place place)
 void process_set_output(struct process *p, void (*write)(void *ctx, const char *text, size_t len),
                         void *ctx)
 {
-    if (!p->kernel)
+    if (!p->machine)
         return;
-    p->kernel->output = write;
-    p->kernel->output_ctx = ctx;
+    p->machine->output = write;
+    p->machine->output_ctx = ctx;
 }
 
 bool process_modules_changed(struct process *p)

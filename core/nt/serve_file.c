@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "nt/io.h"
+#include "nt/machine.h"
 #include "nt/serve_pipe.h"
 
 /* FSCTL_* */
@@ -26,7 +27,7 @@ static nt_status open_named(struct call *call, const struct attributes *attribut
         return st;
     st = io_path(call, attributes->root, attributes->name, &path);
     if (!st)
-        st = files_create(&call->kernel->volumes, path, request, out, how);
+        st = files_create(&call->process->machine->volumes, path, request, out, how);
     free(path);
     return st;
 }
@@ -81,7 +82,7 @@ nt_status serve_NtDeleteFile(struct call *call)
     nt_status st = io_attributes_path(call, call->arg[0], &path);
 
     if (!st)
-        st = files_create(&call->kernel->volumes, path, &request, &file, &how);
+        st = files_create(&call->process->machine->volumes, path, &request, &file, &how);
     free(path);
     if (!st)
         st = files_doom(file, true, false);
@@ -101,7 +102,7 @@ static nt_status query_attributes(struct call *call, bool sizes)
     nt_status st = io_attributes_path(call, call->arg[0], &path);
 
     if (!st)
-        st = files_look(&call->kernel->volumes, path, &file);
+        st = files_look(&call->process->machine->volumes, path, &file);
     free(path);
     if (!st)
         st = files_stat(file, &host);

@@ -11,37 +11,6 @@
 #include "nt/serve_pipe.h"
 #include "winstub/utf.h"
 
-enum {
-    INFO_BASIC = 4,
-    INFO_STANDARD = 5,
-    INFO_INTERNAL = 6,
-    INFO_EA = 7,
-    INFO_ACCESS = 8,
-    INFO_NAME = 9,
-    INFO_RENAME = 10,
-    INFO_LINK = 11,
-    INFO_DISPOSITION = 13,
-    INFO_POSITION = 14,
-    INFO_MODE = 16,
-    INFO_ALIGNMENT = 17,
-    INFO_ALL = 18,
-    INFO_ALLOCATION = 19,
-    INFO_END_OF_FILE = 20,
-    INFO_STREAM = 22,
-    INFO_PIPE = 23,
-    INFO_COMPLETION = 30,
-    INFO_NETWORK_OPEN = 34,
-    INFO_ATTRIBUTE_TAG = 35,
-    INFO_VALID_LENGTH = 39,
-    INFO_NOTIFICATION = 41,
-    INFO_NORMALIZED_NAME = 48,
-    INFO_REMOTE_DEVICE = 51,
-    INFO_ID = 59,
-    INFO_DISPOSITION_EX = 64,
-    INFO_RENAME_EX = 65,
-    INFO_STAT = 68,
-};
-
 /* Flags of INFO_DISPOSITION_EX; the first of INFO_RENAME_EX. */
 enum { DELETE_IT = 1, DELETE_AT_ONCE = 2, DELETE_READONLY_TOO = 0x10 };
 enum { RENAME_REPLACES = 1 };

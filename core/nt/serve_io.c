@@ -8,6 +8,7 @@
 
 #include "nt/io.h"
 #include "nt/locks.h"
+#include "nt/machine.h"
 #include "nt/mapped.h"
 #include "nt/notices.h"
 #include "nt/serve_pipe.h"
@@ -176,11 +177,11 @@ static void write_all(int fd, const uint8_t *data, size_t len)
     }
 }
 
-static nt_status write_stream(const struct kernel *k, const struct file *file, const uint8_t *data,
+static nt_status write_stream(const struct machine *m, const struct file *file, const uint8_t *data,
                               size_t len)
 {
-    if (k->output && file->fd >= 0)
-        k->output(k->output_ctx, (const char *)data, len);
+    if (m->output && file->fd >= 0)
+        m->output(m->output_ctx, (const char *)data, len);
     else
         write_all(file->fd, data, len);
     return STATUS_SUCCESS;
@@ -221,7 +222,7 @@ nt_status serve_NtWriteFile(struct call *call)
         if (!st && t.file->kind == FILE_REGULAR)
             st = write_regular(t.file, chunk, part, t.offset + t.done);
         else if (!st && t.file->kind == FILE_STREAM)
-            st = write_stream(call->kernel, t.file, chunk, part);
+            st = write_stream(call->process->machine, t.file, chunk, part);
         t.done += st ? 0 : part;
     }
     if (t.file->kind == FILE_REGULAR && mapped_was_written(t.file, t.offset, t.size) && !st)

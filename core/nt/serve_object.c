@@ -1,5 +1,7 @@
 /* Services about handles of any kind. */
 #include "winstub/utf.h"
+#include "nt/files.h"
+#include "nt/pipes.h"
 #include "nt/services.h"
 #include "nt/text.h"
 

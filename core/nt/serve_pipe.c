@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "nt/io.h"
+#include "nt/machine.h"
 #include "winstub/utf.h"
 
 /* FSCTL_PIPE_* */
@@ -19,16 +20,6 @@ enum {
     CONTROL_GET_CONNECTION = 0x110030,
     CONTROL_PEEK = 0x11400c,
     CONTROL_TRANSCEIVE = 0x11c017,
-};
-
-/* FILE_INFORMATION_CLASS */
-enum {
-    INFO_BASIC = 4,
-    INFO_STANDARD = 5,
-    INFO_NAME = 9,
-    INFO_PIPE = 23,
-    INFO_PIPE_LOCAL = 24,
-    INFO_PIPE_REMOTE = 25,
 };
 
 #define PEEK_HEAD     16u /* FILE_PIPE_PEEK_BUFFER without its data */
@@ -147,7 +138,7 @@ static nt_status create(struct call *call, struct file **out, uint32_t *how)
     if (!st && place.kind != PLACE_NAME && place.kind != PLACE_UNNAMED)
         st = STATUS_OBJECT_NAME_INVALID;
     if (!st)
-        st = pipes_create(&call->kernel->pipes, place.name, &request, out, how);
+        st = pipes_create(&call->process->machine->pipes, place.name, &request, out, how);
     attributes_fini(&attributes);
     return st;
 }
@@ -204,7 +195,7 @@ nt_status pipe_open(struct call *call, const struct attributes *attributes,
     case PLACE_UNNAMED:
         return open_folder(FILE_PIPE_ROOT, request, out);
     case PLACE_NAME:
-        return open_end(&call->kernel->pipes, place.name, request, out);
+        return open_end(&call->process->machine->pipes, place.name, request, out);
     case PLACE_SERVER:
         return pipe_connect(place.server, request->access, request->options, out);
     case PLACE_ELSEWHERE:
@@ -215,16 +206,21 @@ nt_status pipe_open(struct call *call, const struct attributes *attributes,
 
 /* ---- Transfers -------------------------------------------------------------------------------- */
 
+/* STATUS_PENDING: it is not this call's turn. */
+static nt_status begin(struct call *call, struct file *file)
+{
+    if (file->kind != FILE_PIPE)
+        return STATUS_INVALID_PARAMETER;
+    return request_waits_its_turn(call, file) ? STATUS_PENDING : STATUS_SUCCESS;
+}
+
 nt_status pipe_transfer(struct call *call, struct file *file, enum request_kind kind)
 {
     struct request *r;
-    nt_status st;
+    nt_status st = begin(call, file);
 
-    if (file->kind != FILE_PIPE)
-        return STATUS_INVALID_PARAMETER;
-    if (request_waits_its_turn(call, file))
-        return STATUS_PENDING;
-    st = request_new(call, file, kind, &r);
+    if (!st)
+        st = request_new(call, file, kind, &r);
     if (st)
         return st;
     r->buffer = call->arg[5];
@@ -239,13 +235,10 @@ nt_status pipe_transfer(struct call *call, struct file *file, enum request_kind 
 nt_status pipe_serve_flush(struct call *call, struct file *file, gva_t iosb)
 {
     struct request *r;
-    nt_status st;
+    nt_status st = begin(call, file);
 
-    if (file->kind != FILE_PIPE)
-        return STATUS_INVALID_PARAMETER;
-    if (request_waits_its_turn(call, file))
-        return STATUS_PENDING;
-    st = request_new_waited(call, file, REQUEST_FLUSH, iosb, &r);
+    if (!st)
+        st = request_new_waited(call, file, REQUEST_FLUSH, iosb, &r);
     if (st)
         return st;
     pipe_flush(file->pipe, r);
@@ -294,7 +287,6 @@ static nt_status get_wait(struct call *call, uint8_t head[WAIT_HEAD], char **nam
 {
     struct buf utf16, utf8;
     uint32_t length;
-    uint8_t *room;
     nt_status st = guest_read(call->process, call->arg[6], head, WAIT_HEAD);
 
     *name = NULL;
@@ -305,10 +297,7 @@ static nt_status get_wait(struct call *call, uint8_t head[WAIT_HEAD], char **nam
         return st;
     buf_init(&utf16, NAME_MAX_SIZE);
     buf_init(&utf8, 2u * NAME_MAX_SIZE);
-    room = buf_extend(&utf16, length);
-    st = room || !length
-             ? guest_read(call->process, call->arg[6] + WAIT_HEAD, utf16.data, utf16.len)
-             : STATUS_NO_MEMORY;
+    st = guest_append(call->process, call->arg[6] + WAIT_HEAD, length, &utf16);
     if (!st && utf8_append_utf16(&utf8, utf16.data, utf16.len / 2))
         *name = strdup(buf_str(&utf8));
     buf_fini(&utf16);
@@ -331,7 +320,7 @@ static nt_status wait_for_instance(struct call *call, struct file *file)
     if (!st)
         st = request_new(call, file, REQUEST_WAIT_PIPE, &r);
     if (!st)
-        pipes_wait(&call->kernel->pipes, r, name, head[12], get_u64(head));
+        pipes_wait(&call->process->machine->pipes, r, name, head[12], get_u64(head));
     free(name);
     return st ? st : request_finish(call, r);
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "nt/files.h"
 #include "nt/requests.h"
 #include "nt/services.h"
 #include "winstub/buf.h"

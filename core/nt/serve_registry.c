@@ -2,10 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "winstub/utf.h"
+#include "nt/machine.h"
 #include "nt/registry.h"
 #include "nt/services.h"
 #include "nt/text.h"
+#include "winstub/utf.h"
 
 /* KEY_VALUE_INFORMATION_CLASS, KEY_INFORMATION_CLASS */
 enum { VALUE_BASIC = 0, VALUE_FULL = 1, VALUE_PARTIAL = 2 };
@@ -51,7 +52,8 @@ static nt_status open_key(struct call *call, enum registry_open how, bool *creat
     if (attributes.root)
         st = get_key(call, attributes.root, &from);
     if (!st)
-        st = registry_find(call->kernel->registry, from, attributes.name, how, &key, created);
+        st = registry_find(call->process->machine->registry, from, attributes.name, how, &key,
+                           created);
     if (!st)
         st = add_handle(call, key, (uint32_t)call->arg[1], &handle);
     attributes_fini(&attributes);
@@ -334,7 +336,7 @@ nt_status serve_NtDeleteKey(struct call *call)
     struct key *key;
     nt_status st = get_key(call, call->arg[0], &key);
 
-    return st ? st : registry_delete(call->kernel->registry, key);
+    return st ? st : registry_delete(call->process->machine->registry, key);
 }
 
 /* There is no disk behind it. */
@@ -362,7 +364,7 @@ nt_status serve_NtSetValueKey(struct call *call)
         st = data ? guest_read(call->process, call->arg[4], data, (size_t)size) : STATUS_NO_MEMORY;
     }
     if (!st)
-        st = registry_set(call->kernel->registry, key, name, (uint32_t)call->arg[3], data,
+        st = registry_set(call->process->machine->registry, key, name, (uint32_t)call->arg[3], data,
                           (uint32_t)size);
     free(data);
     free(name);
@@ -378,7 +380,7 @@ nt_status serve_NtDeleteValueKey(struct call *call)
     if (!st)
         st = service_text(call->process, call->arg[1], &name);
     if (!st)
-        st = registry_unset(call->kernel->registry, key, name);
+        st = registry_unset(call->process->machine->registry, key, name);
     free(name);
     return st;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "nt/directory.h"
+#include "nt/machine.h"
 #include "nt/services.h"
 #include "nt/sync.h"
 #include "nt/threads.h"
@@ -80,12 +81,12 @@ nt_status service_create(struct call *call, struct object *fresh)
         return STATUS_NO_MEMORY;
     st = full_name(call, call->arg[2], &flags, &name);
     if (!st && name)
-        old = directory_find(&call->kernel->directory, name, flags & OBJ_ANY_CASE);
+        old = directory_find(&call->process->machine->directory, name, flags & OBJ_ANY_CASE);
     if (!st && old) {
         st = create_existing(call, old, fresh, flags);
     } else if (!st) {
         if (name)
-            st = directory_add(&call->kernel->directory, name, fresh);
+            st = directory_add(&call->process->machine->directory, name, fresh);
         if (!st)
             st = service_add(call, call->arg[0], fresh, (uint32_t)call->arg[1]);
     }
@@ -104,7 +105,7 @@ nt_status service_open(struct call *call, const struct object_class *class)
     if (!st && !name)
         st = STATUS_OBJECT_PATH_SYNTAX_BAD;
     if (!st)
-        object = directory_find(&call->kernel->directory, name, flags & OBJ_ANY_CASE);
+        object = directory_find(&call->process->machine->directory, name, flags & OBJ_ANY_CASE);
     free(name);
     if (!st && !object)
         st = STATUS_OBJECT_NAME_NOT_FOUND;

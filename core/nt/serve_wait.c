@@ -1,6 +1,7 @@
 /* Services that wait: for objects, for time, for alerts, at keyed events. */
 #include <stdlib.h>
 
+#include "nt/machine.h"
 #include "nt/services.h"
 #include "nt/sync.h"
 #include "nt/threads.h"
@@ -201,7 +202,7 @@ static struct thread *find_partner(const struct process *p, const struct object 
 static nt_status meet(struct call *call, enum wait_kind mine, enum wait_kind other, uint32_t access)
 {
     struct wait wait = {.kind = mine, .key = call->arg[1], .alertable = call->arg[2], .count = 1};
-    struct object *event = &call->kernel->keyed.object;
+    struct object *event = &call->process->machine->keyed.object;
     struct thread *partner;
     nt_status st = call->arg[1] & 1 ? STATUS_INVALID_PARAMETER_1 : STATUS_SUCCESS;
 

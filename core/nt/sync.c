@@ -5,6 +5,7 @@
 
 #include "nt/apcs.h"
 #include "nt/kernel.h"
+#include "nt/machine.h"
 #include "nt/parts.h"
 #include "nt/threads.h"
 
@@ -230,11 +231,11 @@ struct timer *timer_new(struct process *p, bool manual)
     object_init(&timer->object, &timer_class);
     timer->process = p;
     timer->manual = manual;
-    timer->next = p->kernel->timers;
-    timer->link = &p->kernel->timers;
+    timer->next = p->machine->timers;
+    timer->link = &p->machine->timers;
     if (timer->next)
         timer->next->link = &timer->next;
-    p->kernel->timers = timer;
+    p->machine->timers = timer;
     return timer;
 }
 
@@ -252,7 +253,7 @@ static struct timer *step(struct timer *timer)
 /* The first timer, with a reference: a wait that ends here may have held the last one of any of them. */
 static struct timer *first(const struct process *p)
 {
-    struct timer *timer = p->kernel ? p->kernel->timers : NULL;
+    struct timer *timer = p->machine ? p->machine->timers : NULL;
 
     if (timer)
         object_ref(&timer->object);
@@ -280,7 +281,7 @@ void timers_queue_apcs(struct process *p, uint64_t now)
 
 uint64_t timers_next(const struct process *p, uint64_t due)
 {
-    for (const struct timer *timer = p->kernel ? p->kernel->timers : NULL; timer;
+    for (const struct timer *timer = p->machine ? p->machine->timers : NULL; timer;
          timer = timer->next) {
         bool matters = timer->object.waiters || (timer->owner && wait_is_alertable(timer->owner));
 

@@ -2,6 +2,7 @@
 #include "nt/waits.h"
 
 #include "nt/apcs.h"
+#include "nt/files.h"
 #include "nt/guest.h"
 #include "nt/kernel.h"
 #include "nt/parts.h"

@@ -204,19 +204,6 @@ nt_status vm_release(struct vm *vm, gva_t *base, uint64_t *size, uint32_t type)
     return st;
 }
 
-nt_status vm_unmap_view(struct vm *vm, gva_t addr)
-{
-    struct allocation *a = addr < vm->allocs.limit ? allocs_find(&vm->allocs, addr) : NULL;
-    nt_status st = STATUS_NOT_MAPPED_VIEW;
-
-    if (a && a->type != MEM_PRIVATE)
-        st = release_whole(vm, a);
-    LOG(vm, "unmap 0x%" PRIx64 " -> %s", addr, nt_text(st));
-    if (st == STATUS_SUCCESS)
-        space_changed(vm);
-    return st;
-}
-
 /* A placeholder in the place of the view a. */
 static nt_status exchange(struct vm *vm, struct allocation *a)
 {
@@ -239,17 +226,28 @@ static nt_status exchange(struct vm *vm, struct allocation *a)
     return STATUS_SUCCESS;
 }
 
-nt_status vm_unmap_to_placeholder(struct vm *vm, gva_t addr)
+static nt_status unmap(struct vm *vm, gva_t addr, const char *into,
+                       nt_status (*take)(struct vm *vm, struct allocation *a))
 {
     struct allocation *a = addr < vm->allocs.limit ? allocs_find(&vm->allocs, addr) : NULL;
     nt_status st = STATUS_NOT_MAPPED_VIEW;
 
     if (a && a->type != MEM_PRIVATE)
-        st = exchange(vm, a);
-    LOG(vm, "unmap 0x%" PRIx64 " to a placeholder -> %s", addr, nt_text(st));
+        st = take(vm, a);
+    LOG(vm, "unmap 0x%" PRIx64 "%s -> %s", addr, into, nt_text(st));
     if (st == STATUS_SUCCESS)
         space_changed(vm);
     return st;
+}
+
+nt_status vm_unmap_view(struct vm *vm, gva_t addr)
+{
+    return unmap(vm, addr, "", release_whole);
+}
+
+nt_status vm_unmap_to_placeholder(struct vm *vm, gva_t addr)
+{
+    return unmap(vm, addr, " to a placeholder", exchange);
 }
 
 void vm_unmap_all(struct vm *vm)

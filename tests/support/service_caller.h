@@ -10,6 +10,7 @@
 
 #include "nt/kernel.h"
 #include "nt/layout.h"
+#include "nt/machine.h"
 #include "nt/parts.h"
 #include "winstub/process.h"
 
@@ -21,6 +22,7 @@ struct caller {
     struct process *p;
     struct vm *vm;
     struct kernel kernel;
+    struct machine machine;
     gva_t memory; /* of the slots */
     uint32_t numbers;
 };

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "nt/kernel.h"
+#include "nt/machine.h"
 #include "nt/mapped.h"
 #include "nt/parts.h"
 #include "nt/sections.h"
@@ -16,7 +16,7 @@
 
 #define RW PAGE_READWRITE
 
-static struct kernel kernel;
+static struct machine machine;
 static struct process p;
 static char path[64];
 static struct file files[2]; /* the same one, opened to read and write, and to read */
@@ -32,7 +32,7 @@ static void open_file(struct file *file, int flags)
                           .fd = open(path, flags | O_CLOEXEC),
                           .path = name,
                           .writable = flags == O_RDWR,
-                          .volumes = &kernel.volumes};
+                          .volumes = &machine.volumes};
     ck_assert_int_eq(fstat(file->fd, &host), 0);
     file->device = host.st_dev;
     file->inode = host.st_ino;
@@ -43,8 +43,8 @@ static void setup(void)
     int fd;
 
     vm = build_vm(0);
-    kernel = (struct kernel){0};
-    p = (struct process){.vm = vm, .arch = CPU_AMD64, .kernel = &kernel};
+    machine = (struct machine){0};
+    p = (struct process){.vm = vm, .arch = CPU_AMD64, .machine = &machine};
     (void)snprintf(path, sizeof path, "/tmp/winstub-mapped-XXXXXX");
     fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
@@ -119,10 +119,10 @@ START_TEST(sections_of_one_file_share_its_pages)
     ck_succeeds(vm_unmap_view(vm, a));
     ck_assert_uint_eq(byte_at(vm, b + 3), 'X'); /* and the file is still shown */
     close_section(1);
-    ck_assert_ptr_nonnull(kernel.volumes.mapped);
+    ck_assert_ptr_nonnull(machine.volumes.mapped);
     ck_succeeds(vm_unmap_view(vm, b));
     ck_assert_int_eq(byte_of_file(3), 'X');
-    ck_assert_ptr_null(kernel.volumes.mapped);
+    ck_assert_ptr_null(machine.volumes.mapped);
 }
 END_TEST
 
@@ -216,8 +216,8 @@ START_TEST(views_outlive_the_list)
     ck_succeeds(make(1, 0, PAGE_READONLY));
     a = map(0, RW);
     store_byte(vm, a, 'l');
-    mapped_forget(&kernel.volumes);
-    ck_assert_ptr_null(kernel.volumes.mapped);
+    mapped_forget(&machine.volumes);
+    ck_assert_ptr_null(machine.volumes.mapped);
     ck_succeeds(mapped_about_to_use(&files[0], 0, 1)); /* knows of nobody */
     ck_assert_int_eq(byte_of_file(0), 'f');
     close_section(0);

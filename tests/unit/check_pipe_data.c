@@ -219,9 +219,9 @@ START_TEST(more_than_pipes_may_hold_is_refused)
     uint64_t server = make_server(&c, &bytes), client = make_client(&c);
 
     (void)server;
-    c.kernel.pipes.bytes += PIPES_BYTES_MAX;
+    c.machine.pipes.bytes += PIPES_BYTES_MAX;
     ck_status(write_text(&c, client, "a"), STATUS_INSUFFICIENT_RESOURCES);
-    c.kernel.pipes.bytes -= PIPES_BYTES_MAX;
+    c.machine.pipes.bytes -= PIPES_BYTES_MAX;
     c.kernel.requests += REQUESTS_MAX;
     ck_status(write_text(&c, client, "a"), STATUS_INSUFFICIENT_RESOURCES);
     c.kernel.requests -= REQUESTS_MAX;

@@ -400,7 +400,7 @@ START_TEST(timers_may_go_while_they_expire)
     object_unref(&in_front->object);
     ck_assert_uint_eq(waits_expire(c.p, start + 10 * MS), WAIT_FOREVER);
     ck_woke(crew[0], STATUS_SUCCESS);
-    ck_assert_ptr_null(c.kernel.timers);
+    ck_assert_ptr_null(c.machine.timers);
 }
 END_TEST
 
