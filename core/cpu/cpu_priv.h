@@ -1,6 +1,6 @@
 /*
  * Inside core/cpu: the CPU's state and what its files ask of each other. One file each decides
- *   memory.c    what a TLB miss is answered: traps, write-or-execute, private addresses
+ *   memory.c    what a TLB miss is answered: traps, write-or-execute (over CPUs beside each other too), private addresses
  *   guard.c     which stores into trapped pages need not stop
  *   breaks.c    where to stop: breaks, and instructions that the engine must not run
  *   segments.c  the GDT and the selectors
@@ -142,6 +142,8 @@ struct cpu {
     struct pagemap traps;    /* page -> vm_access bits */
     size_t data_traps;       /* pages whose trap has more than VM_EXEC */
     struct pagemap executed; /* page -> frame last executed there; bit 0: not the only one */
+    struct pagemap stale;    /* offsets of frames that are FRAME_STALE, unless memory was short */
+    size_t stale_count;      /* how many became that since the last run */
     struct pagemap lent;     /* offset -> size of lent memory that the engine knows */
     bool careful;            /* stores of conditions are executed alone: SCAN_LOSES_FLAGS */
     bool executed_all;       /* memory was short: any page may have been executed anywhere */
@@ -229,7 +231,7 @@ bool cpu_is_code64(const struct cpu *cpu);
 MUST_USE enum err memory_init(struct cpu *cpu);
 void memory_fini(struct cpu *cpu);
 bool memory_on_fill(void *ctx, gva_t page, enum vm_access want, struct vm_fill *out);
-/* Flush the engine's TLB when something asked for it. */
+/* Drop what is stale of translated code, and flush the engine's TLB when something asked for it. */
 void memory_settle(struct cpu *cpu);
 /*
  * Drop translated blocks that hold [addr, addr + len), which lies in one page, in every frame that

@@ -21,7 +21,8 @@
 enum frame_state {
     FRAME_NEITHER, /* no answer has let the guest write or execute it */
     FRAME_WRITABLE,
-    FRAME_CODE /* blocks translated from it may exist */
+    FRAME_CODE, /* blocks translated from it may exist */
+    FRAME_STALE /* the same, and a CPU of a space beside may have written to it since */
 };
 
 static void on_revoked(void *ctx, gva_t start, gva_t end)
@@ -47,7 +48,7 @@ static void on_frame_changed(void *ctx, uint64_t offset)
     struct cpu *cpu = ctx;
     uint8_t *state = &cpu->frame_states[offset / VM_PAGE_SIZE];
 
-    if (*state != FRAME_CODE)
+    if (*state != FRAME_CODE && *state != FRAME_STALE)
         return;
     drop_frame_code(cpu, offset, 0, VM_PAGE_SIZE);
     *state = FRAME_NEITHER;
@@ -55,8 +56,35 @@ static void on_frame_changed(void *ctx, uint64_t offset)
 
 static void on_frame_freed(void *ctx, uint64_t offset)
 {
-    on_frame_changed(ctx, offset);
-    writes_on_freed(ctx, offset);
+    struct cpu *cpu = ctx;
+    uint8_t *state = &cpu->frame_states[offset / VM_PAGE_SIZE];
+
+    on_frame_changed(cpu, offset);
+    if (*state !=
+        FRAME_NEITHER) /* most frames were never the CPU's: no host memory for their states */
+        *state = FRAME_NEITHER;
+    writes_on_freed(cpu, offset);
+}
+
+/*
+ * Over one frame, one CPU's stores and another one's blocks: whoever runs code takes the right to write away from the others,
+ * who then ask for it again when they store, and so say that the code may be another one. Blocks are dropped when
+ * the CPU that has them is next to run.
+ */
+static void on_used_beside(void *ctx, uint64_t offset, enum vm_access access)
+{
+    struct cpu *cpu = ctx;
+    uint8_t *state = &cpu->frame_states[offset / VM_PAGE_SIZE];
+
+    if (access == VM_EXEC && *state == FRAME_WRITABLE) {
+        *state = FRAME_NEITHER;
+        cpu->flush = true;
+    }
+    if (access == VM_WRITE && *state == FRAME_CODE) {
+        *state = FRAME_STALE;
+        cpu->stale_count++;
+        (void)pagemap_put(&cpu->stale, offset, 0); /* without memory it is looked for */
+    }
 }
 
 /* Frames that there can be: of the arena, and of lent memory behind it. */
@@ -87,6 +115,7 @@ enum err memory_init(struct cpu *cpu)
                                    .frame_changed = on_frame_changed,
                                    .frame_freed = on_frame_freed,
                                    .lent_gone = on_lent_gone,
+                                   .used_beside = on_used_beside,
                                    .served = writes_on_served};
     void *states;
 
@@ -108,6 +137,7 @@ void memory_fini(struct cpu *cpu)
         (void)munmap(cpu->frame_states, frame_count(cpu));
     }
     pagemap_fini(&cpu->lent);
+    pagemap_fini(&cpu->stale);
     pagemap_fini(&cpu->traps);
     guard_fini(cpu);
     pagemap_fini(&cpu->executed);
@@ -147,15 +177,22 @@ static enum frame_state state_for(enum vm_access want, unsigned allowed)
     }
 }
 
+static void set_state(struct cpu *cpu, uint64_t offset, enum frame_state state)
+{
+    cpu->frame_states[offset / VM_PAGE_SIZE] = (uint8_t)state;
+    if (state == FRAME_WRITABLE || state == FRAME_CODE)
+        vm_tell_use(cpu->vm, offset, state == FRAME_CODE ? VM_EXEC : VM_WRITE);
+}
+
 /* Cut fill's access down to what the frame's state permits; false when that leaves out want. */
 static bool admit(struct cpu *cpu, struct vm_fill *fill, enum vm_access want)
 {
-    uint8_t *state = &cpu->frame_states[fill->offset / VM_PAGE_SIZE];
+    const uint8_t *state = &cpu->frame_states[fill->offset / VM_PAGE_SIZE];
 
     if (is_both(cpu, fill->offset))
         return true;
     if (*state == FRAME_NEITHER)
-        *state = (uint8_t)state_for(want, fill->access);
+        set_state(cpu, fill->offset, state_for(want, fill->access));
     if (*state != FRAME_CODE)
         fill->access &= ~(unsigned)VM_EXEC;
     if (*state != FRAME_WRITABLE)
@@ -314,8 +351,27 @@ void memory_be_careful(struct cpu *cpu)
     cpu->careful = true;
 }
 
+/* Drop the blocks that other CPUs' stores may have made wrong. */
+static void drop_stale(struct cpu *cpu)
+{
+    bool listed = cpu->stale.count == cpu->stale_count;
+    uint64_t offset, value;
+    size_t at = 0;
+
+    while (pagemap_next(&cpu->stale, &at, &offset, &value))
+        on_frame_changed(cpu, offset);
+    for (uint64_t frame = 0; !listed && frame < frame_count(cpu); frame++) {
+        if (cpu->frame_states[frame] == FRAME_STALE)
+            on_frame_changed(cpu, frame * VM_PAGE_SIZE);
+    }
+    pagemap_clear(&cpu->stale);
+    cpu->stale_count = 0;
+}
+
 void memory_settle(struct cpu *cpu)
 {
+    if (cpu->stale_count)
+        drop_stale(cpu);
     if (vm_has_devices(cpu->vm))
         memory_be_careful(cpu);
     if (!cpu->flush)
@@ -366,19 +422,19 @@ static bool runs_from(const struct cpu *cpu, gva_t pc, uint64_t frame)
 void memory_flip(struct cpu *cpu, gva_t pc)
 {
     uint64_t frame = cpu->refused.offset;
-    uint8_t *state = &cpu->frame_states[frame / VM_PAGE_SIZE];
 
     cpu->flush = true;
     if (cpu->refused.want == VM_EXEC) {
-        *state = FRAME_CODE;
+        set_state(cpu, frame, FRAME_CODE);
         return;
     }
     if (runs_from(cpu, pc, frame) && cpu->both_count < sizeof cpu->both / sizeof *cpu->both) {
         cpu->both[cpu->both_count++] = frame;
+        vm_tell_use(cpu->vm, frame, VM_WRITE);
         return;
     }
     drop_frame_code(cpu, frame, 0, VM_PAGE_SIZE);
-    *state = FRAME_WRITABLE;
+    set_state(cpu, frame, FRAME_WRITABLE);
 }
 
 void memory_close_both(struct cpu *cpu)

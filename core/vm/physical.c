@@ -102,6 +102,14 @@ void physical_lent_gone(const struct physical *p, uint64_t offset, uint64_t size
     }
 }
 
+void vm_tell_use(const struct vm *vm, uint64_t offset, enum vm_access access)
+{
+    for (const struct vm *other = vm->physical->spaces; other; other = other->next_space) {
+        if (other != vm && other->observer.used_beside)
+            other->observer.used_beside(other->observer.ctx, offset, access);
+    }
+}
+
 /* ---- Validity --------------------------------------------------------------------------------- */
 
 static bool sums_valid(const struct physical *p)

@@ -272,12 +272,23 @@ struct vm_observer {
     void (*frame_freed)(void *ctx, uint64_t offset);
     /* Memory that was lent at these offsets is not there any more; what was translated from it must go. */
     void (*lent_gone)(void *ctx, uint64_t offset, uint64_t size);
+    /*
+     * The CPU of a space beside may write to the frame at this offset (VM_WRITE), or runs code from it (VM_EXEC), from
+     * now on. Comes while that CPU runs; may be NULL.
+     */
+    void (*used_beside)(void *ctx, uint64_t offset, enum vm_access access);
     /* A system service (vm_read, vm_write) accesses bytes of one page; a write has not happened yet. */
     void (*served)(void *ctx, const struct vm_served *access);
 };
 
 /* At most one observer; NULL removes it. The struct is copied. */
 void vm_set_observer(struct vm *vm, const struct vm_observer *observer);
+
+/*
+ * The CPU over vm may write to the frame at this offset without asking again (VM_WRITE), or runs code from it (VM_EXEC):
+ * used_beside, for the observers of the spaces beside. From inside a run, too. O(spaces).
+ */
+void vm_tell_use(const struct vm *vm, uint64_t offset, enum vm_access access);
 
 /* ---- Save and restore ------------------------------------------------------------------------ */
 

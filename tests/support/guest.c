@@ -4,18 +4,27 @@
 #include <check.h>
 #include <string.h>
 
-void guest_init(struct guest *g, enum cpu_arch arch)
+static void init(struct guest *g, enum cpu_arch arch, const struct vm_config *config)
 {
-    struct vm_config config = {.arena_size = UINT64_C(1) << 32};
     struct diag why = {""};
 
     memset(g, 0, sizeof *g);
-    ck_assert_int_eq(vm_new(&config, &g->vm), ERR_OK);
+    ck_assert_int_eq(vm_new(config, &g->vm), ERR_OK);
     ck_assert_msg(cpu_new(g->vm, arch, &g->cpu, &why) == ERR_OK, "%s", why.text);
     guest_map(g, GUEST_CODE, VM_PAGE_SIZE, PAGE_EXECUTE_READ);
     guest_map(g, GUEST_DATA, 2 * VM_PAGE_SIZE, PAGE_READWRITE);
     guest_map(g, GUEST_STACK, 2 * VM_PAGE_SIZE, PAGE_READWRITE);
     cpu_set(g->cpu, CPU_RSP, GUEST_STACK + VM_PAGE_SIZE);
+}
+
+void guest_init(struct guest *g, enum cpu_arch arch)
+{
+    init(g, arch, &(struct vm_config){.arena_size = UINT64_C(1) << 32});
+}
+
+void guest_init_beside(struct guest *g, enum cpu_arch arch, const struct guest *other)
+{
+    init(g, arch, &(struct vm_config){.beside = other->vm});
 }
 
 void guest_fini(struct guest *g)

@@ -20,6 +20,8 @@ struct guest {
 
 /* Aborts the test when anything fails. */
 void guest_init(struct guest *g, enum cpu_arch arch);
+/* The same, with an address space beside another guest's. */
+void guest_init_beside(struct guest *g, enum cpu_arch arch, const struct guest *other);
 void guest_fini(struct guest *g);
 
 /* Commit size bytes at base with a PAGE_* protection. */
