@@ -271,17 +271,68 @@ static bool restore_layout(struct vm *vm, struct layout *l)
     return ok;
 }
 
+/* The views of m's section in spaces beside vm which commitment has changed for; NULL after the last. */
+static const struct view *next_beside(const struct vm *vm, const struct section_moment *m,
+                                      const struct view *v)
+{
+    for (v = v ? v->next : m->section->views; v && m->committed; v = v->next) {
+        if (v->vm != vm && view_differences(v, m->committed))
+            return v;
+    }
+    return NULL;
+}
+
+/* Everything that views in spaces beside vm may run short of when they follow. *count: where they will. */
+static bool prepare_beside(struct vm *vm, const struct vm_saved *saved, size_t *count)
+{
+    *count = 0;
+    for (size_t i = 0; i < saved->section_count; i++) {
+        const struct section_moment *m = &saved->sections[i];
+
+        for (const struct view *v = NULL; (v = next_beside(vm, m, v)) != NULL;) {
+            *count += view_differences(v, m->committed);
+            if (space_prepare(v->vm, (struct range){v->a->base, v->a->end}, false))
+                return false;
+        }
+    }
+    for (struct vm *other = vm->physical->spaces; *count && other; other = other->next_space) {
+        if (!pool_reserve(&other->run_pool, RUNS_CUT_MOST * *count))
+            return false;
+    }
+    return true;
+}
+
+/* A section of a moment is what it was, for all that show it. */
+static void restore_section(struct vm *vm, const struct section_moment *m)
+{
+    section_restore(m);
+    for (const struct view *v = NULL; (v = next_beside(vm, m, v)) != NULL;)
+        view_follow(v, m->committed);
+}
+
+static void tell_beside(const struct vm *vm)
+{
+    for (struct vm *other = vm->physical->spaces; other; other = other->next_space) {
+        if (other != vm)
+            space_changed(other);
+    }
+}
+
 bool vm_restore(struct vm *vm, const struct vm_saved *saved)
 {
-    if (!restore_layout(vm, saved->layout))
+    size_t beside;
+
+    if (!prepare_beside(vm, saved, &beside) || !restore_layout(vm, saved->layout))
         return false;
     vm->dep = saved->dep;
     vm->default_base = saved->default_base;
     for (size_t i = 0; i < saved->section_count; i++)
-        section_restore(&saved->sections[i]);
+        restore_section(vm, &saved->sections[i]);
     space_revoke(vm, (struct range){0, vm->allocs.limit});
     pt_fini(&vm->pages);
     pt_share(&saved->pages, &vm->pages);
+    if (beside)
+        tell_beside(vm);
     assert(vm_valid(vm));
     return true;
 }

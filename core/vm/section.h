@@ -117,6 +117,14 @@ bool view_shares_writes(const struct view *v, const struct run *run);
 MUST_USE nt_status view_commit(struct vm *vm, struct allocation *a, struct range r,
                                uint32_t protect);
 
+/*
+ * A section's pages are committed as a set says, and no more: how many stretches of a view say otherwise, and making them
+ * follow, after a reserve of RUNS_CUT_MOST objects for each and an own of the view's pages. What became private of a page
+ * that is not committed any more goes.
+ */
+size_t view_differences(const struct view *v, const struct pageset *committed);
+void view_follow(const struct view *v, const struct pageset *committed);
+
 /* Counts, entries, commitment and views of s, whatever spaces hold. O(pages). */
 bool section_valid(const struct vm_section *s);
 

@@ -316,7 +316,7 @@ static uint64_t added_charge(const struct vm_section *s, uint64_t first, uint64_
     return added;
 }
 
-static void charge(struct vm_section *s, uint64_t first, uint64_t end)
+static void charge_all(struct vm_section *s, uint64_t first, uint64_t end)
 {
     uint64_t own = added_to_section(s, first, end);
 
@@ -390,12 +390,80 @@ nt_status view_commit(struct vm *vm, struct allocation *a, struct range r, uint3
         return STATUS_COMMITMENT_LIMIT;
     if (!prepare(vm, s, r, first, end))
         return STATUS_NO_MEMORY;
-    charge(s, first, end);
+    charge_all(s, first, end);
     commit_pages(s, first, end);
     space_protect(vm, a, runs_find(&a->runs, r.start), r, protect);
     if (s->committed)
         tell_beside(vm, s);
     return STATUS_SUCCESS;
+}
+
+/* ---- Following what was restored --------------------------------------------------------------- */
+
+static bool shows_committed(const struct view *v, gva_t page)
+{
+    return runs_find(&v->a->runs, page)->protect;
+}
+
+static bool agrees(const struct view *v, const struct pageset *committed, gva_t page)
+{
+    return shows_committed(v, page) == pageset_has(committed, view_page(v, page) * VM_PAGE_SIZE);
+}
+
+/* The next pages of v, from one on, that all are committed and should not be, or the reverse; empty: no more. */
+static struct range next_difference(const struct view *v, const struct pageset *committed,
+                                    gva_t from)
+{
+    struct range r = {from, from};
+
+    while (r.start < v->a->end && agrees(v, committed, r.start))
+        r.start += VM_PAGE_SIZE;
+    r.end = r.start;
+    while (r.end < v->a->end && !agrees(v, committed, r.end) &&
+           shows_committed(v, r.end) == shows_committed(v, r.start))
+        r.end += VM_PAGE_SIZE;
+    return r;
+}
+
+/* Pages of a view are not committed any more; its copies of them go. */
+static void show_reserved(const struct view *v, struct range r)
+{
+    struct run *first;
+
+    space_clear(v->vm, r);
+    first = space_cut(v->vm, v->a, runs_find(&v->a->runs, r.start), r);
+    for (struct run *run = first; run && run_start(run) < r.end; run = run_next(run)) {
+        run->protect = 0;
+        run->written = false;
+    }
+    space_join(v->vm, v->a, first, r);
+}
+
+size_t view_differences(const struct view *v, const struct pageset *committed)
+{
+    struct range r = next_difference(v, committed, v->a->base);
+    size_t count = 0;
+
+    for (; !is_empty(r); r = next_difference(v, committed, r.end))
+        count++;
+    return count;
+}
+
+void view_follow(const struct view *v, const struct pageset *committed)
+{
+    struct range r = next_difference(v, committed, v->a->base);
+
+    for (; !is_empty(r); r = next_difference(v, committed, r.end)) {
+        uint64_t charge = space_is_charged(v->a) ? r.end - r.start : 0;
+
+        if (shows_committed(v, r.start)) {
+            space_discharge(v->vm, charge);
+            show_reserved(v, r);
+        } else {
+            space_charge(v->vm, charge);
+            show_committed(v, r);
+        }
+    }
 }
 
 /* ---- Flushing --------------------------------------------------------------------------------- */

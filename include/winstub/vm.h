@@ -292,7 +292,12 @@ void vm_tell_use(const struct vm *vm, uint64_t offset, enum vm_access access);
 
 /* ---- Save and restore ------------------------------------------------------------------------ */
 
-/* All that a vm holds at one moment, except frames of vm_frame_new: map, contents, protections, guards, records. */
+/*
+ * All that a vm holds at one moment, except frames of vm_frame_new: map, contents, protections, guards, records. Of
+ * sections it holds those that this vm shows, and those that none does. Restoring sets a section back for all that show it:
+ * spaces beside see its bytes of then, and of a SEC_RESERVE section the pages that were committed then and no others; their
+ * observers are told. So several spaces are saved one after the other and restored one after the other.
+ */
 struct vm_saved;
 
 /*

@@ -280,6 +280,31 @@ START_TEST(an_image_is_changed_in_one_space)
 }
 END_TEST
 
+START_TEST(a_restored_section_runs_its_former_code)
+{
+    struct vm_saved *saved;
+
+    begin();
+    store(&g, RW + 1, 2);
+    ck_assert_uint_eq(call(&h, RX), 2);
+    saved = vm_save(g.vm);
+    store(&g, RW + 1, 3);
+    ck_assert_uint_eq(call(&h, RX), 3);
+    ck_assert(vm_restore(g.vm, saved));
+    ck_assert_uint_eq(call(&h, RX), 2);
+    store(&g, RW + 1, 4);
+    ck_assert_uint_eq(call(&h, RX), 4);
+    ck_assert(vm_restore(g.vm, saved));
+    vm_saved_free(saved);
+    ck_assert_uint_eq(call(&h, RX), 2);
+    be_writer(&h);
+    store(&h, RWX + 1, 5);
+    be_caller(&g);
+    ck_assert_uint_eq(call(&g, RX), 5);
+    end();
+}
+END_TEST
+
 START_TEST(a_page_is_revoked_while_its_cpu_rests)
 {
     begin();
@@ -346,6 +371,7 @@ static void add_both(TCase *tc)
     tcase_add_test(tc, what_the_host_writes_in_one_space_is_executed_in_the_other);
     tcase_add_test(tc, another_space_is_written_to);
     tcase_add_test(tc, an_image_is_changed_in_one_space);
+    tcase_add_test(tc, a_restored_section_runs_its_former_code);
     tcase_add_test(tc, a_page_is_revoked_while_its_cpu_rests);
     tcase_add_test(tc, frames_change_hands);
     tcase_add_test(tc, a_guest_goes_on_without_the_one_it_was_beside);
