@@ -112,10 +112,11 @@ static enum err make_section(struct vm *vm, const struct pe_image *image, gva_t 
     return e;
 }
 
-static enum err map_at(struct vm_section *section, gva_t base, const char *name, struct diag *why)
+static enum err map_at(struct vm *vm, struct vm_section *section, gva_t base, const char *name,
+                       struct diag *why)
 {
     struct vm_view_request req = {.base = base, .label = name};
-    nt_status st = base ? vm_section_map(section, &req, NULL, NULL) : STATUS_INVALID_PARAMETER;
+    nt_status st = base ? vm_section_map(vm, section, &req, NULL, NULL) : STATUS_INVALID_PARAMETER;
 
     return map_result(st, "an image", base, vm_section_size(section), why);
 }
@@ -131,7 +132,7 @@ enum err image_map_view(struct vm *vm, struct image_views *views, const struct p
     else
         e = make_section(vm, image, base, name, path, views->section, &section, why);
     if (!e)
-        e = map_at(section, base, name, why);
+        e = map_at(vm, section, base, name, why);
     if (!e && !views->section)
         *views = (struct image_views){vm_section_ref(section), base};
     vm_section_unref(section);

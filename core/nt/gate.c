@@ -74,6 +74,14 @@ void gate_leave(struct process *p)
     cpu_set(p->cpu, CPU_RIP, caller);
 }
 
+gva_t gate_caller(struct process *p)
+{
+    gva_t at = p->arch == CPU_AMD64 ? cpu_get(p->cpu, CPU_RSP) : cpu_get(p->cpu, CPU_RDX) - 4;
+    gva_t caller = 0;
+
+    return guest_get_pointer(p, at, &caller) ? 0 : caller;
+}
+
 /* Aim the pointer that the thunk jumps through (jmp dword ptr [POINTER]) at the gate. */
 static enum err patch(struct process *p, gva_t base, struct bytes mapped, uint32_t thunk,
                       struct diag *why)

@@ -113,6 +113,11 @@ MUST_USE enum err gate_open(struct process *p, const struct pe_image *dll, gva_t
  * debugger knows the way.
  */
 void gate_leave(struct process *p);
+/*
+ * Behind gate_leave: where the function of ntdll that made the system call will return to; 0 when that is not to be
+ * read. A program that makes the call itself puts there what it likes.
+ */
+gva_t gate_caller(struct process *p);
 /* *at: guest address of code that makes a system call of a call of Wine's Unix side. ERR_NOMEM */
 MUST_USE enum err gate_unix_call(struct process *p, gva_t *at, struct diag *why);
 

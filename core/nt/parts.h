@@ -123,6 +123,11 @@ void modules_free(struct process *p);
 /* Address of the named stub of module `dll`; 0 when there is none. */
 gva_t modules_find(const struct process *p, const char *dll, const char *name);
 
+/* ---- where.c ---------------------------------------------------------------------------------- */
+
+/* The module that holds addr; NULL when none does. O(modules). */
+const struct module *modules_at(const struct process *p, gva_t addr);
+
 /* ---- exports.c -------------------------------------------------------------------------------- */
 
 /* The export directory as the module's headers in memory say, inside the module; false when there is none. */

@@ -268,7 +268,7 @@ nt_status section_map(struct process *p, struct section *section,
     (void)buf_printf(&label, "view of %s",
                      *section->path ? text_base_name(section->path) : "the page file");
     named.label = buf_str(&label);
-    st = vm_section_map(section->memory, &named, base, size);
+    st = vm_section_map(p->vm, section->memory, &named, base, size);
     buf_fini(&label);
     return st;
 }

@@ -147,6 +147,8 @@ nt_status serve_NtFreeVirtualMemory(struct call *call)
 
     if (!st)
         st = read_pair(call, call->arg[1], &base, call->arg[2], &size);
+    if (!st && wine_hands_on_release(call, size, (uint32_t)call->arg[3]))
+        st = STATUS_INVALID_PARAMETER;
     if (!st)
         st = vm_release(call->process->vm, &base, &size, (uint32_t)call->arg[3]);
     return st ? st : write_pair(call, call->arg[1], base, call->arg[2], size);

@@ -130,6 +130,9 @@ nt_status serve_NtQuerySection(struct call *call)
         return st;
     if (call->arg[1] > QUERY_IMAGE)
         return STATUS_INVALID_INFO_CLASS;
+    st = guest_probe(call->process, call->arg[2], call->arg[3], VM_WRITE); /* all of it */
+    if (st)
+        return st;
     if (call->arg[1] == QUERY_IMAGE && !section->image)
         return call->arg[3] < nt_size(call->process->arch, NT_STRUCT_IMAGE)
                    ? STATUS_INFO_LENGTH_MISMATCH

@@ -103,6 +103,8 @@ struct attributes {
 MUST_USE nt_status attributes_read(struct process *p, gva_t at, struct attributes *out);
 void attributes_fini(struct attributes *attributes);
 
+/* Would Windows' kernelbase have refused this release of `size` bytes, which Wine's hands on? */
+bool wine_hands_on_release(const struct call *call, uint64_t size, uint32_t type);
 /* NtQueryVirtualMemory's answer to a DLL of Wine's that asks for its Unix part. */
 MUST_USE nt_status wine_unix_handle(struct call *call);
 

@@ -6,8 +6,7 @@
 #include "image/pe_build.h"
 #include "nt/parts.h"
 
-/* The module that holds addr; NULL when none does. */
-static const struct module *module_at(const struct process *p, gva_t addr)
+const struct module *modules_at(const struct process *p, gva_t addr)
 {
     for (size_t i = 0; i < p->module_count; i++) {
         if (addr - p->modules[i].info.base < p->modules[i].info.size)
@@ -55,7 +54,7 @@ static void append_stub(struct buf *out, const struct module *m, const struct st
 
 bool process_import_at(const struct process *p, gva_t addr, struct buf *name)
 {
-    const struct module *m = module_at(p, addr);
+    const struct module *m = modules_at(p, addr);
     uint64_t offset = 0;
     const struct stub *stub = m ? stub_at(m, addr, &offset) : NULL;
 
@@ -72,7 +71,7 @@ bool process_is_exit(const struct process *p, gva_t addr)
 
 void process_where(const struct process *p, gva_t addr, struct buf *out)
 {
-    const struct module *m = module_at(p, addr);
+    const struct module *m = modules_at(p, addr);
     uint64_t offset = 0;
     const struct stub *stub = m ? stub_at(m, addr, &offset) : NULL;
     struct vm_region region;

@@ -1,8 +1,10 @@
 /*
  * What only Wine's DLLs want: their ntdll calls a Unix side through a pointer. We aim it at a stub that makes a system
- * call of ours; of the calls, the precise time and debug lines are answered. Follows NT-PROCESS section 1.
+ * call of ours; of the calls, the precise time and debug lines are answered. And what they leave to their kernel that
+ * Windows' DLLs decide themselves. Follows NT-PROCESS section 1.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "nt/kernel.h"
 #include "nt/parts.h"
@@ -71,6 +73,23 @@ enum err wine_prepare(struct process *p, const struct pe_image *ntdll, struct by
     if (!e && !vm_debug_write(p->vm, k->ntdll + found.dispatcher, raw, nt_pointer(p->arch)))
         e = diag_set(why, ERR_FORMAT, "ntdll.dll: its Unix call dispatcher is no pointer in it");
     return e;
+}
+
+/* ---- What Wine's DLLs leave to their kernel ---------------------------------------------------- */
+
+/*
+ * VirtualFree wants no size with MEM_RELEASE. Windows' kernelbase refuses one itself, and so does Wine's from some
+ * version after 8 on; before, it relied on a kernel that never releases parts, as NT does (F13 to F15) and we do. Such
+ * a call is known by who made it: kernelbase hands on no other size with a plain MEM_RELEASE.
+ */
+bool wine_hands_on_release(const struct call *call, uint64_t size, uint32_t type)
+{
+    const struct module *caller;
+
+    if (!call->kernel->wine || type != MEM_RELEASE || !size)
+        return false;
+    caller = modules_at(call->process, gate_caller(call->process));
+    return caller && strcasecmp(caller->name, "kernelbase.dll") == 0;
 }
 
 /* ---- The calls -------------------------------------------------------------------------------- */

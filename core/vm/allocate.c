@@ -220,7 +220,7 @@ static nt_status reserve(struct vm *vm, const struct vm_request *req, struct ran
 {
     struct allocation *a;
 
-    if (req->type & MEM_COMMIT && !space_may_commit(vm, r.end - r.start))
+    if (req->type & MEM_COMMIT && !physical_may_commit(vm->physical, r.end - r.start))
         return STATUS_COMMITMENT_LIMIT;
     a = make(vm, req, r);
     if (!a)
@@ -236,12 +236,12 @@ static nt_status commit(struct vm *vm, struct allocation *a, struct range r, uin
     struct run *at = runs_find(&a->runs, r.start);
     uint64_t added = r.end - r.start - space_committed(at, r);
 
-    if (!space_may_commit(vm, added))
+    if (!physical_may_commit(vm->physical, added))
         return STATUS_COMMITMENT_LIMIT;
     if (space_prepare(vm, r, false) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
     space_protect(vm, a, at, r, protect);
-    vm->committed += added;
+    space_charge(vm, added);
     return STATUS_SUCCESS;
 }
 

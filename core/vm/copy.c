@@ -83,7 +83,7 @@ static bool is_committed(const struct vm *vm, gva_t addr, size_t len, size_t *pa
 static bool reserve_parts(struct vm *vm, size_t parts)
 {
     return pool_reserve(&vm->run_pool, 2 * parts + 2) &&
-           pool_reserve(&vm->pt_space.nodes, parts * PT_LEVELS);
+           pool_reserve(&vm->physical->tables.nodes, parts * PT_LEVELS);
 }
 
 /*
@@ -154,7 +154,7 @@ static uint8_t *ready_page(struct vm *vm, gva_t page, uint64_t *offset)
             return NULL;
     }
     *offset = (uint64_t)pte_frame(e) * FRAME_SIZE;
-    return frames_bytes(&vm->frames, pte_frame(e));
+    return frames_bytes(&vm->physical->frames, pte_frame(e));
 }
 
 static void tell_served(const struct vm *vm, const struct vm_served *access)
@@ -179,7 +179,7 @@ static void write_page(struct vm *vm, gva_t addr, const uint8_t *src, size_t len
                                             .bytes = src,
                                             .offset = page_down(offset)});
     memcpy(bytes + addr % VM_PAGE_SIZE, src, len);
-    space_bytes_changed(vm, page_down(offset));
+    physical_bytes_changed(vm->physical, page_down(offset));
 }
 
 static void write_pages(struct vm *vm, gva_t addr, const uint8_t *src, size_t len, bool service)
@@ -205,7 +205,7 @@ bool vm_debug_write(struct vm *vm, gva_t addr, const void *src, size_t len)
             return false;
     }
     /* Last, because making pages ready takes from the same pools. */
-    if (parts > frames_room(&vm->frames) || !reserve_parts(vm, parts))
+    if (parts > frames_room(&vm->physical->frames) || !reserve_parts(vm, parts))
         return false;
     write_pages(vm, addr, src, len, false);
     if (parts)

@@ -116,13 +116,12 @@ struct foreign *foreign_ref(struct foreign *m)
 /* Nobody sees this lent memory any more. */
 static void take_back(struct vm *vm, struct foreign *m)
 {
-    struct foreign **link = &vm->foreign.lent;
+    struct foreign **link = &vm->physical->lent;
 
     while (*link != m)
         link = &(*link)->next;
     *link = m->next;
-    if (vm->observer.lent_gone)
-        vm->observer.lent_gone(vm->observer.ctx, m->offset, m->size);
+    physical_lent_gone(vm->physical, m->offset, m->size);
 }
 
 void foreign_unref(struct vm *vm, struct foreign *m)
@@ -179,7 +178,7 @@ static nt_status place(const struct vm *vm, const struct wish *w, struct range *
     else if (w->base < VM_LOWEST || !allocs_is_free(&vm->allocs, out->start, out->end))
         st = STATUS_CONFLICTING_ADDRESSES;
     out->end = out->start + w->size;
-    if (st == STATUS_SUCCESS && !space_may_commit(vm, w->size))
+    if (st == STATUS_SUCCESS && !physical_may_commit(vm->physical, w->size))
         st = STATUS_COMMITMENT_LIMIT;
     return st;
 }
@@ -235,9 +234,9 @@ nt_status vm_map_device(struct vm *vm, gva_t base, uint64_t size, const struct v
 /* Enter m into the list of lent memory at the lowest free offset; false when there is none. */
 static bool lend(struct vm *vm, struct foreign *m)
 {
-    uint64_t start = (uint64_t)vm->frames.limit * FRAME_SIZE;
+    uint64_t start = (uint64_t)vm->physical->frames.limit * FRAME_SIZE;
     uint64_t end = start + VM_LENT_SPACE;
-    struct foreign **link = &vm->foreign.lent;
+    struct foreign **link = &vm->physical->lent;
 
     m->offset = start;
     for (; *link && (*link)->offset - m->offset < m->size; link = &(*link)->next)
@@ -257,7 +256,7 @@ static nt_status find_lent(struct vm *vm, uint8_t *bytes, uint64_t size, struct 
 {
     uintptr_t start = (uintptr_t)bytes;
 
-    for (struct foreign *m = vm->foreign.lent; m; m = m->next) {
+    for (struct foreign *m = vm->physical->lent; m; m = m->next) {
         uintptr_t at = (uintptr_t)m->bytes;
 
         if (start - at < m->size && size <= m->size - (start - at)) {
@@ -346,7 +345,7 @@ bool vm_lent_is_gone(const struct vm *vm, const void *memory, uint64_t size)
 {
     uintptr_t start = (uintptr_t)memory;
 
-    for (const struct foreign *m = vm->foreign.lent; m; m = m->next) {
+    for (const struct foreign *m = vm->physical->lent; m; m = m->next) {
         uintptr_t at = (uintptr_t)m->bytes;
 
         if (at < start + size && start < at + m->size)
@@ -363,13 +362,13 @@ void vm_lent_changed(struct vm *vm, gva_t addr, uint64_t size)
 
     for (gva_t page = page_down(addr); page < end; page += VM_PAGE_SIZE) {
         if (foreign_bytes(&vm->foreign, page, &offset))
-            space_bytes_changed(vm, offset);
+            physical_bytes_changed(vm->physical, offset);
     }
 }
 
 bool vm_lent_at(const struct vm *vm, uint64_t offset, struct vm_lent *out)
 {
-    for (const struct foreign *m = vm->foreign.lent; m; m = m->next) {
+    for (const struct foreign *m = vm->physical->lent; m; m = m->next) {
         if (offset - m->offset < m->size) {
             *out = (struct vm_lent){m->offset, m->size, m->bytes};
             return true;

@@ -26,8 +26,6 @@ struct foreigns {
     size_t count;
     size_t devices; /* rows of devices */
     size_t cap;
-    struct foreign
-        *lent; /* all lent memory that lives, by offset, also what only saved moments hold */
 };
 
 /* Release the table; its rows are gone already. */

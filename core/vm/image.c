@@ -44,7 +44,7 @@ static bool fill_page(struct vm_section *s, uint64_t page, const struct vm_secti
         return true;
     if (section_touch(s, page, false, &e))
         return false;
-    memcpy(frames_bytes(&s->vm->frames, pte_frame(e)), bytes, len);
+    memcpy(frames_bytes(&s->physical->frames, pte_frame(e)), bytes, len);
     return true;
 }
 
@@ -85,7 +85,7 @@ nt_status vm_section_new_image(struct vm *vm, const struct vm_image *image, stru
     struct vm_section *s = NULL;
 
     if (st == STATUS_SUCCESS) {
-        s = section_make(vm, page_up(image->size), MEM_IMAGE, image->path);
+        s = section_make(vm->physical, page_up(image->size), MEM_IMAGE, image->path);
         st = s && copy_runs(s, image) && fill_pages(s, image) ? STATUS_SUCCESS : STATUS_NO_MEMORY;
     }
     LOG(vm, "new section of image %s, 0x%" PRIx64 " bytes -> %s", image->path ? image->path : "",
@@ -108,7 +108,7 @@ nt_status vm_map_image(struct vm *vm, const struct vm_image *image)
     st = vm_section_new_image(vm, image, &s);
     if (st != STATUS_SUCCESS)
         return st;
-    st = vm_section_map(s, &req, NULL, NULL);
+    st = vm_section_map(vm, s, &req, NULL, NULL);
     vm_section_unref(s);
     return st;
 }

@@ -24,7 +24,7 @@ static bool enter(struct vm *vm, gva_t page, pte_t e)
 {
     if (pt_put(&vm->pages, page_number(page), e))
         return true;
-    frames_unref(&vm->frames, pte_frame(e));
+    frames_unref(&vm->physical->frames, pte_frame(e));
     return false;
 }
 
@@ -34,7 +34,7 @@ bool pages_touch(struct vm *vm, const struct place *at, pte_t *out)
     frame_t frame;
     pte_t e;
 
-    if (!frames_new(&vm->frames, &frame))
+    if (!frames_new(&vm->physical->frames, &frame))
         return false;
     e = pte_make(frame, at->run->protect | (watch ? PTE_WATCH : 0));
     if (!enter(vm, at->page, e))
@@ -48,7 +48,7 @@ bool pages_unshare(struct vm *vm, gva_t page, pte_t *e)
     frame_t frame;
     pte_t own;
 
-    if (!frames_copy(&vm->frames, pte_frame(*e), &frame))
+    if (!frames_copy(&vm->physical->frames, pte_frame(*e), &frame))
         return false;
     own = pte_make(frame, (uint32_t)*e & (PTE_PROTECT | PTE_WATCH));
     if (!enter(vm, page, own))
@@ -81,8 +81,8 @@ bool pages_part(struct vm *vm, const struct place *at, frame_t from, pte_t *out)
 
     if (!pool_reserve(&vm->run_pool, 2))
         return false;
-    made = from == FRAME_NONE ? frames_new(&vm->frames, &frame)
-                              : frames_copy(&vm->frames, from, &frame);
+    made = from == FRAME_NONE ? frames_new(&vm->physical->frames, &frame)
+                              : frames_copy(&vm->physical->frames, from, &frame);
     if (!made || !enter(vm, at->page, pte_make(frame, protect)))
         return false;
     mark_written(vm, at);
@@ -103,7 +103,7 @@ bool pages_shown(const struct vm *vm, const struct allocation *a, gva_t page, co
     }
     if (!e && a->view && section_look(a->view->section, view_page(a->view, page), &frame))
         return false;
-    *bytes = frame == FRAME_NONE ? NULL : frames_bytes(&vm->frames, frame);
+    *bytes = frame == FRAME_NONE ? NULL : frames_bytes(&vm->physical->frames, frame);
     return true;
 }
 

@@ -54,7 +54,7 @@ static uint64_t end_of_private(const struct vm *vm, uint64_t first, uint64_t end
         return end;
     if (page > first)
         return page;
-    *bytes = frames_bytes(&vm->frames, pte_frame(e));
+    *bytes = frames_bytes(&vm->physical->frames, pte_frame(e));
     return end_of_row(vm, first, pte_frame(e), end);
 }
 

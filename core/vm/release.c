@@ -38,7 +38,7 @@ static nt_status decommit(struct vm *vm, struct allocation *a, struct range r)
 
     if (space_prepare(vm, r, true) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
-    vm->committed -= space_committed(at, r);
+    space_discharge(vm, space_committed(at, r));
     space_clear(vm, r);
     first = space_cut(vm, a, at, r);
     for (struct run *run = first; run && run_start(run) < r.end; run = run_next(run))
@@ -69,7 +69,7 @@ static nt_status release_part(struct vm *vm, struct allocation *a, struct range 
     if (!pool_reserve(&vm->allocation_pool, 1) || !allocs_reserve(&vm->allocs, 1) ||
         space_prepare(vm, r, true) != STATUS_SUCCESS)
         return STATUS_NO_MEMORY;
-    vm->committed -= space_committed(at, r);
+    space_discharge(vm, space_committed(at, r));
     vm->reserved -= r.end - r.start;
     space_clear(vm, r);
     at = runs_drop(&a->runs, &vm->run_pool, space_cut(vm, a, at, r), r.end);

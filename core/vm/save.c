@@ -109,21 +109,31 @@ struct vm_saved *saved_new(struct vm *vm)
     }
     s->layout->refs = 1;
     s->layout->vm = vm;
-    pt_init(&s->pages, &vm->pt_space);
+    pt_init(&s->pages, &vm->physical->tables);
     return s;
+}
+
+/* Does a moment of vm hold s: does vm show it, or nobody though it may be mapped? */
+static bool is_held(const struct vm *vm, const struct vm_section *s)
+{
+    const struct view *v = s->views;
+
+    while (v && v->vm != vm)
+        v = v->next;
+    return s->users && (v || !s->views);
 }
 
 static bool save_sections(const struct vm *vm, struct vm_saved *s)
 {
     size_t count = 0;
 
-    for (const struct vm_section *i = vm->sections; i; i = i->next)
-        count += i->users > 0;
+    for (const struct vm_section *i = vm->physical->sections; i; i = i->next)
+        count += is_held(vm, i);
     s->sections = calloc(count + 1, sizeof *s->sections);
     if (!s->sections)
         return false;
-    for (struct vm_section *i = vm->sections; i; i = i->next) {
-        if (i->users)
+    for (struct vm_section *i = vm->physical->sections; i; i = i->next) {
+        if (is_held(vm, i))
             section_save(i, &s->sections[s->section_count++]);
     }
     return true;
@@ -186,7 +196,7 @@ static struct allocation *make_allocation(struct vm *vm, const struct saved_allo
     if (!a)
         return NULL;
     if ((from->writes && !(a->writes = pageset_copy(from->writes))) ||
-        (from->section && !(a->view = view_new(from->section, from->first, a)))) {
+        (from->section && !(a->view = view_new(vm, from->section, from->first, a)))) {
         space_discard(vm, a);
         return NULL;
     }

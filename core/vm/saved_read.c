@@ -95,7 +95,7 @@ struct pageset *saved_set(struct saved_reader *r, gva_t start, gva_t end)
 /* The frame of a content, made at its first use; number 0 is zeros. */
 static bool frame_of(struct saved_reader *r, uint32_t number, frame_t *out)
 {
-    struct frames *frames = &r->vm->frames;
+    struct frames *frames = &r->vm->physical->frames;
     frame_t *known;
 
     if (number > r->content_count)
@@ -117,7 +117,7 @@ static bool frame_of(struct saved_reader *r, uint32_t number, frame_t *out)
 bool saved_page(struct saved_reader *r, struct pagetable *pt, uint64_t page, uint32_t number,
                 uint32_t protect)
 {
-    struct frames *frames = &r->vm->frames;
+    struct frames *frames = &r->vm->physical->frames;
     frame_t frame = FRAME_NONE;
 
     if (!frame_of(r, number, &frame))
@@ -287,12 +287,12 @@ static uint64_t charge_of(const struct section_moment *m, bool file)
 
 bool saved_charge(struct saved_reader *r, uint64_t bytes)
 {
-    if (bytes > r->vm->commit_limit - r->charge) {
+    if (bytes > r->vm->physical->commit_limit - r->charge) {
         if (!r->error)
             r->error = diag_set(r->why, ERR_LIMIT,
                                 "saved memory: more is committed than 0x%" PRIx64
                                 " bytes, the limit; give the vm a larger one",
-                                r->vm->commit_limit);
+                                r->vm->physical->commit_limit);
         return false;
     }
     r->charge += bytes;
@@ -333,12 +333,12 @@ static bool read_section(struct saved_reader *r)
 
     if (!saved_label(r, &path))
         return false;
-    s = section_make(r->vm, size, type, label_text(path));
+    s = section_make(r->vm->physical, size, type, label_text(path));
     label_unref(path);
     if (!s)
         return saved_no_memory(r);
     *m = (struct section_moment){.section = section_keep(s)};
-    pt_init(&m->pages, &r->vm->pt_space);
+    pt_init(&m->pages, &r->vm->physical->tables);
     r->saved->section_count++;
     s->protect = protect;
     ok = read_section_rest(r, m, flags);
@@ -434,7 +434,7 @@ static void drop_reader(struct saved_reader *r)
 {
     for (size_t i = 0; r->frames && i <= r->content_count; i++) {
         if (r->frames[i] != FRAME_NONE)
-            frames_unref(&r->vm->frames, r->frames[i]);
+            frames_unref(&r->vm->physical->frames, r->frames[i]);
     }
     for (size_t i = 0; i < r->text_count; i++)
         label_unref(r->texts[i]);

@@ -15,7 +15,7 @@
 
 /* ---- Life ------------------------------------------------------------------------------------- */
 
-struct vm_section *section_make(struct vm *vm, uint64_t size, uint32_t type, const char *path)
+struct vm_section *section_make(struct physical *p, uint64_t size, uint32_t type, const char *path)
 {
     struct vm_section *s = calloc(1, sizeof *s);
 
@@ -23,16 +23,16 @@ struct vm_section *section_make(struct vm *vm, uint64_t size, uint32_t type, con
         free(s);
         return NULL;
     }
-    s->vm = vm;
+    s->physical = physical_ref(p);
     s->users = 1;
     s->size = size;
     s->type = type;
-    pt_init(&s->pages, &vm->pt_space);
-    s->next = vm->sections;
-    s->link = &vm->sections;
+    pt_init(&s->pages, &p->tables);
+    s->next = p->sections;
+    s->link = &p->sections;
     if (s->next)
         s->next->link = &s->next;
-    vm->sections = s;
+    p->sections = s;
     return s;
 }
 
@@ -48,6 +48,7 @@ static void unmake(struct vm_section *s)
     label_unref(s->path);
     if (s->file.release)
         s->file.release(s->file.ctx);
+    physical_unref(s->physical);
     free(s);
 }
 
@@ -59,7 +60,7 @@ static void close_section(struct vm_section *s)
     if (e) /* nobody is left to be told */
         LOG(vm, "%s: what was written to a view is lost: %s", label_text(s->path), err_text(e));
     pt_fini(&s->pages);
-    s->vm->committed -= s->charge;
+    s->physical->committed -= s->charge;
     s->charge = 0;
     if (!s->moments)
         unmake(s);
@@ -137,16 +138,16 @@ nt_status vm_section_check(const struct vm_section_config *config, uint64_t *siz
     return find_size(config, size);
 }
 
-static nt_status make(struct vm *vm, const struct vm_section_config *c, uint64_t size,
+static nt_status make(struct physical *p, const struct vm_section_config *c, uint64_t size,
                       struct vm_section **out)
 {
     bool reserve = !c->file && c->attributes & SEC_RESERVE;
     uint64_t charge = c->file || reserve ? 0 : size;
     struct vm_section *s;
 
-    if (!space_may_commit(vm, charge))
+    if (!physical_may_commit(p, charge))
         return STATUS_COMMITMENT_LIMIT;
-    s = section_make(vm, size, MEM_MAPPED, c->path);
+    s = section_make(p, size, MEM_MAPPED, c->path);
     if (s && reserve)
         s->committed = pageset_new(0, size);
     if (!s || (reserve && !s->committed)) {
@@ -156,7 +157,7 @@ static nt_status make(struct vm *vm, const struct vm_section_config *c, uint64_t
     s->protect = c->protect | caching(c->attributes);
     s->writable = c->protect & WRITABLE;
     s->charge = charge;
-    vm->committed += charge;
+    p->committed += charge;
     if (c->file)
         s->file = *c->file;
     *out = s;
@@ -170,7 +171,7 @@ nt_status vm_section_new(struct vm *vm, const struct vm_section_config *config,
     nt_status st = vm_section_check(config, &size);
 
     if (st == STATUS_SUCCESS)
-        st = make(vm, config, size, out);
+        st = make(vm->physical, config, size, out);
     LOG(vm, "new section of 0x%" PRIx64 " bytes, protect 0x%x, attributes 0x%x -> %s", size,
         config->protect, config->attributes, nt_text(st));
     return st;
@@ -301,6 +302,12 @@ bool section_share(struct vm_section *s, uint64_t page, const struct vm_section 
 
 /* ---- Files -------------------------------------------------------------------------------------- */
 
+static void revoke_views(const struct vm_section *s)
+{
+    for (const struct view *v = s->views; v; v = v->next)
+        space_revoke(v->vm, (struct range){v->a->base, v->a->end});
+}
+
 static enum err flush_page(struct vm_section *s, uint64_t page, pte_t e)
 {
     uint64_t offset = page * VM_PAGE_SIZE;
@@ -313,12 +320,6 @@ static enum err flush_page(struct vm_section *s, uint64_t page, pte_t e)
     if (!failure && pt_own(&s->pages, page, page + 1, false))
         pt_change(&s->pages, page, page + 1, 0, PTE_WATCH);
     return failure;
-}
-
-static void revoke_views(const struct vm_section *s)
-{
-    for (const struct view *v = s->views; v; v = v->next)
-        space_revoke(s->vm, (struct range){v->a->base, v->a->end});
 }
 
 enum err section_flush(struct vm_section *s, uint64_t first, uint64_t end)
@@ -388,6 +389,7 @@ void section_save(struct vm_section *s, struct section_moment *out)
     *out = (struct section_moment){
         .section = section_keep(s), .committed = pageset_ref(s->committed), .charge = s->charge};
     pt_share(&s->pages, &out->pages);
+    revoke_views(s);
 }
 
 void section_restore(const struct section_moment *m)
@@ -400,8 +402,9 @@ void section_restore(const struct section_moment *m)
     pt_share(&m->pages, &s->pages);
     pageset_unref(s->committed);
     s->committed = pageset_ref(m->committed);
-    s->vm->committed += m->charge - s->charge;
+    s->physical->committed += m->charge - s->charge;
     s->charge = m->charge;
+    revoke_views(s);
 }
 
 void section_drop(struct section_moment *m)
@@ -434,6 +437,7 @@ static bool views_valid(const struct vm_section *s, uint64_t *count)
 
     for (*count = 0; v; v = v->next, ++*count) {
         if (v->section != s || v->a->view != v || *v->link != v || v->a->type != s->type ||
+            v->vm->physical != s->physical ||
             v->first + page_number(v->a->end - v->a->base) > section_pages(s))
             return false;
     }

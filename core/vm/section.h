@@ -16,8 +16,9 @@
 struct view {
     struct vm_section *section;
     uint64_t first; /* the section's page at the allocation's base */
+    struct vm *vm;  /* whose allocation it is */
     struct allocation *a;
-    struct view *next; /* of the same section */
+    struct view *next; /* of the same section, also in spaces beside */
     struct view **link;
 };
 
@@ -30,8 +31,8 @@ struct image_part {
 };
 
 struct vm_section {
-    struct vm *vm;
-    struct vm_section *next; /* of the same vm */
+    struct physical *physical;
+    struct vm_section *next; /* of the same physical memory */
     struct vm_section **link;
     unsigned users;   /* references and views: at 0 its pages are gone */
     unsigned moments; /* layouts and moments that were saved: they may bring it back */
@@ -41,7 +42,7 @@ struct vm_section {
     bool writable;    /* views may write to its pages, rather than to copies of their own */
     struct pagetable pages;    /* PTE_WATCH: as in the file */
     struct pageset *committed; /* by offset; NULL: every page is */
-    uint64_t charge;           /* bytes of vm->committed that are its own */
+    uint64_t charge;           /* bytes of physical->committed that are its own */
     struct vm_backing file;    /* read NULL: none */
     struct label *path;
     struct view *views;
@@ -50,7 +51,7 @@ struct vm_section {
 };
 
 /* A section without pages, of one user; NULL when memory is short. path may be NULL. */
-struct vm_section *section_make(struct vm *vm, uint64_t size, uint32_t type, const char *path);
+struct vm_section *section_make(struct physical *p, uint64_t size, uint32_t type, const char *path);
 
 uint64_t section_pages(const struct vm_section *s);
 /* Is page [0, section_pages) committed? */
@@ -93,8 +94,8 @@ void section_save(struct vm_section *s, struct section_moment *out);
 void section_restore(const struct section_moment *m); /* nothing when the section has no users */
 void section_drop(struct section_moment *m);
 
-/* Make a the view of a section from page first on; NULL when memory is short. */
-struct view *view_new(struct vm_section *s, uint64_t first, struct allocation *a);
+/* Make a, which is vm's, the view of a section from page first on; NULL when memory is short. */
+struct view *view_new(struct vm *vm, struct vm_section *s, uint64_t first, struct allocation *a);
 void view_free(struct view *view); /* takes NULL */
 
 /* The section's page that is seen at addr. */
@@ -116,7 +117,7 @@ bool view_shares_writes(const struct view *v, const struct run *run);
 MUST_USE nt_status view_commit(struct vm *vm, struct allocation *a, struct range r,
                                uint32_t protect);
 
-/* Counts, entries, commitment and views of s, whatever its vm holds. O(pages). */
+/* Counts, entries, commitment and views of s, whatever spaces hold. O(pages). */
 bool section_valid(const struct vm_section *s);
 
 #endif

@@ -11,39 +11,28 @@
 
 #define DEFAULT_ARENA (UINT64_C(64) << 30)
 
-static void frame_freed(void *ctx, frame_t frame)
-{
-    const struct vm *vm = ctx;
-
-    if (vm->observer.frame_freed)
-        vm->observer.frame_freed(vm->observer.ctx, (uint64_t)frame * FRAME_SIZE);
-    else
-        space_bytes_changed(vm, (uint64_t)frame * FRAME_SIZE);
-}
-
 enum err vm_new(const struct vm_config *config, struct vm **out)
 {
     uint64_t arena_size = config->arena_size ? config->arena_size : DEFAULT_ARENA;
+    struct physical *physical = NULL;
     struct vm *vm = calloc(1, sizeof *vm);
-    enum err e;
+    enum err e = ERR_NOMEM;
 
-    if (!vm)
-        return ERR_NOMEM;
-    e = frames_init(&vm->frames, arena_size);
-    if (e) {
+    if (vm && config->beside)
+        physical = physical_ref(config->beside->physical);
+    else if (vm)
+        e = physical_new(arena_size, config->commit_limit, &physical);
+    if (!physical) {
         free(vm);
         return e;
     }
-    vm->frames.on_free = frame_freed;
-    vm->frames.on_free_ctx = vm;
-    pt_space_init(&vm->pt_space, &vm->frames);
-    pt_init(&vm->pages, &vm->pt_space);
+    physical_enter(physical, vm);
+    pt_init(&vm->pages, &physical->tables);
     pool_init(&vm->allocation_pool, sizeof(struct allocation));
     pool_init(&vm->run_pool, sizeof(struct runs_chunk));
     pool_init(&vm->index_pool, sizeof(struct ranges_node));
     allocs_init(&vm->allocs, &vm->index_pool,
                 config->user_limit ? config->user_limit : VM_USER_LIMIT_64);
-    vm->commit_limit = config->commit_limit ? config->commit_limit : arena_size;
     vm->dep = true;
     vm->default_base = VM_LOWEST;
     *out = vm;
@@ -59,11 +48,11 @@ void vm_free(struct vm *vm)
     space_discard_all(vm);
     foreigns_fini(&vm->foreign);
     pt_fini(&vm->pages);
-    pt_space_fini(&vm->pt_space);
     pool_fini(&vm->index_pool);
     pool_fini(&vm->allocation_pool);
     pool_fini(&vm->run_pool);
-    frames_fini(&vm->frames);
+    physical_leave(vm);
+    physical_unref(vm->physical);
     free(vm);
 }
 
@@ -74,15 +63,15 @@ void vm_set_observer(struct vm *vm, const struct vm_observer *observer)
 
 uint8_t *vm_arena(const struct vm *vm, uint64_t *size)
 {
-    *size = (uint64_t)vm->frames.limit * FRAME_SIZE;
-    return vm->frames.arena;
+    *size = (uint64_t)vm->physical->frames.limit * FRAME_SIZE;
+    return vm->physical->frames.arena;
 }
 
 nt_status vm_frame_new(struct vm *vm, uint64_t *offset)
 {
     frame_t frame;
 
-    if (!frames_new(&vm->frames, &frame))
+    if (!frames_new(&vm->physical->frames, &frame))
         return STATUS_NO_MEMORY;
     vm->own_frames++;
     *offset = (uint64_t)frame * FRAME_SIZE;
@@ -92,7 +81,7 @@ nt_status vm_frame_new(struct vm *vm, uint64_t *offset)
 void vm_frame_free(struct vm *vm, uint64_t offset)
 {
     vm->own_frames--;
-    frames_unref(&vm->frames, (frame_t)(offset / FRAME_SIZE));
+    frames_unref(&vm->physical->frames, (frame_t)(offset / FRAME_SIZE));
 }
 
 uint64_t vm_layout_version(const struct vm *vm)
@@ -101,7 +90,7 @@ uint64_t vm_layout_version(const struct vm *vm)
 }
 
 /* Frames of s that more than one view shows, and nothing that was saved. */
-static uint64_t shared_by_views(const struct vm *vm, const struct vm_section *s)
+static uint64_t shared_by_views(const struct vm_section *s)
 {
     uint64_t page = 0, count = 0;
     pte_t e;
@@ -113,21 +102,23 @@ static uint64_t shared_by_views(const struct vm *vm, const struct vm_section *s)
 
         for (const struct view *v = s->views; v && seen < 2; v = v->next)
             seen += page >= v->first && page - v->first < page_number(v->a->end - v->a->base);
-        count += seen > 1 && frames_refs(&vm->frames, pte_frame(e)) == 1;
+        count += seen > 1 && frames_refs(&s->physical->frames, pte_frame(e)) == 1;
     }
     return count;
 }
 
 void vm_get_stats(const struct vm *vm, struct vm_stats *out)
 {
-    uint64_t shared = vm->frames.shared;
+    const struct physical *p = vm->physical;
+    uint64_t shared = p->frames.shared;
 
-    for (const struct vm_section *s = vm->sections; s; s = s->next)
-        shared += shared_by_views(vm, s);
+    for (const struct vm_section *s = p->sections; s; s = s->next)
+        shared += shared_by_views(s);
     *out = (struct vm_stats){
         .reserved = vm->reserved,
-        .committed = vm->committed,
-        .resident = (uint64_t)vm->frames.in_use * FRAME_SIZE,
+        .own = vm->committed,
+        .committed = p->committed,
+        .resident = (uint64_t)p->frames.in_use * FRAME_SIZE,
         .shared = shared * FRAME_SIZE,
         .allocations = vm->allocs.tree.count,
     };
@@ -157,16 +148,16 @@ void space_revoke(const struct vm *vm, struct range r)
         vm->observer.revoked(vm->observer.ctx, r.start, r.end);
 }
 
-void space_bytes_changed(const struct vm *vm, uint64_t offset)
+void space_charge(struct vm *vm, uint64_t bytes)
 {
-    if (vm->observer.frame_changed)
-        vm->observer.frame_changed(vm->observer.ctx, offset);
+    vm->committed += bytes;
+    vm->physical->committed += bytes;
 }
 
-bool space_may_commit(const struct vm *vm, uint64_t bytes)
+void space_discharge(struct vm *vm, uint64_t bytes)
 {
-    return !bytes ||
-           (vm->committed <= vm->commit_limit && bytes <= vm->commit_limit - vm->committed);
+    vm->committed -= bytes;
+    vm->physical->committed -= bytes;
 }
 
 bool space_is_charged(const struct allocation *a)
@@ -280,7 +271,7 @@ void space_enter(struct vm *vm, struct allocation *a)
     allocs_insert(&vm->allocs, a);
     vm->reserved += all.end - all.start;
     if (space_is_charged(a))
-        vm->committed += space_committed(runs_first(&a->runs), all);
+        space_charge(vm, space_committed(runs_first(&a->runs), all));
 }
 
 void space_leave(struct vm *vm, struct allocation *a)
@@ -288,7 +279,7 @@ void space_leave(struct vm *vm, struct allocation *a)
     struct range all = {a->base, a->end};
 
     if (space_is_charged(a))
-        vm->committed -= space_committed(runs_first(&a->runs), all);
+        space_discharge(vm, space_committed(runs_first(&a->runs), all));
     vm->reserved -= all.end - all.start;
     allocs_remove(&vm->allocs, a);
     if (a->foreign)

@@ -10,32 +10,30 @@
 
 #include "vm/allocs.h"
 #include "vm/foreign.h"
-#include "vm/frames.h"
 #include "vm/pagetable.h"
+#include "vm/physical.h"
 #include "vm/pool.h"
 #include "vm/protection.h"
 #include "vm/runs.h"
 #include "winstub/vm.h"
 
 struct vm {
-    struct frames frames;
-    struct pt_space pt_space;
+    struct physical *physical; /* with those beside it */
+    struct vm *next_space;     /* of the same physical memory */
     struct pagetable pages;
     struct allocs allocs;
     struct foreigns foreign;
     struct pool index_pool; /* nodes of the tree of allocations */
     struct pool allocation_pool;
     struct pool run_pool;
-    uint64_t commit_limit; /* bytes, as the two below */
-    uint64_t committed;    /* charged against it: by allocations and by sections */
+    uint64_t committed; /* bytes charged for allocations, as part of what physical memory has */
     uint64_t reserved;
     uint64_t own_frames; /* handed out by vm_frame_new */
     bool dep;
     gva_t default_base; /* where find-free starts */
     struct vm_observer observer;
     uint64_t layout;
-    struct vm_section *sections; /* all of them */
-    struct layout *known;        /* the saved copy that says what holds now; NULL: none does */
+    struct layout *known; /* the saved copy that says what holds now; NULL: none does */
 };
 
 /* A range of guest addresses, whole pages, end exclusive. */
@@ -68,9 +66,8 @@ void space_changed(struct vm *vm);
 /* No saved copy describes what holds now: for changes that no reader of the map sees. space_changed includes it. */
 void space_forget_saved(struct vm *vm);
 
-/* Tell the observer. */
+/* Tell the observer: answers for r are void. */
 void space_revoke(const struct vm *vm, struct range r);
-void space_bytes_changed(const struct vm *vm, uint64_t offset); /* as vm_fill counts */
 
 /*
  * The highest address that zero_bits allow (A22..A25), the top of the user range for 0.
@@ -78,8 +75,9 @@ void space_bytes_changed(const struct vm *vm, uint64_t offset); /* as vm_fill co
  */
 MUST_USE nt_status space_zero_bits(const struct vm *vm, uint64_t zero_bits, gva_t *highest);
 
-/* Is there commitment left for so many bytes? What was restored may have used up more than there is. */
-bool space_may_commit(const struct vm *vm, uint64_t bytes);
+/* Charge vm for so many bytes, and the reverse. */
+void space_charge(struct vm *vm, uint64_t bytes);
+void space_discharge(struct vm *vm, uint64_t bytes);
 /* Does each committed page of a count against the limit: of all but views that share what is written? */
 bool space_is_charged(const struct allocation *a);
 

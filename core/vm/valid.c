@@ -2,9 +2,6 @@
  * vm_valid: what is true of an address space between two operations. Each layer states its own
  * invariants; here are those between the layers.
  */
-#include <string.h>
-#include <sys/mman.h>
-
 #include "vm/section.h"
 
 /* Does every page of the run have an entry of its own? */
@@ -30,27 +27,16 @@ static bool view_valid(const struct vm *vm, const struct allocation *a)
                 return false;
         }
     }
-    return a->view->a == a && a->view->section->users && !a->writes;
-}
-
-static bool sections_valid(const struct vm *vm, uint64_t *charge)
-{
-    *charge = 0;
-    for (const struct vm_section *s = vm->sections; s; s = s->next) {
-        if (s->vm != vm || !section_valid(s))
-            return false;
-        *charge += s->charge;
-    }
-    return true;
+    return a->view->a == a && a->view->vm == vm && a->view->section->users && !a->writes;
 }
 
 /* Trees, sums, and that every run says what its allocation's type allows. */
 static bool allocations_valid(const struct vm *vm)
 {
     uint64_t reserved = 0;
-    uint64_t committed;
+    uint64_t committed = 0;
 
-    if (!allocs_valid(&vm->allocs) || !sections_valid(vm, &committed))
+    if (!allocs_valid(&vm->allocs))
         return false;
     for (const struct allocation *a = allocs_above(&vm->allocs, 0); a;
          a = allocs_above(&vm->allocs, a->base)) {
@@ -78,72 +64,20 @@ static bool entry_valid(const struct vm *vm, uint64_t page, pte_t e)
            (!a->view || run->written);
 }
 
-/* uses[frame] counts the entries of each frame in pt, *count all of them. */
-static bool count_uses(const struct vm *vm, const struct pagetable *pt, uint32_t *uses,
-                       uint64_t *count)
+static bool entries_valid(const struct vm *vm)
 {
     uint64_t page = 0;
     pte_t e;
 
-    for (; pt_next(pt, &page, PT_PAGES, &e); page++, ++*count) {
-        if (pte_frame(e) >= vm->frames.fresh)
-            return false;
-        uses[pte_frame(e)]++;
-    }
-    return true;
-}
-
-/* Every entry is valid; uses and *count cover the pages of sections too. */
-static bool entries_valid(const struct vm *vm, uint32_t *uses, uint64_t *count)
-{
-    uint64_t page = 0;
-    pte_t e;
-
-    *count = 0;
     for (; pt_next(&vm->pages, &page, PT_PAGES, &e); page++) {
         if (!entry_valid(vm, page, e))
             return false;
     }
-    for (const struct vm_section *s = vm->sections; s; s = s->next) {
-        if (!count_uses(vm, &s->pages, uses, count))
-            return false;
-    }
-    return count_uses(vm, &vm->pages, uses, count);
-}
-
-/* No frame is used more often than its references say, and none but vm_frame_new's has references left. */
-static bool references_valid(const struct vm *vm, const uint32_t *uses, uint64_t count)
-{
-    uint64_t unused = 0;
-
-    for (frame_t i = 0; i < vm->frames.fresh; i++) {
-        if (uses[i] > frames_refs(&vm->frames, i))
-            return false;
-        unused += frames_refs(&vm->frames, i) - uses[i];
-    }
-    if (vm->frames.references != vm->pt_space.entries + vm->own_frames)
-        return false;
-    return count < vm->pt_space.entries || unused == vm->own_frames;
-}
-
-/* The counters live in a mapping of their own, so that a check never disturbs a test of failing allocations. */
-static bool pages_valid(const struct vm *vm)
-{
-    size_t size = ((size_t)vm->frames.fresh + 1) * sizeof(uint32_t);
-    uint32_t *uses = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    uint64_t count;
-    bool ok;
-
-    if (uses == MAP_FAILED)
-        return true;
-    ok = entries_valid(vm, uses, &count) && references_valid(vm, uses, count);
-    (void)munmap(uses, size);
-    return ok;
+    return true;
 }
 
 bool vm_valid(const struct vm *vm)
 {
-    return frames_valid(&vm->frames) && pt_valid(&vm->pages) && allocations_valid(vm) &&
-           foreigns_valid(vm) && pages_valid(vm);
+    return pt_valid(&vm->pages) && physical_valid(vm->physical) && allocations_valid(vm) &&
+           foreigns_valid(vm) && entries_valid(vm);
 }

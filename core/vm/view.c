@@ -9,13 +9,13 @@
 
 /* ---- Life ------------------------------------------------------------------------------------- */
 
-struct view *view_new(struct vm_section *s, uint64_t first, struct allocation *a)
+struct view *view_new(struct vm *vm, struct vm_section *s, uint64_t first, struct allocation *a)
 {
     struct view *v = malloc(sizeof *v);
 
     if (!v)
         return NULL;
-    *v = (struct view){vm_section_ref(s), first, a, s->views, &s->views};
+    *v = (struct view){vm_section_ref(s), first, vm, a, s->views, &s->views};
     if (v->next)
         v->next->link = &v->next;
     s->views = v;
@@ -202,10 +202,10 @@ static bool set_parts(struct vm *vm, struct allocation *a)
 }
 
 /* A view as it is right after mapping, not yet entered; NULL when memory is short. */
-static struct allocation *make(struct vm_section *s, const struct vm_view_request *req,
-                               struct range r)
+static struct allocation *make(struct vm *vm, struct vm_section *s,
+                               const struct vm_view_request *req, struct range r)
 {
-    struct allocation *a = space_new_allocation(s->vm, r, req->label);
+    struct allocation *a = space_new_allocation(vm, r, req->label);
 
     if (!a)
         return NULL;
@@ -213,16 +213,16 @@ static struct allocation *make(struct vm_section *s, const struct vm_view_reques
     a->protect = s->type == MEM_IMAGE ? PAGE_EXECUTE_WRITECOPY
                                       : (uint16_t)protection_for_page(req->protect, s->protect);
     a->replaced = replaces(req);
-    a->view = view_new(s, page_number(req->offset), a);
-    if (a->view && set_parts(s->vm, a))
+    a->view = view_new(vm, s, page_number(req->offset), a);
+    if (a->view && set_parts(vm, a))
         return a;
-    space_discard(s->vm, a);
+    space_discard(vm, a);
     return NULL;
 }
 
-static nt_status map(struct vm_section *s, const struct vm_view_request *req, struct range *r)
+static nt_status map(struct vm *vm, struct vm_section *s, const struct vm_view_request *req,
+                     struct range *r)
 {
-    struct vm *vm = s->vm;
     struct allocation *a;
     uint64_t size;
     nt_status st = check_place(vm, req);
@@ -235,10 +235,11 @@ static nt_status map(struct vm_section *s, const struct vm_view_request *req, st
         st = find_range(vm, req, size, r);
     if (st != STATUS_SUCCESS)
         return st;
-    a = make(s, req, *r);
+    a = make(vm, s, req, *r);
     if (!a)
         return STATUS_NO_MEMORY;
-    if (space_is_charged(a) && !space_may_commit(vm, space_committed(runs_first(&a->runs), *r))) {
+    if (space_is_charged(a) &&
+        !physical_may_commit(vm->physical, space_committed(runs_first(&a->runs), *r))) {
         space_discard(vm, a);
         return STATUS_COMMITMENT_LIMIT;
     }
@@ -248,11 +249,11 @@ static nt_status map(struct vm_section *s, const struct vm_view_request *req, st
     return STATUS_SUCCESS;
 }
 
-nt_status vm_section_map(struct vm_section *section, const struct vm_view_request *req, gva_t *base,
-                         uint64_t *size)
+nt_status vm_section_map(struct vm *vm, struct vm_section *section,
+                         const struct vm_view_request *req, gva_t *base, uint64_t *size)
 {
     struct range r = {0, 0};
-    nt_status st = map(section, req, &r);
+    nt_status st = map(vm, section, req, &r);
 
     LOG(vm,
         "map 0x%" PRIx64 "+0x%" PRIx64 " of a section at 0x%" PRIx64 " protect 0x%x -> 0x%" PRIx64
@@ -260,7 +261,7 @@ nt_status vm_section_map(struct vm_section *section, const struct vm_view_reques
         req->offset, req->size, req->base, req->protect, r.start, nt_text(st));
     if (st != STATUS_SUCCESS)
         return st;
-    space_changed(section->vm);
+    space_changed(vm);
     if (base)
         *base = r.start;
     if (size)
@@ -286,47 +287,71 @@ static bool is_empty(struct range r)
     return r.start >= r.end;
 }
 
-/* Bytes that committing pages [first, end) adds to the charge of the section and of its views. */
-static uint64_t added_charge(const struct vm_section *s, uint64_t first, uint64_t end,
-                             uint64_t *own)
+/* Bytes that committing pages [first, end) adds to the charge of the section itself. */
+static uint64_t added_to_section(const struct vm_section *s, uint64_t first, uint64_t end)
 {
-    uint64_t added;
+    uint64_t added = 0;
 
-    *own = 0;
     for (uint64_t page = first; s->committed && page < end; page++)
-        *own += section_is_committed(s, page) ? 0 : VM_PAGE_SIZE;
-    added = *own;
-    for (const struct view *v = s->views; v; v = v->next) {
-        struct range r = part_of(v, first, end);
-
-        if (!is_empty(r) && space_is_charged(v->a))
-            added += r.end - r.start - space_committed(runs_find(&v->a->runs, r.start), r);
-    }
+        added += section_is_committed(s, page) ? 0 : VM_PAGE_SIZE;
     return added;
 }
 
-/* Everything that committing r of a, which is pages [first, end), may run short of. */
-static bool prepare(struct vm_section *s, struct range r, uint64_t first, uint64_t end)
+/* The same for one of its views. */
+static uint64_t added_to_view(const struct view *v, uint64_t first, uint64_t end)
 {
-    size_t views = 0;
+    struct range r = part_of(v, first, end);
+
+    if (is_empty(r) || !space_is_charged(v->a))
+        return 0;
+    return r.end - r.start - space_committed(runs_find(&v->a->runs, r.start), r);
+}
+
+static uint64_t added_charge(const struct vm_section *s, uint64_t first, uint64_t end)
+{
+    uint64_t added = added_to_section(s, first, end);
+
+    for (const struct view *v = s->views; v; v = v->next)
+        added += added_to_view(v, first, end);
+    return added;
+}
+
+static void charge(struct vm_section *s, uint64_t first, uint64_t end)
+{
+    uint64_t own = added_to_section(s, first, end);
+
+    s->charge += own;
+    s->physical->committed += own;
+    for (const struct view *v = s->views; v; v = v->next)
+        space_charge(v->vm, added_to_view(v, first, end));
+}
+
+/* Everything that committing r of a view of vm's, which is pages [first, end), may run short of, in all spaces. */
+static bool prepare(struct vm *vm, struct vm_section *s, struct range r, uint64_t first,
+                    uint64_t end)
+{
+    size_t views = 1;
 
     for (const struct view *v = s->views; v; v = v->next)
         views += !is_empty(part_of(v, first, end));
-    return space_prepare(s->vm, r, false) == STATUS_SUCCESS &&
-           pool_reserve(&s->vm->run_pool, 2 * views + 2) &&
+    for (const struct view *v = s->views; v; v = v->next) {
+        if (!pool_reserve(&v->vm->run_pool, RUNS_CUT_MOST * views))
+            return false;
+    }
+    return space_prepare(vm, r, false) == STATUS_SUCCESS &&
            (!s->committed || pageset_own(&s->committed));
 }
 
 /* Pages of another view were committed: those that were reserved show what the view was mapped as (M12). */
-static void show_committed(struct vm *vm, struct allocation *a, struct range r)
+static void show_committed(const struct view *v, struct range r)
 {
-    struct run *first = space_cut(vm, a, runs_find(&a->runs, r.start), r);
+    struct run *first = space_cut(v->vm, v->a, runs_find(&v->a->runs, r.start), r);
 
     for (struct run *run = first; run && run_start(run) < r.end; run = run_next(run)) {
         if (!run->protect)
-            run->protect = a->protect;
+            run->protect = v->a->protect;
     }
-    space_join(vm, a, first, r);
+    space_join(v->vm, v->a, first, r);
 }
 
 static void commit_pages(struct vm_section *s, uint64_t first, uint64_t end)
@@ -339,7 +364,16 @@ static void commit_pages(struct vm_section *s, uint64_t first, uint64_t end)
         struct range r = part_of(v, first, end);
 
         if (!is_empty(r))
-            show_committed(s->vm, v->a, r);
+            show_committed(v, r);
+    }
+}
+
+/* Views of other spaces show other pages now. */
+static void tell_beside(const struct vm *vm, const struct vm_section *s)
+{
+    for (const struct view *v = s->views; v; v = v->next) {
+        if (v->vm != vm)
+            space_changed(v->vm);
     }
 }
 
@@ -347,21 +381,20 @@ nt_status view_commit(struct vm *vm, struct allocation *a, struct range r, uint3
 {
     struct vm_section *s = a->view->section;
     uint64_t first = view_page(a->view, r.start), end = first + page_number(r.end - r.start);
-    uint64_t own, added;
 
     if (view_has_file(a->view))
         return STATUS_ALREADY_COMMITTED;
     if (!protection_fits(protect, a->protect))
         return STATUS_SECTION_PROTECTION;
-    added = added_charge(s, first, end, &own);
-    if (!space_may_commit(vm, added))
+    if (!physical_may_commit(vm->physical, added_charge(s, first, end)))
         return STATUS_COMMITMENT_LIMIT;
-    if (!prepare(s, r, first, end))
+    if (!prepare(vm, s, r, first, end))
         return STATUS_NO_MEMORY;
+    charge(s, first, end);
     commit_pages(s, first, end);
     space_protect(vm, a, runs_find(&a->runs, r.start), r, protect);
-    s->charge += own;
-    vm->committed += added;
+    if (s->committed)
+        tell_beside(vm, s);
     return STATUS_SUCCESS;
 }
 

@@ -79,7 +79,7 @@ MUST_USE nt_status vm_map_host(struct vm *vm, gva_t base, uint64_t size, void *m
 /* Is there any device? O(1). */
 bool vm_has_devices(const struct vm *vm);
 
-/* Is no part of [memory, memory + size) lent to vm or held by a saved moment? Then it may be freed. */
+/* Is no part of [memory, memory + size) lent to vm or one beside it, or held by a saved moment? Then it may be freed. */
 bool vm_lent_is_gone(const struct vm *vm, const void *memory, uint64_t size);
 
 /*

@@ -45,7 +45,8 @@ struct vm_section_config {
 MUST_USE nt_status vm_section_check(const struct vm_section_config *config, uint64_t *size);
 
 /*
- * Make a section with one reference, the caller's. A section lives on while views show it (M18); its vm outlives it.
+ * Make a section with one reference, the caller's, of vm and all that lie beside it. A section lives on while views show
+ * it (M18), and outlives vm.
  * vm_section_check's statuses; STATUS_COMMITMENT_LIMIT, STATUS_NO_MEMORY
  * On failure the backing stays the caller's. O(1).
  */
@@ -96,7 +97,7 @@ struct vm_view_request {
 };
 
 /*
- * Map a view. *base and *size receive its range, in whole pages; either may be NULL. With MEM_REPLACE_PLACEHOLDER the view
+ * Map a view in vm, the one that the section was made with or one beside it. *base and *size receive its range, in whole pages; either may be NULL. With MEM_REPLACE_PLACEHOLDER the view
  * takes the place of the placeholder that is exactly where it goes; base and offset are then multiples of a page. With
  * AT_ROUND_TO_PAGE, in a 32-bit address space, base is rounded down to a page (M08).
  * STATUS_MAPPED_ALIGNMENT         base or offset (M03, M04)
@@ -111,8 +112,8 @@ struct vm_view_request {
  * STATUS_COMMITMENT_LIMIT, STATUS_NO_MEMORY
  * O(log allocations + the stretches that are committed or labelled differently).
  */
-MUST_USE nt_status vm_section_map(struct vm_section *section, const struct vm_view_request *req,
-                                  gva_t *base, uint64_t *size);
+MUST_USE nt_status vm_section_map(struct vm *vm, struct vm_section *section,
+                                  const struct vm_view_request *req, gva_t *base, uint64_t *size);
 
 /*
  * NtFlushVirtualMemory: write back what was written to the pages of [addr, addr + size) of a view; size 0: to the end of

@@ -37,15 +37,22 @@ struct vm_config {
         user_limit; /* one of VM_USER_LIMIT_*, or any multiple of 64 KiB below; 0 = VM_USER_LIMIT_64 */
     uint64_t arena_size;   /* host address space for frames; 0 = 64 GiB; whole pages */
     uint64_t commit_limit; /* bytes of commit charge; 0 = arena_size */
+    struct vm *beside;     /* NULL, or the space to lie beside; arena and limit are then its own */
 };
 
 /*
- * Make an empty address space. *out is the caller's until vm_free.
+ * Make an empty address space. *out is the caller's until vm_free. Spaces that lie beside each other are the memory of
+ * several processes: they have one arena, one commit limit and one set of sections, whose views in all of them show the
+ * same bytes, and the same host memory may be lent to all. Each has its own observer, which hears what any of them does
+ * to what it shows. All are used by one thread at a time.
  * ERR_NOMEM  the host refuses the arena's address space or the tables
  */
 MUST_USE enum err vm_new(const struct vm_config *config, struct vm **out);
-void vm_free(
-    struct vm *vm); /* takes NULL; after all that was made from it: sections, saved moments */
+/*
+ * Takes NULL. After its frames of vm_frame_new and its saved moments; sections may outlive it, and those beside it are as
+ * they were. The last one that goes, of spaces and sections, takes the arena along.
+ */
+void vm_free(struct vm *vm);
 
 /* ---- Windows' operations ------------------------------------------------------------------- */
 
@@ -259,7 +266,7 @@ struct vm_observer {
     void *ctx;
     /* Answers given for pages in [start, end) may now promise too much or name the wrong frame. */
     void (*revoked)(void *ctx, gva_t start, gva_t end);
-    /* The bytes of the frame at this offset (vm_fill's) were changed by the host. */
+    /* The bytes of the frame at this offset (vm_fill's) were changed by the host, through any space. */
     void (*frame_changed)(void *ctx, uint64_t offset);
     /* The frame at this offset was freed; NULL: as frame_changed. */
     void (*frame_freed)(void *ctx, uint64_t offset);
@@ -300,12 +307,14 @@ void vm_explain(const struct vm *vm, gva_t addr, enum vm_access access, struct b
 
 struct vm_stats {
     uint64_t reserved; /* bytes in allocations, committed or not */
+    size_t allocations;
     uint64_t
-        committed; /* bytes charged: committed pages, those of a pagefile section once for all its views; none for
-                           views that share a file's */
+        own; /* bytes charged for its committed pages; none for views that share what is written */
+    /* Of it and all beside it: */
+    uint64_t
+        committed; /* bytes charged: their own, and those of a pagefile section once for all its views */
     uint64_t resident; /* bytes of frames in use */
     uint64_t shared; /* bytes of frames with more than one user: several views, or what was saved */
-    size_t allocations;
 };
 /* O(1), and O(frames) of sections that have several views. */
 void vm_get_stats(const struct vm *vm, struct vm_stats *out);

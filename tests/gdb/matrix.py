@@ -29,12 +29,6 @@ def with_dlls(test):
     return test
 
 
-def with_newest_dlls(test):
-    """No gdb, both widths, what Wine 8's DLLs do otherwise than Windows'."""
-    test.matrix = [(None, bits, SYSROOTS[0]) for bits in WIDTHS]
-    return test
-
-
 def with_dlls_and_gdb(test):
     """Each gdb with one width on one set of DLLs, and each of these with the other ones once."""
     test.matrix = [("gdb", 64, "sysroot"), ("gdb", 32, "sysroot8"),

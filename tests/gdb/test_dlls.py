@@ -3,7 +3,7 @@ import os
 import re
 import subprocess
 
-from matrix import with_dlls, with_dlls_and_gdb, with_newest_dlls
+from matrix import with_dlls, with_dlls_and_gdb
 from session import Failed, PATIENCE, TOP
 
 
@@ -115,7 +115,7 @@ def an_unhandled_fault_ends_the_program(test):
     test.expect("STATUS_ACCESS_VIOLATION" in errors, "the reason is not named")
 
 
-@with_newest_dlls
+@with_dlls
 def F09_a_release_wants_no_size(test):
     prints_as_expected(test, "release", status=5)
 

@@ -217,19 +217,20 @@ struct vm_section *build_file_section(struct vm *vm, struct memory_file *file, u
                                                        .path = "C:\\data.bin"});
 }
 
-nt_status try_view(struct vm_section *s, gva_t base, uint64_t offset, uint64_t size,
+nt_status try_view(struct vm *vm, struct vm_section *s, gva_t base, uint64_t offset, uint64_t size,
                    uint32_t protect)
 {
     struct vm_view_request req = {.base = base, .offset = offset, .size = size, .protect = protect};
 
-    return vm_section_map(s, &req, NULL, NULL);
+    return vm_section_map(vm, s, &req, NULL, NULL);
 }
 
-gva_t build_view(struct vm_section *s, gva_t base, uint64_t offset, uint64_t size, uint32_t protect)
+gva_t build_view(struct vm *vm, struct vm_section *s, gva_t base, uint64_t offset, uint64_t size,
+                 uint32_t protect)
 {
     struct vm_view_request req = {
         .base = base, .offset = offset, .size = size, .protect = protect, .label = "view"};
-    nt_status st = vm_section_map(s, &req, &base, NULL);
+    nt_status st = vm_section_map(vm, s, &req, &base, NULL);
 
     if (st != STATUS_SUCCESS)
         give_up("vm_section_map", st);

@@ -67,9 +67,9 @@ struct vm_backing memory_backing(struct memory_file *file, bool writable);
 struct vm_section *build_file_section(struct vm *vm, struct memory_file *file, uint32_t protect);
 
 /* Map size bytes (0: the rest) from offset at base (0: anywhere); returns where. Ends the test on failure. */
-gva_t build_view(struct vm_section *s, gva_t base, uint64_t offset, uint64_t size,
+gva_t build_view(struct vm *vm, struct vm_section *s, gva_t base, uint64_t offset, uint64_t size,
                  uint32_t protect);
-nt_status try_view(struct vm_section *s, gva_t base, uint64_t offset, uint64_t size,
+nt_status try_view(struct vm *vm, struct vm_section *s, gva_t base, uint64_t offset, uint64_t size,
                    uint32_t protect);
 
 /* The byte at addr, and storing one as the guest does. Each ends the test on failure. */

@@ -138,7 +138,8 @@ static void map_view(struct state *s, unsigned number, const struct vm_view_requ
     uint64_t size[2] = {2, 2};
     nt_status st;
 
-    TRY(s, st, STATUS_NO_MEMORY, vm_section_map(s->sections[number], req, &base[0], &size[0]));
+    TRY(s, st, STATUS_NO_MEMORY,
+        vm_section_map(s->vm, s->sections[number], req, &base[0], &size[0]));
     check(st == model_section_map(s->model, number, req, &base[1], &size[1]), "status of a view");
     check(base[0] == base[1] && size[0] == size[1], "output of a view");
 }

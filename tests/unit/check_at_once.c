@@ -131,9 +131,9 @@ static void be_section(void)
 
     release(PLACE);
     ck_assert_uint_eq(vm_section_new(g.vm, &config, &s), STATUS_SUCCESS);
-    ck_assert_uint_eq(vm_section_map(s, &req, NULL, NULL), STATUS_SUCCESS);
+    ck_assert_uint_eq(vm_section_map(g.vm, s, &req, NULL, NULL), STATUS_SUCCESS);
     req.base = 0;
-    ck_assert_uint_eq(vm_section_map(s, &req, &other, NULL), STATUS_SUCCESS);
+    ck_assert_uint_eq(vm_section_map(g.vm, s, &req, &other, NULL), STATUS_SUCCESS);
     vm_section_unref(s);
     guest_write(&g, other, &(uint32_t){0x6666}, 4);
 }

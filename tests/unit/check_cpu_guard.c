@@ -152,7 +152,7 @@ START_TEST(views_of_one_frame_are_trapped_apart)
     unsigned traps[3];
 
     for (unsigned i = 0; i < 3; i++)
-        build_view(s, views[i], 0, 0, PAGE_READWRITE);
+        build_view(g.vm, s, views[i], 0, 0, PAGE_READWRITE);
     trap(views[0], 0x200, 0x204);
     trap(views[1], 0x300, 0x304);
     for (unsigned turn = 0; turn < 2; turn++) {

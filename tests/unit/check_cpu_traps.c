@@ -312,7 +312,7 @@ START_TEST(a_store_through_another_address_changes_code)
         guest_run(&g, CPU_EVENT_EXCEPTION, GUEST_CODE + 2);
         ck_assert_uint_eq(run_mov_al(RWX_PAGE), i);
     }
-    frames_ref(&g.vm->frames, frame);
+    frames_ref(&g.vm->physical->frames, frame);
 }
 END_TEST
 

@@ -13,9 +13,9 @@ static struct vm_section *make_views(void)
 {
     struct vm_section *s = build_section(g.vm, 0x10000, PAGE_EXECUTE_READWRITE, SEC_COMMIT);
 
-    build_view(s, RX, 0, 0, PAGE_EXECUTE_READ);
-    build_view(s, RW, 0, 0, PAGE_READWRITE);
-    build_view(s, WC, 0, 0, PAGE_EXECUTE_WRITECOPY);
+    build_view(g.vm, s, RX, 0, 0, PAGE_EXECUTE_READ);
+    build_view(g.vm, s, RW, 0, 0, PAGE_READWRITE);
+    build_view(g.vm, s, WC, 0, 0, PAGE_EXECUTE_WRITECOPY);
     guest_write(&g, RW, (const uint8_t[]){0xb0, 0x01, 0xc3}, 3); /* mov al, 1; ret */
     return s;
 }
@@ -151,11 +151,11 @@ START_TEST(a_break_in_a_shared_page_is_one_views)
     cpu_set(g.cpu, CPU_RIP, GUEST_CODE);
     cpu_set(g.cpu, CPU_RBX, RX);
     guest_run(&g, CPU_EVENT_FAULT, RX);
-    build_view(s, RX, 0, 0, PAGE_EXECUTE_READ);
+    build_view(g.vm, s, RX, 0, 0, PAGE_EXECUTE_READ);
     call_view(RX, true, 2);
     ck_succeeds(vm_unmap_view(g.vm, WC));
     call_view(RX, true, 2);
-    build_view(s, WC, 0, 0, PAGE_EXECUTE_WRITECOPY);
+    build_view(g.vm, s, WC, 0, 0, PAGE_EXECUTE_WRITECOPY);
     call_view(WC, true, 2);
     cpu_break_remove(g.cpu, WC + 2);
     call_view(WC, false, 2);

@@ -227,7 +227,7 @@ START_TEST(an_error_of_a_mapped_file)
 
     START_DEP(LOAD_EAX("\x08") LOAD RET);
     ck_succeeds(vm_section_new(vm, &config, &section));
-    (void)build_view(section, PAGE, 0, 0, PAGE_READONLY);
+    (void)build_view(vm, section, PAGE, 0, 0, PAGE_READONLY);
     vm_section_unref(section);
     go_on();
     ck_assert_int_eq(stop.kind, STOP_EXCEPTION);

@@ -56,18 +56,18 @@ static void build_sections(void)
 {
     struct vm_section *s = build_section(vm, 0x20000, RW, SEC_COMMIT);
 
-    (void)build_view(s, VIEW1, 0, 0, RW);
-    (void)build_view(s, VIEW2, 0x10000, 0, RW);
+    (void)build_view(vm, s, VIEW1, 0, 0, RW);
+    (void)build_view(vm, s, VIEW2, 0x10000, 0, RW);
     vm_section_unref(s);
     store_byte(vm, VIEW2 + 0x123, 'v');
     s = build_section(vm, 0x20000, RW, SEC_RESERVE);
-    (void)build_view(s, GROWS, 0, 0, RW);
+    (void)build_view(vm, s, GROWS, 0, 0, RW);
     vm_section_unref(s);
     ck_succeeds(try_allocate(vm, GROWS + 0x3000, 0x2000, MEM_COMMIT, RW));
     store_byte(vm, GROWS + 0x4000, 'g');
     s = build_file_section(vm, &file, RW);
-    (void)build_view(s, FILE_1, 0, 0, RW);
-    (void)build_view(s, COPY_1, 0, 0, PAGE_WRITECOPY);
+    (void)build_view(vm, s, FILE_1, 0, 0, RW);
+    (void)build_view(vm, s, COPY_1, 0, 0, PAGE_WRITECOPY);
     vm_section_unref(s);
     store_byte(vm, FILE_1 + 0x1001, 'd');
     store_byte(vm, COPY_1 + 0x2001, 'c');
@@ -354,7 +354,7 @@ START_TEST(a_file_that_cannot_be_read)
     struct diag why = {""};
     struct vm_saved *saved;
 
-    (void)build_view(s, 0xc00000, 0, 0, RW); /* nobody has looked at it */
+    (void)build_view(vm, s, 0xc00000, 0, 0, RW); /* nobody has looked at it */
     vm_section_unref(s);
     saved = vm_save(vm);
     file.broken = true;

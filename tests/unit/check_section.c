@@ -53,7 +53,7 @@ START_TEST(M19_sizes_are_whole_pages)
 {
     s = build_section(vm, 4090, RW, SEC_COMMIT);
     ck_assert_uint_eq(vm_section_size(s), 4096);
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_assert_uint_eq(region_at(vm, A).size, 4096);
 }
 END_TEST
@@ -155,7 +155,7 @@ START_TEST(M18_views_outlive_handles)
 {
     struct vm_section *section = build_section(vm, 0x3000, RW, SEC_COMMIT);
 
-    build_view(section, A, 0, 0, RW);
+    build_view(vm, section, A, 0, 0, RW);
     vm_section_unref(section);
     store_byte(vm, A + 0x1234, 7);
     ck_assert_uint_eq(byte_at(vm, A + 0x1234), 7);
@@ -163,7 +163,7 @@ START_TEST(M18_views_outlive_handles)
     ck_succeeds(vm_unmap_view(vm, A));
     ck_assert_uint_eq(stats().committed, 0);
     ck_assert_uint_eq(stats().resident, 0);
-    ck_assert_ptr_null(vm->sections);
+    ck_assert_ptr_null(vm->physical->sections);
 }
 END_TEST
 
@@ -171,10 +171,10 @@ START_TEST(a_section_is_charged_once)
 {
     s = build_section(vm, 0x3000, RW, SEC_COMMIT);
     ck_assert_uint_eq(stats().committed, 0x3000);
-    build_view(s, A, 0, 0, RW);
-    build_view(s, B, 0, 0, PAGE_READONLY);
+    build_view(vm, s, A, 0, 0, RW);
+    build_view(vm, s, B, 0, 0, PAGE_READONLY);
     ck_assert_uint_eq(stats().committed, 0x3000);
-    build_view(s, 0, 0, 0, PAGE_WRITECOPY); /* may need pages of its own */
+    build_view(vm, s, 0, 0, 0, PAGE_WRITECOPY); /* may need pages of its own */
     ck_assert_uint_eq(stats().committed, 0x6000);
 }
 END_TEST
@@ -182,11 +182,11 @@ END_TEST
 START_TEST(shared_bytes)
 {
     s = build_section(vm, 0x20000, RW, SEC_COMMIT);
-    build_view(s, A, 0, 0x10000, RW);
+    build_view(vm, s, A, 0, 0x10000, RW);
     store_byte(vm, A, 1);
     store_byte(vm, A + 0x5000, 1);
     ck_assert_uint_eq(stats().shared, 0);
-    build_view(s, B, 0, 0x1000, RW);
+    build_view(vm, s, B, 0, 0x1000, RW);
     ck_assert_uint_eq(stats().resident, 0x2000);
     ck_assert_uint_eq(stats().shared, 0x1000);
     ck_succeeds(vm_unmap_view(vm, A));
@@ -201,7 +201,7 @@ START_TEST(files_are_read_when_touched)
     struct vm_fill f;
 
     s = build_file_section(vm, &file, PAGE_READONLY);
-    build_view(s, A, 0, 0, PAGE_READONLY);
+    build_view(vm, s, A, 0, 0, PAGE_READONLY);
     ck_assert_uint_eq(file.reads, 0);
     ck_assert_int_eq(fill(A + 0x12000, VM_READ, &f), VM_FAULT_NONE);
     ck_assert_uint_eq(file.reads, 1);
@@ -218,7 +218,7 @@ END_TEST
 START_TEST(what_was_written_is_written_back_once)
 {
     s = build_file_section(vm, &file, RW);
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_assert_uint_eq(byte_at(vm, A), 'f');
     store_byte(vm, A + 0x12000, 'x');
     ck_assert(vm_debug_write(vm, A + 0x3000, "yy", 2));
@@ -240,7 +240,7 @@ START_TEST(a_write_after_a_flush_is_noticed)
     struct vm_fill f;
 
     s = build_file_section(vm, &file, RW);
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     store_byte(vm, A, 'x');
     ck_succeeds(vm_section_flush(vm, A, 0));
     ck_assert_int_eq(fill(A, VM_READ, &f), VM_FAULT_NONE);
@@ -254,7 +254,7 @@ END_TEST
 START_TEST(what_was_written_is_seen_by_other_readers)
 {
     s = build_file_section(vm, &file, RW);
-    build_view(s, A, 0x10000, 0, RW);
+    build_view(vm, s, A, 0x10000, 0, RW);
     store_byte(vm, A + 0x1000, 'x');
     store_byte(vm, A + 0x2000, 'y');
     ck_succeeds(vm_section_write_back(s, 0, 0x11000));
@@ -275,8 +275,8 @@ END_TEST
 START_TEST(what_others_wrote_is_seen)
 {
     s = build_file_section(vm, &file, RW);
-    build_view(s, A, 0, 0, RW);
-    build_view(s, B, 0, 0, PAGE_WRITECOPY);
+    build_view(vm, s, A, 0, 0, RW);
+    build_view(vm, s, B, 0, 0, PAGE_WRITECOPY);
     store_byte(vm, B, 'p'); /* private from now on */
     store_byte(vm, A + 0x2000, 'd');
     ck_assert_uint_eq(byte_at(vm, A + 0x1000), 'f');
@@ -299,7 +299,7 @@ START_TEST(a_write_by_others_revokes_what_was_answered)
     struct vm_saved *saved;
 
     s = build_file_section(vm, &file, RW);
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_assert_int_eq(fill(A, VM_READ, &before), VM_FAULT_NONE);
     saved = vm_save(vm);
     file.bytes[0] = 'g';
@@ -319,12 +319,12 @@ START_TEST(no_memory_to_see_what_others_wrote)
     nt_status st;
 
     s = build_file_section(vm, &file, RW);
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_assert_uint_eq(byte_at(vm, A), 'f');
     saved = vm_save(vm);
     file.bytes[0] = 'g';
-    while (vm->pt_space.nodes.spare)
-        (void)pool_take(&vm->pt_space.nodes);
+    while (vm->physical->tables.nodes.spare)
+        (void)pool_take(&vm->physical->tables.nodes);
     alloc_fail_at(1);
     st = vm_section_reread(s, 0, 1);
     ck_assert(alloc_fail_stop());
@@ -343,13 +343,13 @@ START_TEST(a_section_grows_with_its_file)
 
     ck_succeeds(make((struct vm_section_config){
         .size = 0x2800, .protect = RW, .attributes = SEC_COMMIT, .file = &backing}));
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     store_byte(vm, A + 0x2000, 'x');
-    ck_status(try_view(s, B, 0x10000, 0, RW), STATUS_INVALID_VIEW_SIZE);
+    ck_status(try_view(vm, s, B, 0x10000, 0, RW), STATUS_INVALID_VIEW_SIZE);
     vm_section_grow(s, 0x12800);
     vm_section_grow(s, 0x1000); /* never smaller */
     ck_assert_uint_eq(vm_section_size(s), 0x12800);
-    build_view(s, B, 0x10000, 0, RW);
+    build_view(vm, s, B, 0x10000, 0, RW);
     ck_assert_uint_eq(byte_at(vm, B), 'f');
     ck_succeeds(vm_section_flush(vm, A, 0));
     ck_assert_uint_eq(file.bytes[0x2000], 'x');
@@ -364,7 +364,7 @@ START_TEST(the_end_writes_back)
 {
     struct vm_section *section = build_file_section(vm, &file, RW);
 
-    build_view(section, A, 0, 0, RW);
+    build_view(vm, section, A, 0, 0, RW);
     store_byte(vm, A + 5, 'y');
     vm_section_unref(section);
     ck_assert_uint_eq(file.writes + file.releases, 0);
@@ -380,7 +380,7 @@ START_TEST(a_file_that_fails)
     uint8_t b;
 
     s = build_file_section(vm, &file, RW);
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     store_byte(vm, A + 0x1000, 'z');
     file.broken = true;
     ck_assert_int_eq(fill(A, VM_READ, &f), VM_FAULT_IN_PAGE);
@@ -404,8 +404,8 @@ START_TEST(contents_and_commitment_come_back)
     struct vm_saved *saved;
 
     s = build_section(vm, 0x20000, RW, SEC_RESERVE);
-    build_view(s, A, 0, 0, RW);
-    build_view(s, B, 0x10000, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
+    build_view(vm, s, B, 0x10000, 0, RW);
     ck_succeeds(try_allocate(vm, A + 0x10000, 0x1000, MEM_COMMIT, RW));
     store_byte(vm, A + 0x10000, 1);
     saved = vm_save(vm);
@@ -431,7 +431,7 @@ START_TEST(a_moment_brings_a_section_back)
     struct vm_section *section = build_section(vm, 0x3000, RW, SEC_COMMIT);
     struct vm_saved *saved;
 
-    build_view(section, A, 0, 0, RW);
+    build_view(vm, section, A, 0, 0, RW);
     vm_section_unref(section);
     store_byte(vm, A, 5);
     saved = vm_save(vm);
@@ -454,12 +454,12 @@ START_TEST(a_later_section_keeps_what_it_holds)
     struct vm_saved *saved = vm_save(vm);
 
     s = build_section(vm, 0x3000, RW, SEC_COMMIT);
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     store_byte(vm, A, 5);
     ck_assert(vm_restore(vm, saved));
     vm_saved_free(saved);
     ck_assert_uint_eq(region_at(vm, A).state, MEM_FREE);
-    build_view(s, B, 0, 0, RW);
+    build_view(vm, s, B, 0, 0, RW);
     ck_assert_uint_eq(byte_at(vm, B), 5);
 }
 END_TEST
@@ -470,8 +470,8 @@ START_TEST(after_a_save_no_answer_names_a_frame_that_a_write_replaces)
     struct vm_fill read, written;
 
     s = build_section(vm, 0x1000, RW, SEC_COMMIT);
-    build_view(s, A, 0, 0, RW);
-    build_view(s, B, 0, 0, PAGE_READONLY);
+    build_view(vm, s, A, 0, 0, RW);
+    build_view(vm, s, B, 0, 0, PAGE_READONLY);
     store_byte(vm, A, 1);
     saved = vm_save(vm);
     ck_assert_int_eq(fill(B, VM_READ, &read), VM_FAULT_NONE);
@@ -488,7 +488,7 @@ END_TEST
 START_TEST(invariants)
 {
     s = build_section(vm, 0x3000, RW, SEC_RESERVE);
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_succeeds(try_allocate(vm, A, 0x1000, MEM_COMMIT, RW));
     store_byte(vm, A, 1);
     ck_assert(vm_valid(vm));

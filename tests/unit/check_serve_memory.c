@@ -97,6 +97,59 @@ START_TEST(pointers_are_checked_before_anything_happens)
 }
 END_TEST
 
+/* ---- NtFreeVirtualMemory ---------------------------------------------------------------------- */
+
+/* The function of ntdll that makes the next call will return there. */
+static void called_from(gva_t caller)
+{
+    uint8_t raw[8];
+    gva_t sp = cpu_get(c.p->cpu, CPU_RSP);
+
+    put_u64(raw, caller);
+    ck_assert(vm_debug_write(c.vm, wide() ? sp : sp + 4, raw, nt_pointer(c.p->arch)));
+}
+
+/* List a module of 64 KiB. */
+static void list_module(const char *path, gva_t base)
+{
+    const struct pe_image image = {.image_size = 0x10000};
+
+    ck_assert_int_eq(images_list(c.p, &image, path, base), ERR_OK);
+}
+
+static nt_status free_part(gva_t base, uint64_t size, uint32_t type)
+{
+    return CALL(&c, "NtFreeVirtualMemory", THIS_PROCESS, caller_set(&c, BASE, base),
+                caller_set(&c, SIZE, size), type);
+}
+
+START_TEST(F09_a_size_that_wines_kernelbase_hands_on)
+{
+    gva_t kernelbase, other, a;
+
+    setup(_i);
+    kernelbase = allocate(0x20000, MEM_RESERVE, PAGE_NOACCESS);
+    other = kernelbase + 0x10000;
+    a = allocate(0x10000, RC, PAGE_READWRITE);
+    list_module("C:\\Windows\\System32\\KernelBase.dll", kernelbase);
+    list_module("C:\\own.dll", other);
+    called_from(kernelbase + 0xffff);
+    ck_succeeds(
+        free_part(a, 0x1000, MEM_RELEASE)); /* DLLs that are not Wine's refuse it themselves */
+    c.kernel.wine = true;
+    ck_status(free_part(a + 0x1000, 0x1000, MEM_RELEASE), STATUS_INVALID_PARAMETER);
+    ck_succeeds(free_part(a + 0x1000, 0x1000, MEM_DECOMMIT));
+    ck_status(free_part(a + 0x1000, 0x1000, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER),
+              STATUS_CONFLICTING_ADDRESSES); /* the memory manager's answer: it was asked */
+    called_from(other);
+    ck_succeeds(free_part(a + 0x1000, 0x1000, MEM_RELEASE));
+    called_from(0);
+    ck_succeeds(free_part(a + 0x2000, 0x1000, MEM_RELEASE));
+    called_from(kernelbase);
+    ck_succeeds(free_part(a + 0x3000, 0, MEM_RELEASE));
+}
+END_TEST
+
 /* ---- NtAllocateVirtualMemoryEx ---------------------------------------------------------------- */
 
 /* MEM_EXTENDED_PARAMETER number i: type and value. */
@@ -309,7 +362,7 @@ START_TEST(Q09_the_region_class)
     check_region(a, PAGE_EXECUTE_READ, 0x10000);
     ck_assert_uint_eq(answer(NT_REGION_COMMITTED), 0x10000);
     s = build_section(c.vm, 0x1000, PAGE_READWRITE, SEC_COMMIT);
-    ck_succeeds(vm_section_map(s, &view, &a, NULL));
+    ck_succeeds(vm_section_map(c.vm, s, &view, &a, NULL));
     vm_section_unref(s);
     check_region(a, PAGE_READONLY, 0x1000);
 }
@@ -414,6 +467,7 @@ int main(void)
         A29_F22_no_process,
         A25_A26_zero_bits_as_a_mask,
         pointers_are_checked_before_anything_happens,
+        F09_a_size_that_wines_kernelbase_hands_on,
         extended_without_parameters_is_the_plain_one,
         A51_a_count_without_parameters,
         A52_types_of_parameters,

@@ -149,6 +149,7 @@ START_TEST(who_asks_needs_the_right_to)
     ck_status(query(section, 0, size - 1), STATUS_INFO_LENGTH_MISMATCH);
     ck_status(query(section, 1, 8), STATUS_INFO_LENGTH_MISMATCH);
     ck_status(query(section, 1, 0x40), STATUS_SECTION_NOT_IMAGE);
+    ck_status(query(section, 0, 0x10000000), STATUS_ACCESS_VIOLATION); /* more room than there is */
     ck_succeeds(CALL(&c, "NtDuplicateObject", THIS_PROCESS, section, THIS_PROCESS,
                      caller_slot(&c, SECTION), 4, 0, 0));
     read_only = caller_get(&c, SECTION);

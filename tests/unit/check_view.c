@@ -15,7 +15,7 @@
 static nt_status map(struct vm_view_request req)
 {
     req.protect = req.protect ? req.protect : RW;
-    return vm_section_map(s, &req, NULL, NULL);
+    return vm_section_map(vm, s, &req, NULL, NULL);
 }
 
 /* ---- Where ------------------------------------------------------------------------------------ */
@@ -26,15 +26,15 @@ START_TEST(M01_anywhere)
     gva_t base;
     uint64_t size;
 
-    ck_succeeds(vm_section_map(s, &req, &base, &size));
+    ck_succeeds(vm_section_map(vm, s, &req, &base, &size));
     ck_assert_uint_eq(base % VM_GRANULARITY, 0);
     ck_assert_uint_eq(size, 0x30000);
     req.type = MEM_TOP_DOWN;
-    ck_succeeds(vm_section_map(s, &req, &base, NULL));
+    ck_succeeds(vm_section_map(vm, s, &req, &base, NULL));
     ck_assert_uint_eq(base, VM_USER_LIMIT_64 - 0x30000);
     req = (struct vm_view_request){
         .protect = RW, .lowest = 0x10000000, .highest = 0x2fffffff, .alignment = 0x1000000};
-    ck_succeeds(vm_section_map(s, &req, &base, NULL));
+    ck_succeeds(vm_section_map(vm, s, &req, &base, NULL));
     ck_assert_uint_eq(base, 0x10000000);
 }
 END_TEST
@@ -70,7 +70,7 @@ START_TEST(M05_zero_bits)
     ck_refused(map((struct vm_view_request){.zero_bits = 21}), STATUS_NO_MEMORY);
     ck_refused(map((struct vm_view_request){.zero_bits = 22}), STATUS_INVALID_PARAMETER_4);
     ck_refused(map((struct vm_view_request){.zero_bits = 31}), STATUS_INVALID_PARAMETER_4);
-    ck_succeeds(vm_section_map(s, &req, &base, NULL));
+    ck_succeeds(vm_section_map(vm, s, &req, &base, NULL));
     ck_assert_uint_lt(base, 1u << 24);
 }
 END_TEST
@@ -113,7 +113,7 @@ START_TEST(M08_round_to_page_on_32_bits)
     gva_t base;
 
     use_32_bits();
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_refused(map((struct vm_view_request){.base = A, .type = AT_ROUND_TO_PAGE}),
                STATUS_CONFLICTING_ADDRESSES);
     ck_refused(map((struct vm_view_request){.base = A + 42, .type = AT_ROUND_TO_PAGE}),
@@ -122,7 +122,7 @@ START_TEST(M08_round_to_page_on_32_bits)
                STATUS_CONFLICTING_ADDRESSES);
     ck_refused(map((struct vm_view_request){.base = B, .offset = 1, .type = AT_ROUND_TO_PAGE}),
                STATUS_MAPPED_ALIGNMENT);
-    ck_succeeds(vm_section_map(s, &req, &base, NULL));
+    ck_succeeds(vm_section_map(vm, s, &req, &base, NULL));
     ck_assert_uint_eq(base, A + 0x1000);
     ck_assert_uint_eq(region_at(vm, A + 0x1000).allocation_base, A + 0x1000);
     ck_succeeds(vm_unmap_view(vm, A + 0x1000));
@@ -160,7 +160,7 @@ START_TEST(M09_size_past_what_is_to_be_seen)
     struct vm_view_request req = {.protect = RW, .end = 0x12345, .offset = 0x10000};
     uint64_t size;
 
-    ck_succeeds(vm_section_map(s, &req, NULL, &size));
+    ck_succeeds(vm_section_map(vm, s, &req, NULL, &size));
     ck_assert_uint_eq(size, 0x3000);
     ck_refused(map((struct vm_view_request){.end = 0x12345, .size = 0x12346}),
                STATUS_INVALID_VIEW_SIZE);
@@ -179,7 +179,7 @@ START_TEST(M22_beyond_what_may_be_asked_for)
                STATUS_SECTION_PROTECTION);
     ck_refused(map((struct vm_view_request){.protect = PAGE_EXECUTE_READ, .most = 0x40}),
                STATUS_SECTION_PROTECTION); /* the section does not execute */
-    ck_succeeds(vm_section_map(s, &req, NULL, NULL));
+    ck_succeeds(vm_section_map(vm, s, &req, NULL, NULL));
     ck_assert_uint_eq(region_at(vm, A).allocation_protect, PAGE_READONLY);
 }
 END_TEST
@@ -209,7 +209,7 @@ START_TEST(M22_beyond_the_sections_protection)
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         use(build_section(vm, 0x1000, rows[i].section, SEC_COMMIT));
-        ck_status(try_view(s, 0, 0, 0, rows[i].view), rows[i].status);
+        ck_status(try_view(vm, s, 0, 0, 0, rows[i].view), rows[i].status);
     }
 }
 END_TEST
@@ -221,7 +221,7 @@ START_TEST(M11_reserved_view)
     struct vm_region r;
 
     use(build_section(vm, 0x30000, RW, SEC_RESERVE));
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     r = region_at(vm, A);
     ck_assert_uint_eq(r.state, MEM_RESERVE);
     ck_assert_uint_eq(r.type, MEM_MAPPED);
@@ -235,9 +235,9 @@ START_TEST(M12_commit_is_for_all_views)
     struct vm_stats stats;
 
     use(build_section(vm, 0x30000, RW, SEC_RESERVE));
-    build_view(s, A, 0, 0, RW);
-    build_view(s, B, 0x10000, 0x10000, RW);
-    build_view(s, C, 0x20000, 0, PAGE_WRITECOPY);
+    build_view(vm, s, A, 0, 0, RW);
+    build_view(vm, s, B, 0x10000, 0x10000, RW);
+    build_view(vm, s, C, 0x20000, 0, PAGE_WRITECOPY);
     ck_succeeds(try_allocate(vm, A + 0xf000, 0x3000, MEM_COMMIT, PAGE_READONLY));
     ck_assert_uint_eq(protect_at(A + 0xf000), PAGE_READONLY);
     ck_assert_uint_eq(region_at(vm, A + 0xf000).size, 0x3000);
@@ -255,7 +255,7 @@ START_TEST(M12_commit_is_for_all_views)
     ck_assert_uint_eq(protect_at(C), PAGE_WRITECOPY);
     ck_assert_uint_eq(stats.committed, 0x6000); /* once more for C, which may copy it */
     ck_succeeds(vm_unmap_view(vm, A));
-    build_view(s, A, 0x10000, 0, RW); /* views to come find what is committed */
+    build_view(vm, s, A, 0x10000, 0, RW); /* views to come find what is committed */
     ck_assert_uint_eq(region_at(vm, A).size, 0x3000);
     ck_assert_uint_eq(region_at(vm, A + 0x10000).size, 0x1000);
 }
@@ -263,7 +263,7 @@ END_TEST
 
 START_TEST(M13_commit_acts_as_protect)
 {
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     store_byte(vm, A, 'x');
     ck_succeeds(try_allocate(vm, A, 0x1000, MEM_COMMIT, PAGE_READONLY));
     ck_assert_uint_eq(protect_at(A), PAGE_READONLY);
@@ -272,7 +272,7 @@ START_TEST(M13_commit_acts_as_protect)
     ck_assert_uint_eq(protect_at(A + 0x1000), PAGE_WRITECOPY);
     ck_refused(try_allocate(vm, A, 0x1000, MEM_COMMIT, PAGE_EXECUTE_READ),
                STATUS_SECTION_PROTECTION);
-    build_view(s, B, 0, 0, PAGE_READONLY);
+    build_view(vm, s, B, 0, 0, PAGE_READONLY);
     ck_refused(try_allocate(vm, B, 0x1000, MEM_COMMIT, RW), STATUS_SECTION_PROTECTION);
 }
 END_TEST
@@ -280,7 +280,7 @@ END_TEST
 START_TEST(M14_commit_on_a_file_view)
 {
     use(build_file_section(vm, &file, RW));
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_refused(try_allocate(vm, A, 0x1000, MEM_COMMIT, RW), STATUS_ALREADY_COMMITTED);
     ck_refused(try_allocate(vm, A, 0x1000, MEM_COMMIT, PAGE_WRITECOPY), STATUS_ALREADY_COMMITTED);
     ck_succeeds(build_image(vm, B));
@@ -290,10 +290,10 @@ END_TEST
 
 START_TEST(A46_reset_of_pagefile_views)
 {
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_succeeds(try_allocate(vm, A, 0x2000, MEM_RESET, PAGE_NOACCESS));
     use(build_section(vm, 0x30000, RW, SEC_RESERVE));
-    build_view(s, B, 0, 0, RW);
+    build_view(vm, s, B, 0, 0, RW);
     ck_succeeds(try_allocate(vm, B, 0x2000, MEM_RESET, PAGE_NOACCESS));
     ck_assert_uint_eq(region_at(vm, B).state, MEM_RESERVE);
 }
@@ -302,14 +302,14 @@ END_TEST
 START_TEST(A47_reset_of_a_file_view)
 {
     use(build_file_section(vm, &file, RW));
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_refused(try_allocate(vm, A, 0x1000, MEM_RESET, RW), STATUS_USER_MAPPED_FILE);
 }
 END_TEST
 
 START_TEST(M15_views_are_not_freed)
 {
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_refused(try_release(vm, A, 0x1000, MEM_DECOMMIT), STATUS_UNABLE_TO_DELETE_SECTION);
     ck_refused(try_release(vm, A, 0, MEM_DECOMMIT), STATUS_UNABLE_TO_DELETE_SECTION);
     ck_refused(try_release(vm, A, 0, MEM_RELEASE), STATUS_UNABLE_TO_DELETE_SECTION);
@@ -319,7 +319,7 @@ END_TEST
 START_TEST(F08_F23_free_of_a_view)
 {
     use(build_section(vm, 0x30000, RW, SEC_RESERVE));
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_refused(try_release(vm, A + 0x1000, 0x1000, MEM_DECOMMIT), STATUS_UNABLE_TO_DELETE_SECTION);
     ck_refused(try_release(vm, A, 0, MEM_RELEASE), STATUS_UNABLE_TO_DELETE_SECTION);
 }
@@ -327,7 +327,7 @@ END_TEST
 
 START_TEST(M16_M17_unmap)
 {
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     build_committed(vm, B, 0x1000);
     ck_refused(vm_unmap_view(vm, B), STATUS_NOT_MAPPED_VIEW);
     ck_refused(vm_unmap_view(vm, C), STATUS_NOT_MAPPED_VIEW);
@@ -341,7 +341,7 @@ END_TEST
 START_TEST(M31_nocache_sticks)
 {
     use(build_section(vm, 0x30000, RW, SEC_RESERVE | SEC_NOCACHE));
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_assert_uint_eq(region_at(vm, A).allocation_protect, RW | PAGE_NOCACHE);
     ck_succeeds(try_allocate(vm, A, 0x1000, MEM_COMMIT, RW));
     ck_assert_uint_eq(protect_at(A), RW | PAGE_NOCACHE);
@@ -373,7 +373,7 @@ START_TEST(a_view_takes_the_place_of_a_placeholder)
 {
     build_placeholder(A, 0x10000);
     ck_succeeds(try_release(vm, A + 0x3000, 0x2000, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER));
-    ck_assert(vm_debug_write(vm, build_view(s, B, 0, 0, RW) + 0x7000, "seven", 5));
+    ck_assert(vm_debug_write(vm, build_view(vm, s, B, 0, 0, RW) + 0x7000, "seven", 5));
     ck_succeeds(replace(A + 0x3000, 0x7000, 0x2000));
     ck_assert_uint_eq(region_at(vm, A + 0x3000).type, MEM_MAPPED);
     ck_assert_uint_eq(region_at(vm, A + 0x3000).allocation_base, A + 0x3000);
@@ -404,7 +404,7 @@ START_TEST(a_view_becomes_a_placeholder_again)
 {
     build_placeholder(A, 0x10000);
     ck_succeeds(replace(A, 0, 0x10000));
-    build_view(s, B, 0, 0, RW);
+    build_view(vm, s, B, 0, 0, RW);
     build_committed(vm, C, 0x1000);
     store_byte(vm, A + 0x1234, 'x');
     ck_refused(vm_unmap_to_placeholder(vm, B), STATUS_CONFLICTING_ADDRESSES);
@@ -446,7 +446,7 @@ static void drain(struct pool *p)
 
 static bool map_view(void)
 {
-    return try_view(s, C, 0x10000, 0, PAGE_WRITECOPY) == STATUS_SUCCESS;
+    return try_view(vm, s, C, 0x10000, 0, PAGE_WRITECOPY) == STATUS_SUCCESS;
 }
 
 static bool commit_for_all(void)
@@ -503,8 +503,8 @@ START_TEST(no_memory_changes_nothing)
     bool failed = true;
 
     use(build_section(vm, 0x30000, RW, SEC_RESERVE));
-    build_view(s, A, 0, 0, RW);
-    build_view(s, B, 0, 0, PAGE_WRITECOPY);
+    build_view(vm, s, A, 0, 0, RW);
+    build_view(vm, s, B, 0, 0, PAGE_WRITECOPY);
     ck_succeeds(try_allocate(vm, A, 0x8000, MEM_COMMIT, RW));
     ck_succeeds(try_allocate(vm, A + 0x10000, 0x1000, MEM_COMMIT, RW));
     ck_assert(vm_debug_write(vm, A + 0x1000, "abc", 3));
@@ -519,7 +519,7 @@ START_TEST(no_memory_changes_nothing)
         drain(&vm->allocation_pool);
         drain(&vm->run_pool);
         drain(&vm->index_pool);
-        drain(&vm->pt_space.nodes);
+        drain(&vm->physical->tables.nodes);
         alloc_fail_at(n);
         ok = operations[_i]();
         failed = alloc_fail_stop();
@@ -547,7 +547,7 @@ START_TEST(a_full_arena_changes_nothing)
     vm = build_vm(4);
     s = NULL;
     section = build_section(vm, 0x3000, RW, SEC_RESERVE);
-    build_view(section, A, 0, 0, protects[_i]);
+    build_view(vm, section, A, 0, 0, protects[_i]);
     vm_section_unref(section);
     ck_succeeds(try_allocate(vm, A, _i ? 0x3000 : 0x2000, MEM_COMMIT, PAGE_READONLY));
     ck_succeeds(try_protect(vm, A, _i ? 0x3000 : 0x2000, protects[_i]));

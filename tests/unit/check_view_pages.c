@@ -55,8 +55,8 @@ static struct vm_fill filled(gva_t page, enum vm_access want)
 
 START_TEST(M10_two_views_same_bytes)
 {
-    build_view(s, A, 0, 0, RW);
-    build_view(s, B, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
+    build_view(vm, s, B, 0, 0, RW);
     store_byte(vm, A + 0x12345, 'a');
     ck_assert_uint_eq(byte_at(vm, B + 0x12345), 'a');
     ck_succeeds(vm_write(vm, B + 0x12346, "b", 1));
@@ -71,9 +71,9 @@ END_TEST
 
 START_TEST(partial_views)
 {
-    build_view(s, A, 0x10000, 0x10000, RW);
-    build_view(s, B, 0x20000, 1, RW);
-    build_view(s, C, 0, 0, RW);
+    build_view(vm, s, A, 0x10000, 0x10000, RW);
+    build_view(vm, s, B, 0x20000, 1, RW);
+    build_view(vm, s, C, 0, 0, RW);
     store_byte(vm, C + 0x1ffff, 'x');
     store_byte(vm, C + 0x20000, 'y');
     ck_assert_uint_eq(byte_at(vm, A + 0xffff), 'x');
@@ -88,8 +88,8 @@ END_TEST
 START_TEST(host_writes_through_a_readonly_view_stay_there)
 {
     use(build_file_section(vm, &file, RW));
-    build_view(s, A, 0, 0, RW);
-    build_view(s, B, 0, 0, PAGE_READONLY);
+    build_view(vm, s, A, 0, 0, RW);
+    build_view(vm, s, B, 0, 0, PAGE_READONLY);
     ck_assert(vm_debug_write(vm, B, "dbg", 3));
     ck_assert_uint_eq(byte_at(vm, B), 'd');
     ck_assert_uint_eq(byte_at(vm, A), 'f');
@@ -104,9 +104,9 @@ END_TEST
 
 START_TEST(services_obey_protection)
 {
-    build_view(s, A, 0, 0, RW);
-    build_view(s, B, 0, 0, PAGE_READONLY);
-    build_view(s, C, 0, 0, PAGE_WRITECOPY);
+    build_view(vm, s, A, 0, 0, RW);
+    build_view(vm, s, B, 0, 0, PAGE_READONLY);
+    build_view(vm, s, C, 0, 0, PAGE_WRITECOPY);
     ck_status(vm_write(vm, B, "x", 1), STATUS_ACCESS_VIOLATION);
     heard.revoked = 0;
     ck_succeeds(vm_write(vm, C + 0xfff, "yz", 2));
@@ -130,8 +130,8 @@ START_TEST(search_sees_every_view)
     struct vm_pattern *p = NULL;
     unsigned hits = 0;
 
-    build_view(s, A, 0, 0, RW);
-    build_view(s, B, 0, 0, PAGE_WRITECOPY);
+    build_view(vm, s, A, 0, 0, RW);
+    build_view(vm, s, B, 0, 0, PAGE_WRITECOPY);
     ck_assert(vm_debug_write(vm, A + 0x1ffe, "needle", 6)); /* across frames */
     ck_assert(vm_debug_write(vm, B + 0x5ffe, "needle", 6)); /* in pages of its own */
     ck_assert_int_eq(vm_pattern_new((const uint8_t *)"needle", NULL, 6, &p, NULL), ERR_OK);
@@ -147,7 +147,7 @@ START_TEST(search_passes_pages_that_cannot_be_read)
     unsigned hits = 0;
 
     use(build_file_section(vm, &file, RW));
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     store_byte(vm, A + 0x3000, 'n');
     file.broken = true;
     ck_assert_int_eq(vm_pattern_new((const uint8_t *)"nff", NULL, 3, &p, NULL), ERR_OK);
@@ -162,12 +162,12 @@ START_TEST(explanations_name_the_kind)
     struct buf out;
 
     buf_init(&out, 4096);
-    build_view(s, A, 0, 0, PAGE_READONLY);
+    build_view(vm, s, A, 0, 0, PAGE_READONLY);
     vm_explain(vm, A, VM_WRITE, &out);
     ck_assert_str_eq(buf_str(&out), "read-only memory in pagefile view 0x200000 (view)");
     ck_assert_int_eq(vm_kind_at(vm, A), VM_KIND_PAGEFILE_VIEW);
     use(build_file_section(vm, &file, PAGE_READONLY));
-    build_view(s, B, 0, 0, PAGE_READONLY);
+    build_view(vm, s, B, 0, 0, PAGE_READONLY);
     buf_clear(&out);
     vm_explain(vm, B, VM_WRITE, &out);
     ck_assert_str_eq(buf_str(&out), "read-only memory in file view 0x400000 (view)");
@@ -180,13 +180,13 @@ END_TEST
 
 START_TEST(M23_protect_within_the_views_access)
 {
-    build_view(s, A, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
     ck_succeeds(try_protect(vm, A, 0x1000, PAGE_READONLY));
     ck_succeeds(try_protect(vm, A, 0x1000, PAGE_NOACCESS));
     ck_succeeds(try_protect(vm, A, 0x1000, RW));
     ck_assert_uint_eq(protect_at(A), RW);
     ck_refused(try_protect(vm, A, 0x1000, PAGE_EXECUTE_READ), STATUS_SECTION_PROTECTION);
-    build_view(s, B, 0, 0, PAGE_READONLY);
+    build_view(vm, s, B, 0, 0, PAGE_READONLY);
     ck_refused(try_protect(vm, B, 0x1000, RW), STATUS_SECTION_PROTECTION);
     ck_succeeds(try_protect(vm, B, 0x1000, PAGE_WRITECOPY));
     store_byte(vm, B, 'b');
@@ -199,8 +199,8 @@ START_TEST(M24_first_write_of_a_writecopy_view)
     uint64_t version;
 
     use(build_file_section(vm, &file, PAGE_WRITECOPY));
-    build_view(s, A, 0, 0, PAGE_WRITECOPY);
-    build_view(s, B, 0, 0, PAGE_WRITECOPY);
+    build_view(vm, s, A, 0, 0, PAGE_WRITECOPY);
+    build_view(vm, s, B, 0, 0, PAGE_WRITECOPY);
     ck_assert_uint_eq(filled(A + 0x1000, VM_READ).access, VM_READ);
     version = vm_layout_version(vm);
     store_byte(vm, A + 0x1000, 'x');
@@ -213,7 +213,7 @@ START_TEST(M24_first_write_of_a_writecopy_view)
     ck_succeeds(vm_section_flush(vm, A, 0));
     ck_assert_uint_eq(file.bytes[0x1000], 'f');
     use(build_section(vm, 0x2000, PAGE_EXECUTE_READWRITE, SEC_COMMIT));
-    build_view(s, C, 0, 0, PAGE_EXECUTE_WRITECOPY);
+    build_view(vm, s, C, 0, 0, PAGE_EXECUTE_WRITECOPY);
     store_byte(vm, C, 1);
     ck_assert_uint_eq(protect_at(C), PAGE_EXECUTE_READWRITE);
     ck_assert_uint_eq(protect_at(C + 0x1000), PAGE_EXECUTE_WRITECOPY);
@@ -222,7 +222,7 @@ END_TEST
 
 START_TEST(M25_writecopy_of_a_written_page)
 {
-    build_view(s, A, 0, 0, PAGE_WRITECOPY);
+    build_view(vm, s, A, 0, 0, PAGE_WRITECOPY);
     store_byte(vm, A, 1);
     ck_succeeds(try_protect(vm, A, 0x2000, PAGE_READONLY));
     ck_succeeds(try_protect(vm, A, 0x2000, PAGE_WRITECOPY));
@@ -236,8 +236,8 @@ START_TEST(guards_are_a_views_own)
 {
     struct vm_fill f;
 
-    build_view(s, A, 0, 0, RW);
-    build_view(s, B, 0, 0, RW);
+    build_view(vm, s, A, 0, 0, RW);
+    build_view(vm, s, B, 0, 0, RW);
     ck_succeeds(try_protect(vm, A, 0x1000, RW | PAGE_GUARD));
     ck_assert_int_eq(vm_fill(vm, A, VM_READ, &f), VM_FAULT_GUARD);
     store_byte(vm, B, 'b');
@@ -271,8 +271,8 @@ START_TEST(M26_views_of_one_image_share_frames)
     struct vm_stats stats;
 
     use(image_section());
-    build_view(s, A, 0, 0, 0);
-    build_view(s, B, 0, 0, 0);
+    build_view(vm, s, A, 0, 0, 0);
+    build_view(vm, s, B, 0, 0, 0);
     ck_assert_uint_eq(region_at(vm, B).type, MEM_IMAGE);
     ck_assert_uint_eq(region_at(vm, B).allocation_protect, PAGE_EXECUTE_WRITECOPY);
     ck_assert_uint_eq(region_at(vm, B).protect, PAGE_READONLY);
@@ -287,15 +287,15 @@ START_TEST(M26_views_of_one_image_share_frames)
     ck_assert_uint_eq(protect_at(B + 0x1000), PAGE_WRITECOPY);
     store_byte(vm, A + 0x3000, 'a'); /* a page of zeros */
     ck_assert_uint_eq(byte_at(vm, B + 0x3000), 0);
-    ck_refused(try_view(s, 0, 0x10000, 0, 0), STATUS_INVALID_VIEW_SIZE);
+    ck_refused(try_view(vm, s, 0, 0x10000, 0, 0), STATUS_INVALID_VIEW_SIZE);
 }
 END_TEST
 
 START_TEST(a_section_that_an_image_shares)
 {
     use(image_section());
-    build_view(s, A, 0, 0, 0);
-    build_view(s, B, 0, 0, 0);
+    build_view(vm, s, A, 0, 0, 0);
+    build_view(vm, s, B, 0, 0, 0);
     store_byte(vm, A + 0x2000, 's');
     ck_assert_uint_eq(byte_at(vm, B + 0x2000), 's');
     ck_assert_uint_eq(protect_at(A + 0x2000), RW);
@@ -307,8 +307,8 @@ END_TEST
 START_TEST(image_pages_follow_the_debugger)
 {
     use(image_section());
-    build_view(s, A, 0, 0, 0);
-    build_view(s, B, 0, 0, 0);
+    build_view(vm, s, A, 0, 0, 0);
+    build_view(vm, s, B, 0, 0, 0);
     heard.revoked = heard.changed = 0;
     ck_assert(vm_debug_write(vm, A + 0xfff, "dd", 2));
     ck_assert_uint_eq(heard.revoked, 2);

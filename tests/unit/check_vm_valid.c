@@ -44,10 +44,10 @@ START_TEST(sums)
     ck_breaks(vm->committed, vm->committed + VM_PAGE_SIZE);
     ck_breaks(vm->reserved, vm->reserved - VM_PAGE_SIZE);
     ck_breaks(vm->own_frames, 1);
-    ck_breaks(vm->pt_space.entries, 0);
-    ck_breaks(vm->frames.references, 0);
-    ck_breaks(vm->frames.in_use, 0);
-    ck_breaks(vm->frames.shared, 1);
+    ck_breaks(vm->physical->tables.entries, 0);
+    ck_breaks(vm->physical->frames.references, 0);
+    ck_breaks(vm->physical->frames.in_use, 0);
+    ck_breaks(vm->physical->frames.shared, 1);
 }
 END_TEST
 
@@ -88,9 +88,9 @@ START_TEST(pages)
 
     ck_breaks(run->protect,
               (uint32_t)PAGE_READONLY); /* its page has an entry that says otherwise */
-    frames_ref(&vm->frames, 0);
+    frames_ref(&vm->physical->frames, 0);
     ck_assert(!vm_valid(vm));
-    frames_unref(&vm->frames, 0);
+    frames_unref(&vm->physical->frames, 0);
 }
 END_TEST
 
@@ -98,7 +98,7 @@ START_TEST(a_frame_outside_allocations)
 {
     frame_t f;
 
-    ck_assert(frames_new(&vm->frames, &f));
+    ck_assert(frames_new(&vm->physical->frames, &f));
     ck_assert(!vm_valid(vm)); /* a frame that nobody owns */
     ck_assert(pt_put(&vm->pages, page_number(B), pte_make(f, RW)));
     ck_assert(!vm_valid(vm)); /* and one on a reserved page */
@@ -210,7 +210,7 @@ static void drain(struct pool *p)
 
 static void drain_pools(void)
 {
-    drain(&vm->pt_space.nodes);
+    drain(&vm->physical->tables.nodes);
     drain(&vm->index_pool);
     drain(&vm->allocation_pool);
     drain(&vm->run_pool);
@@ -224,7 +224,7 @@ START_TEST(nothing_changes_without_memory)
     bool failed = true;
     bool ok = false;
 
-    pt_init(&checkpoint, &vm->pt_space);
+    pt_init(&checkpoint, &vm->physical->tables);
     ck_succeeds(try_protect(vm, A + 0x9000, 0x1000, RW | PAGE_GUARD));
     if (_i % 2)
         pt_share(&vm->pages, &checkpoint);
