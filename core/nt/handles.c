@@ -5,9 +5,8 @@
 
 #include <stdlib.h>
 
-#define HANDLE_STEP     4u
-#define HANDLES_ROOM    64u
-#define PROTECTED_CLOSE 2u /* HANDLE_FLAG_PROTECT_FROM_CLOSE */
+#define HANDLE_STEP  4u
+#define HANDLES_ROOM 64u
 
 /* winnt.h; the generic rights follow each other downwards. */
 #define GENERIC_READ    0x80000000u
@@ -85,6 +84,10 @@ static uint32_t map_rights(const struct object_class *class, uint32_t access)
         if (access & GENERIC_READ >> i)
             mapped |= class->rights[i];
     }
+    for (size_t i = 0; i < sizeof class->implied / sizeof *class->implied; i++) {
+        if (mapped & class->implied[i].right)
+            mapped |= class->implied[i].with;
+    }
     return mapped;
 }
 
@@ -135,7 +138,7 @@ nt_status handles_close(struct handles *h, uint64_t handle)
 
     if (!entry)
         return STATUS_INVALID_HANDLE;
-    if (entry->attributes & PROTECTED_CLOSE)
+    if (entry->attributes & OBJ_PROTECT_CLOSE)
         return STATUS_HANDLE_NOT_CLOSABLE;
     object = entry->object;
     *entry = (struct handle){0};

@@ -30,6 +30,9 @@ struct object_class {
     bool (*signaled)(struct object *object, const struct thread *by);
     nt_status (*take)(struct object *object, struct thread *by);
     uint32_t rights[RIGHT_COUNT]; /* all 0: access is not mapped, and not checked */
+    struct {
+        uint32_t right, with; /* who has the right has those as well */
+    } implied[2];
 };
 
 /* The head of every object; the first member of its struct. */
@@ -51,7 +54,7 @@ struct handles {
     struct handle {
         struct object *object; /* NULL: free */
         uint32_t access;
-        uint32_t attributes; /* OBJ_INHERIT, OBJ_PROTECT_CLOSE as HANDLE_FLAG_* */
+        uint32_t attributes; /* OBJ_INHERIT, OBJ_PROTECT_CLOSE */
     } * list;
     size_t count;
     size_t used;
@@ -59,6 +62,9 @@ struct handles {
 };
 
 #define HANDLES_MAX (1u << 20)
+
+/* Attributes of a handle, as OBJECT_ATTRIBUTES asks for them (ntdef.h). */
+enum { OBJ_PROTECT_CLOSE = 0x1, OBJ_INHERIT = 0x2, OBJ_HANDLE = OBJ_PROTECT_CLOSE | OBJ_INHERIT };
 
 /* Pseudo handles of winnt.h. */
 #define HANDLE_CURRENT_PROCESS UINT64_C(0xffffffffffffffff)

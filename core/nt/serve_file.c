@@ -46,7 +46,7 @@ static nt_status open_file(struct call *call, struct file_request *request)
     st = open_named(call, &attributes, request, &file, &how);
     attributes_fini(&attributes);
     if (!st)
-        st = service_add(call, call->arg[0], &file->object, file->access);
+        st = service_add(call, call->arg[0], &file->object, file->access, attributes.flags);
     object_unref(file ? &file->object : NULL);
     return st ? st : io_finish(call, call->arg[3], STATUS_SUCCESS, how);
 }

@@ -18,10 +18,11 @@ enum { MEMORY_BASIC = 0, MEMORY_MAPPED_NAME = 2, MEMORY_REGION = 3 };
 #define VOLUME_DEVICE       "\\Device\\HarddiskVolume1"
 #define REGION_PRIVATE      1u
 
-/* After a commit or protect of [base, base + size): what it means for the caller's stack (S06, S07). */
-static void follow_guard(struct call *call, gva_t base, uint64_t size, uint32_t protect)
+/* After a commit or protect of [base, base + size) in target: what it means for the caller's stack (S06, S07). */
+static void follow_guard(struct call *call, const struct process *target, gva_t base, uint64_t size,
+                         uint32_t protect)
 {
-    if (protect & PAGE_GUARD)
+    if (protect & PAGE_GUARD && target == call->process)
         stack_guard_set(call->process, &call->thread->info, base, base + size);
 }
 
@@ -56,18 +57,19 @@ nt_status serve_NtAllocateVirtualMemory(struct call *call)
     struct vm_request req = {.zero_bits = call->arg[2],
                              .type = (uint32_t)call->arg[4],
                              .protect = (uint32_t)call->arg[5]};
+    struct process *target;
     gva_t base = 0;
     uint64_t size = 0;
-    nt_status st = service_own_process(call, call->arg[0]);
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_VM_OPERATION, &target);
 
     if (!st)
         st = service_zero_bits(call, req.zero_bits);
     if (!st)
         st = read_pair(call, call->arg[1], &req.base, call->arg[3], &req.size);
     if (!st)
-        st = vm_allocate(call->process->vm, &req, &base, &size);
+        st = vm_allocate(target->vm, &req, &base, &size);
     if (!st)
-        follow_guard(call, base, size, req.protect);
+        follow_guard(call, target, base, size, req.protect);
     return st ? st : write_pair(call, call->arg[1], base, call->arg[3], size);
 }
 
@@ -124,49 +126,52 @@ nt_status serve_NtAllocateVirtualMemoryEx(struct call *call)
 {
     struct vm_request req = {
         .type = (uint32_t)call->arg[3], .protect = (uint32_t)call->arg[4], .extended = true};
+    struct process *target;
     gva_t base = 0;
     uint64_t size = 0;
-    nt_status st = service_own_process(call, call->arg[0]);
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_VM_OPERATION, &target);
 
     if (!st)
         st = service_parameters(call, call->arg[5], (uint32_t)call->arg[6], &req);
     if (!st)
         st = read_pair(call, call->arg[1], &req.base, call->arg[2], &req.size);
     if (!st)
-        st = vm_allocate(call->process->vm, &req, &base, &size);
+        st = vm_allocate(target->vm, &req, &base, &size);
     if (!st)
-        follow_guard(call, base, size, req.protect);
+        follow_guard(call, target, base, size, req.protect);
     return st ? st : write_pair(call, call->arg[1], base, call->arg[2], size);
 }
 
 nt_status serve_NtFreeVirtualMemory(struct call *call)
 {
+    struct process *target;
     gva_t base = 0;
     uint64_t size = 0;
-    nt_status st = service_own_process(call, call->arg[0]);
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_VM_OPERATION, &target);
 
     if (!st)
         st = read_pair(call, call->arg[1], &base, call->arg[2], &size);
     if (!st && wine_hands_on_release(call, size, (uint32_t)call->arg[3]))
         st = STATUS_INVALID_PARAMETER;
     if (!st)
-        st = vm_release(call->process->vm, &base, &size, (uint32_t)call->arg[3]);
+        st = vm_release(target->vm, &base, &size, (uint32_t)call->arg[3]);
     return st ? st : write_pair(call, call->arg[1], base, call->arg[2], size);
 }
 
 nt_status serve_NtProtectVirtualMemory(struct call *call)
 {
+    struct process *target;
     gva_t base = 0;
     uint64_t size = 0;
     uint32_t old = 0;
-    nt_status st = service_own_process(call, call->arg[0]);
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_VM_OPERATION, &target);
 
     if (!st)
         st = read_pair(call, call->arg[1], &base, call->arg[2], &size);
     if (!st)
-        st = vm_protect(call->process->vm, &base, &size, (uint32_t)call->arg[3], &old);
+        st = vm_protect(target->vm, &base, &size, (uint32_t)call->arg[3], &old);
     if (!st)
-        follow_guard(call, base, size, (uint32_t)call->arg[3]);
+        follow_guard(call, target, base, size, (uint32_t)call->arg[3]);
     if (!st)
         st = write_pair(call, call->arg[1], base, call->arg[2], size);
     return st ? st : guest_put_number(call->process, call->arg[4], 4, old);
@@ -238,9 +243,9 @@ static nt_status put_mapped_name(struct nt_block *out, gva_t at, const struct vm
 }
 
 /* *least: how much of the answer must fit: all, or what the class began with. */
-static nt_status query(struct call *call, struct nt_block *out, uint64_t *least)
+static nt_status query(struct call *call, const struct vm *vm, struct nt_block *out,
+                       uint64_t *least)
 {
-    struct vm *vm = call->process->vm;
     struct vm_region region;
     nt_status st = vm_query(vm, call->arg[1], &region);
 
@@ -263,18 +268,18 @@ static nt_status query(struct call *call, struct nt_block *out, uint64_t *least)
 
 nt_status serve_NtQueryVirtualMemory(struct call *call)
 {
-    struct process *p = call->process;
+    struct process *p = call->process, *target;
     struct nt_block out;
     uint64_t least = UINT64_MAX;
     nt_status st;
 
     if (call->kernel->wine && call->arg[2] == WINE_UNIX_FUNCTIONS)
         return wine_unix_handle(call);
-    st = service_own_process(call, call->arg[0]);
+    st = service_process(call, call->arg[0], PROCESS_RIGHT_QUERY, &target);
     if (st)
         return st;
     nt_block_init(&out, p->arch, 0, NT_STRING_MAX + 64);
-    st = query(call, &out, &least);
+    st = query(call, target->vm, &out, &least);
     if (!st && call->arg[4] < out.bytes.len && call->arg[4] < least)
         st = STATUS_INFO_LENGTH_MISMATCH;
     if (!st && call->arg[4] < out.bytes.len)
@@ -289,38 +294,78 @@ nt_status serve_NtQueryVirtualMemory(struct call *call)
 
 /* ---- Copying ---------------------------------------------------------------------------------- */
 
-/*
- * Copy size bytes inside the process, page by page. Where the other side's memory ends it is a partial copy, where
- * the caller's own does, an access violation (R01..R03).
- */
-static nt_status copy(struct call *call, gva_t to, gva_t from, uint64_t size, bool reading,
-                      uint64_t *done)
+/* One end of a copy: bytes of the caller's, or of the process that it reads or writes. */
+struct end {
+    struct process *process;
+    gva_t at;
+};
+
+/* The caller's stack grows, another process's memory is only looked at. */
+static nt_status copy_part(const struct call *call, const struct end *from, const struct end *to,
+                           uint64_t done, size_t len, nt_status *written)
 {
     uint8_t chunk[COPY_CHUNK];
+    nt_status st = from->process == call->process
+                       ? guest_read(from->process, from->at + done, chunk, len)
+                       : vm_read(from->process->vm, from->at + done, chunk, len);
+
+    if (!st)
+        *written = to->process == call->process
+                       ? guest_write(to->process, to->at + done, chunk, len)
+                       : vm_write(to->process->vm, to->at + done, chunk, len);
+    return st;
+}
+
+static bool in_user_space(const struct end *end, uint64_t size)
+{
+    return end->at <= end->process->user_limit && size <= end->process->user_limit - end->at;
+}
+
+/* Bytes up to the next page of either. */
+static size_t to_page_end(const struct end *from, const struct end *to, uint64_t done)
+{
+    uint64_t a = COPY_CHUNK - (from->at + done) % COPY_CHUNK;
+    uint64_t b = COPY_CHUNK - (to->at + done) % COPY_CHUNK;
+
+    return (size_t)(a < b ? a : b);
+}
+
+/*
+ * Copy size bytes, page by page. Where the other side's memory ends it is a partial copy, where the caller's own does,
+ * an access violation (R01..R03).
+ */
+static nt_status copy(const struct call *call, const struct end *from, const struct end *to,
+                      bool reading, uint64_t *done)
+{
+    uint64_t size = call->arg[3];
 
     *done = 0;
-    if (to + size < to || from + size < from)
+    if (!in_user_space(from, size) || !in_user_space(to, size))
         return STATUS_ACCESS_VIOLATION;
     while (*done < size) {
-        uint64_t left = size - *done, room = COPY_CHUNK - (from + *done) % COPY_CHUNK;
+        uint64_t left = size - *done, room = to_page_end(from, to, *done);
         size_t part = (size_t)(left < room ? left : room);
+        nt_status written = STATUS_SUCCESS;
 
-        if (guest_read(call->process, from + *done, chunk, part))
+        if (copy_part(call, from, to, *done, part, &written))
             return reading ? STATUS_PARTIAL_COPY : STATUS_ACCESS_VIOLATION;
-        if (guest_write(call->process, to + *done, chunk, part))
+        if (written)
             return reading ? STATUS_ACCESS_VIOLATION : STATUS_PARTIAL_COPY;
         *done += part;
     }
     return STATUS_SUCCESS;
 }
 
-static nt_status copy_memory(struct call *call, gva_t to, gva_t from, bool reading)
+/* arg: 0 process, 1 address in it, 2 the caller's buffer, 3 size, 4 where the number of bytes goes. */
+static nt_status copy_memory(struct call *call, uint32_t access, bool reading)
 {
+    struct end own = {call->process, call->arg[2]}, other = {NULL, call->arg[1]};
     uint64_t done = 0;
-    nt_status st = service_own_process(call, call->arg[0]), written = STATUS_SUCCESS;
+    nt_status st = service_process(call, call->arg[0], access, &other.process);
+    nt_status written = STATUS_SUCCESS;
 
     if (!st)
-        st = copy(call, to, from, call->arg[3], reading, &done);
+        st = copy(call, reading ? &other : &own, reading ? &own : &other, reading, &done);
     if (call->arg[4])
         written = guest_put_pointer(call->process, call->arg[4],
                                     st == STATUS_ACCESS_VIOLATION ? 0 : done);
@@ -329,21 +374,22 @@ static nt_status copy_memory(struct call *call, gva_t to, gva_t from, bool readi
 
 nt_status serve_NtReadVirtualMemory(struct call *call)
 {
-    return copy_memory(call, call->arg[2], call->arg[1], true);
+    return copy_memory(call, PROCESS_RIGHT_VM_READ, true);
 }
 
 nt_status serve_NtWriteVirtualMemory(struct call *call)
 {
-    return copy_memory(call, call->arg[1], call->arg[2], false);
+    return copy_memory(call, PROCESS_RIGHT_VM_WRITE, false);
 }
 
 /* ---- Locking: nothing is ever paged out ------------------------------------------------------- */
 
 static nt_status lock(struct call *call, bool touch)
 {
+    struct process *target;
     gva_t base = 0, end;
     uint64_t size = 0;
-    nt_status st = service_own_process(call, call->arg[0]);
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_VM_OPERATION, &target);
 
     if (!st)
         st = read_pair(call, call->arg[1], &base, call->arg[2], &size);
@@ -355,7 +401,7 @@ static nt_status lock(struct call *call, bool touch)
     base -= base % VM_PAGE_SIZE;
     end = round_up(end, VM_PAGE_SIZE);
     if (touch)
-        st = guest_probe(call->process, base, end - base, VM_READ);
+        st = guest_probe(target, base, end - base, VM_READ);
     return st ? st : write_pair(call, call->arg[1], base, call->arg[2], end - base);
 }
 
@@ -371,5 +417,7 @@ nt_status serve_NtUnlockVirtualMemory(struct call *call)
 
 nt_status serve_NtFlushInstructionCache(struct call *call)
 {
-    return service_own_process(call, call->arg[0]); /* code that was written to is seen at once */
+    struct process *target; /* code that was written to is seen at once */
+
+    return service_process(call, call->arg[0], PROCESS_RIGHT_VM_WRITE, &target);
 }

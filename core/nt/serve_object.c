@@ -2,50 +2,100 @@
 #include "winstub/utf.h"
 #include "nt/files.h"
 #include "nt/pipes.h"
+#include "nt/processes.h"
 #include "nt/services.h"
 #include "nt/text.h"
 
 /* DuplicateHandle's options; OBJECT_INFORMATION_CLASS */
-enum { DUPLICATE_CLOSE_SOURCE = 1, DUPLICATE_SAME_ACCESS = 2 };
+enum { DUPLICATE_CLOSE_SOURCE = 1, DUPLICATE_SAME_ACCESS = 2, DUPLICATE_SAME_ATTRIBUTES = 4 };
 enum { OBJECT_BASIC = 0, OBJECT_NAME = 1, OBJECT_TYPE = 2, OBJECT_FLAGS = 4 };
 
-/* A handle's flags, as GetHandleInformation and handles.h have them. */
-enum { FLAG_INHERIT = 1, FLAG_PROTECT = 2 };
-
 /* Closing a pseudo handle has no effect. */
-static nt_status close_handle(struct call *call, uint64_t handle)
+static nt_status close_handle(struct process *p, uint64_t handle)
 {
     if (handle >= HANDLE_EITHER_TOKEN)
         return STATUS_SUCCESS;
-    return handles_close(&call->kernel->handles, handle);
+    return handles_close(&p->kernel->handles, handle);
 }
 
 nt_status serve_NtClose(struct call *call)
 {
-    return close_handle(call, call->arg[0]);
+    return close_handle(call->process, call->arg[0]);
 }
 
-nt_status serve_NtDuplicateObject(struct call *call)
-{
-    const struct handle *entry = handles_entry(&call->kernel->handles, call->arg[1]);
-    uint32_t access = (uint32_t)call->arg[4];
-    struct object *object = NULL;
-    nt_status st = service_own_process(call, call->arg[0]);
+/* ---- Duplicating ------------------------------------------------------------------------------ */
 
-    if (!st)
-        st = service_object(call, call->arg[1], NULL, 0, &object);
-    if (!st && call->arg[2])
-        st = service_own_process(call, call->arg[2]);
+/* A handle and whose it is; pseudo handles mean that process, and the calling thread. */
+struct source {
+    struct process *process;
+    struct object *object;
+    uint32_t access, attributes;
+};
+
+static nt_status find_source(const struct call *call, struct source *out)
+{
+    uint64_t handle = call->arg[1];
+    const struct handle *entry;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_DUPLICATE, &out->process);
+
     if (st)
         return st;
-    if (call->arg[6] & DUPLICATE_SAME_ACCESS)
-        access = entry ? entry->access : GENERIC_ALL; /* a pseudo handle may do everything */
+    out->access = GENERIC_ALL; /* a pseudo handle may do everything */
+    out->attributes = 0;
+    if (handle == HANDLE_CURRENT_PROCESS || handle == HANDLE_CURRENT_THREAD) {
+        out->object =
+            handle == HANDLE_CURRENT_THREAD ? &call->thread->object : &out->process->object->object;
+        return STATUS_SUCCESS;
+    }
+    entry = handles_entry(&out->process->kernel->handles, handle);
+    if (!entry)
+        return STATUS_INVALID_HANDLE;
+    out->object = entry->object;
+    out->access = entry->access;
+    out->attributes = entry->attributes;
+    return STATUS_SUCCESS;
+}
+
+/* Give the target a handle, whose value is told to the caller. */
+static nt_status duplicate(const struct call *call, const struct source *source)
+{
+    uint32_t options = (uint32_t)call->arg[6], access = (uint32_t)call->arg[4];
+    uint32_t flags = (uint32_t)call->arg[5] & OBJ_HANDLE;
+    struct process *target;
+    uint64_t handle = 0;
+    nt_status st = service_process(call, call->arg[2], PROCESS_RIGHT_DUPLICATE, &target);
+
+    if (st)
+        return st;
+    if (options & DUPLICATE_SAME_ACCESS)
+        access = source->access;
+    st = handles_add(&target->kernel->handles, source->object, access, &handle);
+    if (st)
+        return st;
+    handles_entry(&target->kernel->handles, handle)->attributes =
+        options & DUPLICATE_SAME_ATTRIBUTES ? source->attributes : flags;
+    return guest_put_pointer(call->process, call->arg[3], handle);
+}
+
+/*
+ * arg: 0 source process, 1 handle, 2 target process, 3 where the new handle goes, 4 access, 5 attributes, 6 options. Without a
+ * target the source is only closed; it is closed whatever becomes of the rest.
+ */
+nt_status serve_NtDuplicateObject(struct call *call)
+{
+    struct source source;
+    nt_status st = find_source(call, &source);
+
+    if (st)
+        return st;
     if (call->arg[2] && call->arg[3])
-        st = service_add(call, call->arg[3], object, access);
-    if (!st && call->arg[6] & DUPLICATE_CLOSE_SOURCE)
-        st = close_handle(call, call->arg[1]);
+        st = duplicate(call, &source);
+    if (call->arg[6] & DUPLICATE_CLOSE_SOURCE)
+        (void)close_handle(source.process, call->arg[1]);
     return st;
 }
+
+/* ---- Asking and marking ----------------------------------------------------------------------- */
 
 /* OBJECT_BASIC_INFORMATION: Attributes, GrantedAccess, HandleCount, PointerCount, then sizes and times. */
 static void put_basic(struct nt_block *out, const struct handle *entry)
@@ -103,8 +153,8 @@ static void put_name(struct nt_block *out, gva_t at, const struct handle *entry)
 /* OBJECT_HANDLE_FLAG_INFORMATION: two BOOLEANs. */
 static void put_flags(struct nt_block *out, const struct handle *entry)
 {
-    const uint8_t raw[2] = {(entry->attributes & FLAG_INHERIT) != 0,
-                            (entry->attributes & FLAG_PROTECT) != 0};
+    const uint8_t raw[2] = {(entry->attributes & OBJ_INHERIT) != 0,
+                            (entry->attributes & OBJ_PROTECT_CLOSE) != 0};
 
     (void)buf_append(&out->bytes, raw, sizeof raw);
 }
@@ -123,7 +173,7 @@ nt_status serve_NtSetInformationObject(struct call *call)
         return STATUS_INVALID_HANDLE;
     st = guest_read(call->process, call->arg[2], raw, sizeof raw);
     if (!st)
-        entry->attributes = (raw[0] ? FLAG_INHERIT : 0u) | (raw[1] ? FLAG_PROTECT : 0u);
+        entry->attributes = (raw[0] ? OBJ_INHERIT : 0u) | (raw[1] ? OBJ_PROTECT_CLOSE : 0u);
     return st;
 }
 

@@ -37,17 +37,17 @@ static nt_status put_pages(struct process *p, gva_t at, const gva_t *pages, uint
 
 nt_status serve_NtGetWriteWatch(struct call *call)
 {
-    struct process *p = call->process;
+    struct process *p = call->process, *target;
     uint64_t count = 0, room;
     uint32_t granularity = 0;
     gva_t *pages;
-    nt_status st = service_own_process(call, call->arg[0]);
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_VM_OPERATION, &target);
 
     if (!st)
         st = guest_get_pointer(p, call->arg[5], &count);
     if (st)
         return st;
-    room = most_pages(p->vm, call->arg[2], call->arg[3], count);
+    room = most_pages(target->vm, call->arg[2], call->arg[3], count);
     /* Nothing is forgotten before it is known that the answer has a place. */
     st = guest_probe(p, call->arg[4], room * nt_pointer(p->arch), VM_WRITE);
     if (st)
@@ -55,8 +55,8 @@ nt_status serve_NtGetWriteWatch(struct call *call)
     pages = calloc(room ? (size_t)room : 1, sizeof *pages);
     if (!pages)
         return STATUS_NO_MEMORY;
-    st = vm_get_write_watch(p->vm, (uint32_t)call->arg[1], call->arg[2], call->arg[3], pages, &room,
-                            &granularity);
+    st = vm_get_write_watch(target->vm, (uint32_t)call->arg[1], call->arg[2], call->arg[3], pages,
+                            &room, &granularity);
     if (!st)
         st = put_pages(p, call->arg[4], pages, room);
     if (!st)
@@ -69,9 +69,10 @@ nt_status serve_NtGetWriteWatch(struct call *call)
 
 nt_status serve_NtResetWriteWatch(struct call *call)
 {
-    nt_status st = service_own_process(call, call->arg[0]);
+    struct process *target;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_VM_OPERATION, &target);
 
-    return st ? st : vm_reset_write_watch(call->process->vm, call->arg[1], call->arg[2]);
+    return st ? st : vm_reset_write_watch(target->vm, call->arg[1], call->arg[2]);
 }
 
 /* ---- Hints ------------------------------------------------------------------------------------ */
@@ -94,7 +95,8 @@ static nt_status check_ranges(struct process *p, gva_t at, uint64_t count)
 
 nt_status serve_NtSetInformationVirtualMemory(struct call *call)
 {
-    nt_status st = service_own_process(call, call->arg[0]);
+    struct process *target;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_VM_OPERATION, &target);
 
     if (st)
         return st;

@@ -123,7 +123,7 @@ static nt_status get_request(struct call *call, struct pipe_request *r)
                          : STATUS_SUCCESS;
 }
 
-static nt_status create(struct call *call, struct file **out, uint32_t *how)
+static nt_status create(struct call *call, struct file **out, uint32_t *flags, uint32_t *how)
 {
     struct attributes attributes;
     struct pipe_request request;
@@ -134,6 +134,7 @@ static nt_status create(struct call *call, struct file **out, uint32_t *how)
         st = attributes_read(call->process, call->arg[2], &attributes);
     if (st)
         return st;
+    *flags = attributes.flags;
     st = locate(call, &attributes, &place);
     if (!st && place.kind != PLACE_NAME && place.kind != PLACE_UNNAMED)
         st = STATUS_OBJECT_NAME_INVALID;
@@ -146,11 +147,11 @@ static nt_status create(struct call *call, struct file **out, uint32_t *how)
 nt_status serve_NtCreateNamedPipeFile(struct call *call)
 {
     struct file *file = NULL;
-    uint32_t how = 0;
-    nt_status st = create(call, &file, &how);
+    uint32_t flags = 0, how = 0;
+    nt_status st = create(call, &file, &flags, &how);
 
     if (!st)
-        st = service_add(call, call->arg[0], &file->object, file->access);
+        st = service_add(call, call->arg[0], &file->object, file->access, flags);
     object_unref(file ? &file->object : NULL);
     return st ? st : io_finish(call, call->arg[3], STATUS_SUCCESS, how);
 }

@@ -63,9 +63,12 @@ static nt_status put_image(struct nt_block *out, const struct process *p)
 
 static nt_status query_process(struct call *call, struct nt_block *out)
 {
-    const struct process *p = call->process;
-    uint32_t pointer = nt_pointer(p->arch);
+    uint32_t pointer = nt_pointer(out->arch);
+    struct process *p;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_QUERY_LIMITED, &p);
 
+    if (st)
+        return st;
     switch (call->arg[1]) {
     case PROCESS_BASIC:
         put_process(out, p);
@@ -97,16 +100,14 @@ static nt_status query_process(struct call *call, struct nt_block *out)
 
 nt_status serve_NtQueryInformationProcess(struct call *call)
 {
-    nt_status st = service_own_process(call, call->arg[0]);
-
-    return st ? st : service_query(call, query_process);
+    return service_query(call, query_process);
 }
 
 /*
  * PROCESS_STACK_ALLOCATION_INFORMATION, alone or behind four numbers: reserve a stack for RtlCreateUserStack, which asks
  * for the size and the zero bits, and is told where it is (S10).
  */
-static nt_status reserve_stack(struct call *call)
+static nt_status reserve_stack(struct call *call, const struct process *target)
 {
     struct process *p = call->process;
     struct vm_request req = {.type = MEM_RESERVE, .protect = PAGE_READWRITE, .label = "stack"};
@@ -125,12 +126,12 @@ static nt_status reserve_stack(struct call *call)
     if (!st)
         st = guest_probe(p, at + 2 * width, width, VM_WRITE);
     if (!st)
-        st = vm_allocate(p->vm, &req, &base, NULL);
+        st = vm_allocate(target->vm, &req, &base, NULL);
     return st ? st : guest_put_pointer(p, at + 2 * width, base);
 }
 
 /* One of the two that say whether data may be executed must be there, until it is said for good. */
-static nt_status set_execute_flags(struct call *call)
+static nt_status set_execute_flags(struct call *call, const struct process *target)
 {
     uint64_t flags = 0;
     nt_status st = call->arg[3] == 4 ? guest_get_number(call->process, call->arg[2], 4, &flags)
@@ -138,25 +139,26 @@ static nt_status set_execute_flags(struct call *call)
 
     if (st)
         return st;
-    if (call->kernel->execute_flags & EXECUTE_PERMANENT)
+    if (target->kernel->execute_flags & EXECUTE_PERMANENT)
         return STATUS_ACCESS_DENIED;
     if (!(flags & EXECUTE_CODE_ONLY) == !(flags & EXECUTE_DATA))
         return STATUS_INVALID_PARAMETER;
-    call->kernel->execute_flags = (uint32_t)flags;
-    vm_set_dep(call->process->vm, flags & EXECUTE_CODE_ONLY);
+    target->kernel->execute_flags = (uint32_t)flags;
+    vm_set_dep(target->vm, flags & EXECUTE_CODE_ONLY);
     return STATUS_SUCCESS;
 }
 
 nt_status serve_NtSetInformationProcess(struct call *call)
 {
-    nt_status st = service_own_process(call, call->arg[0]);
+    struct process *target;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_SET, &target);
 
     if (st)
         return st;
     if (call->arg[1] == PROCESS_STACK_ALLOCATION)
-        return reserve_stack(call);
+        return reserve_stack(call, target);
     if (call->arg[1] == PROCESS_EXECUTE_FLAGS)
-        return set_execute_flags(call);
+        return set_execute_flags(call, target);
     /* Error mode, priorities: taken, and without consequence here. */
     return guest_probe(call->process, call->arg[2], call->arg[3], VM_READ);
 }
@@ -173,13 +175,16 @@ static void end_others(struct call *call)
 nt_status serve_NtOpenProcess(struct call *call)
 {
     uint64_t id = 0;
+    uint32_t flags = 0;
     nt_status st = guest_get_pointer(call->process, call->arg[3], &id);
 
+    if (!st)
+        st = service_flags(call, call->arg[2], &flags);
     if (!st && id != process_pid(call->process))
         st = STATUS_INVALID_CID;
     return st ? st
               : service_add(call, call->arg[0], &call->process->object->object,
-                            (uint32_t)call->arg[1]);
+                            (uint32_t)call->arg[1], flags);
 }
 
 nt_status serve_NtFlushProcessWriteBuffers(struct call *call)
@@ -190,13 +195,14 @@ nt_status serve_NtFlushProcessWriteBuffers(struct call *call)
 
 nt_status serve_NtTerminateProcess(struct call *call)
 {
+    struct process *target;
     nt_status st;
 
     if (!call->arg[0]) {
         end_others(call);
         return STATUS_SUCCESS;
     }
-    st = service_own_process(call, call->arg[0]);
+    st = service_process(call, call->arg[0], PROCESS_RIGHT_TERMINATE, &target);
     if (st)
         return st;
     call->end = CALL_ENDS;
@@ -222,14 +228,16 @@ static nt_status open_token(struct call *call, gva_t out)
 
 nt_status serve_NtOpenProcessToken(struct call *call)
 {
-    nt_status st = service_own_process(call, call->arg[0]);
+    struct process *target;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_QUERY_LIMITED, &target);
 
     return st ? st : open_token(call, call->arg[2]);
 }
 
 nt_status serve_NtOpenProcessTokenEx(struct call *call)
 {
-    nt_status st = service_own_process(call, call->arg[0]);
+    struct process *target;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_QUERY_LIMITED, &target);
 
     return st ? st : open_token(call, call->arg[3]);
 }

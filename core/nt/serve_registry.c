@@ -27,24 +27,23 @@ static nt_status get_key(struct call *call, uint64_t handle, struct key **out)
 
 /* ---- Opening ---------------------------------------------------------------------------------- */
 
-static nt_status add_handle(struct call *call, struct key *key, uint32_t access, uint64_t *handle)
+/* arg: 0 handle, 1 access, 2 attributes. */
+static nt_status add_handle(struct call *call, struct key *key, uint32_t flags)
 {
     struct key_object *opened = key_object_new(key);
     nt_status st;
 
     if (!opened)
         return STATUS_NO_MEMORY;
-    st = handles_add(&call->kernel->handles, &opened->object, access, handle);
+    st = service_add(call, call->arg[0], &opened->object, (uint32_t)call->arg[1], flags);
     object_unref(&opened->object);
     return st;
 }
 
-/* arg: 0 handle, 1 access, 2 attributes. */
 static nt_status open_key(struct call *call, enum registry_open how, bool *created)
 {
     struct attributes attributes;
     struct key *from = NULL, *key;
-    uint64_t handle = 0;
     nt_status st = attributes_read(call->process, call->arg[2], &attributes);
 
     if (st)
@@ -55,9 +54,9 @@ static nt_status open_key(struct call *call, enum registry_open how, bool *creat
         st = registry_find(call->process->machine->registry, from, attributes.name, how, &key,
                            created);
     if (!st)
-        st = add_handle(call, key, (uint32_t)call->arg[1], &handle);
+        st = add_handle(call, key, attributes.flags);
     attributes_fini(&attributes);
-    return st ? st : guest_put_pointer(call->process, call->arg[0], handle);
+    return st;
 }
 
 nt_status serve_NtOpenKey(struct call *call)

@@ -161,9 +161,9 @@ static uint32_t rights_for(uint32_t protect)
     return execute | (protect & WRITE_PROTECTS ? SECTION_RIGHT_MAP_WRITE : SECTION_RIGHT_MAP_READ);
 }
 
-/* Map what the request, complete but for what the guest points to, asks for. arg: 0 section, 1 process. */
-static nt_status map(struct call *call, struct vm_view_request *request, gva_t base_at,
-                     gva_t offset_at, gva_t size_at)
+/* Map what the request, complete but for what the guest points to, asks for. arg: 0 section. */
+static nt_status map(struct call *call, struct process *target, struct vm_view_request *request,
+                     gva_t base_at, gva_t offset_at, gva_t size_at)
 {
     struct process *p = call->process;
     struct section *section = NULL;
@@ -179,7 +179,7 @@ static nt_status map(struct call *call, struct vm_view_request *request, gva_t b
         st = guest_get_pointer(p, size_at, &request->size);
     if (st)
         return st;
-    mapped = section_map(p, section, request, &base, &size);
+    mapped = section_map(target, section, request, &base, &size);
     if (!NT_SUCCESS(mapped))
         return mapped;
     st = guest_put_pointer(p, base_at, base);
@@ -194,13 +194,14 @@ nt_status serve_NtMapViewOfSection(struct call *call)
     struct vm_view_request request = {.zero_bits = call->arg[3],
                                       .type = (uint32_t)call->arg[8],
                                       .protect = (uint32_t)call->arg[9]};
-    nt_status st = service_own_process(call, call->arg[1]);
+    struct process *target;
+    nt_status st = service_process(call, call->arg[1], PROCESS_RIGHT_VM_OPERATION, &target);
 
     if (!st && request.type & MEM_REPLACE_PLACEHOLDER)
         st = STATUS_INVALID_PARAMETER_9; /* as an allocation: A50 */
     if (!st && service_zero_bits(call, request.zero_bits))
         st = STATUS_INVALID_PARAMETER_4; /* which is the argument here */
-    return st ? st : map(call, &request, call->arg[2], call->arg[5], call->arg[6]);
+    return st ? st : map(call, target, &request, call->arg[2], call->arg[5], call->arg[6]);
 }
 
 /* arg: 2 base, 3 offset, 4 size, 5 type, 6 protection, 7 extended parameters, 8 how many. */
@@ -209,46 +210,49 @@ nt_status serve_NtMapViewOfSectionEx(struct call *call)
     struct vm_request place = {0};
     struct vm_view_request request = {.type = (uint32_t)call->arg[5],
                                       .protect = (uint32_t)call->arg[6]};
-    nt_status st = service_own_process(call, call->arg[1]);
+    struct process *target;
+    nt_status st = service_process(call, call->arg[1], PROCESS_RIGHT_VM_OPERATION, &target);
 
     if (!st)
         st = service_parameters(call, call->arg[7], (uint32_t)call->arg[8], &place);
     request.lowest = place.lowest;
     request.highest = place.highest;
     request.alignment = place.alignment;
-    return st ? st : map(call, &request, call->arg[2], call->arg[3], call->arg[4]);
+    return st ? st : map(call, target, &request, call->arg[2], call->arg[3], call->arg[4]);
 }
 
 nt_status serve_NtUnmapViewOfSection(struct call *call)
 {
-    nt_status st = service_own_process(call, call->arg[0]);
+    struct process *target;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_VM_OPERATION, &target);
 
-    return st ? st : section_unmap(call->process, call->arg[1], false);
+    return st ? st : section_unmap(target, call->arg[1], false);
 }
 
 nt_status serve_NtUnmapViewOfSectionEx(struct call *call)
 {
     uint64_t flags = call->arg[2];
-    nt_status st = service_own_process(call, call->arg[0]);
+    struct process *target;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_VM_OPERATION, &target);
 
     if (!st && flags & ~(uint64_t)(UNMAP_TRANSIENT_BOOST | MEM_PRESERVE_PLACEHOLDER))
         st = STATUS_INVALID_PARAMETER;
-    return st ? st : section_unmap(call->process, call->arg[1], flags & MEM_PRESERVE_PLACEHOLDER);
+    return st ? st : section_unmap(target, call->arg[1], flags & MEM_PRESERVE_PLACEHOLDER);
 }
 
 nt_status serve_NtFlushVirtualMemory(struct call *call)
 {
-    struct process *p = call->process;
+    struct process *p = call->process, *target;
     gva_t base = 0;
     uint64_t size = 0;
-    nt_status st = service_own_process(call, call->arg[0]);
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_VM_OPERATION, &target);
 
     if (!st)
         st = guest_get_pointer(p, call->arg[1], &base);
     if (!st)
         st = guest_get_pointer(p, call->arg[2], &size);
     if (!st)
-        st = vm_section_flush(p->vm, base, size);
+        st = vm_section_flush(target->vm, base, size);
     if (!st)
         st = guest_put_pointer(p, call->arg[1], base & ~(gva_t)(VM_PAGE_SIZE - 1));
     if (!st)

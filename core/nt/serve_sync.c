@@ -48,12 +48,26 @@ static nt_status full_name(struct call *call, gva_t at, uint32_t *flags, char **
     return st;
 }
 
-nt_status service_add(struct call *call, gva_t out, struct object *object, uint32_t access)
+nt_status service_flags(const struct call *call, gva_t at, uint32_t *flags)
 {
-    uint64_t handle = 0;
-    nt_status st = handles_add(&call->kernel->handles, object, access, &handle);
+    uint64_t value = 0;
+    nt_status st = at ? guest_get(call->process, at, NT_ATTRIBUTES_FLAGS, &value) : STATUS_SUCCESS;
 
-    return st ? st : guest_put_pointer(call->process, out, handle);
+    *flags = (uint32_t)value;
+    return st;
+}
+
+nt_status service_add(struct call *call, gva_t out, struct object *object, uint32_t access,
+                      uint32_t flags)
+{
+    struct handles *handles = &call->kernel->handles;
+    uint64_t handle = 0;
+    nt_status st = handles_add(handles, object, access, &handle);
+
+    if (st)
+        return st;
+    handles_entry(handles, handle)->attributes = flags & OBJ_HANDLE;
+    return guest_put_pointer(call->process, out, handle);
 }
 
 /* The object of that name that there is already, in place of a fresh one. */
@@ -66,7 +80,7 @@ static nt_status create_existing(struct call *call, struct object *old, const st
         return STATUS_OBJECT_NAME_COLLISION;
     if (old->class != fresh->class)
         return STATUS_OBJECT_TYPE_MISMATCH;
-    st = service_add(call, call->arg[0], old, (uint32_t)call->arg[1]);
+    st = service_add(call, call->arg[0], old, (uint32_t)call->arg[1], flags);
     return st ? st : STATUS_OBJECT_NAME_EXISTS;
 }
 
@@ -88,7 +102,7 @@ nt_status service_create(struct call *call, struct object *fresh)
         if (name)
             st = directory_add(&call->process->machine->directory, name, fresh);
         if (!st)
-            st = service_add(call, call->arg[0], fresh, (uint32_t)call->arg[1]);
+            st = service_add(call, call->arg[0], fresh, (uint32_t)call->arg[1], flags);
     }
     free(name);
     object_unref(fresh);
@@ -111,7 +125,7 @@ nt_status service_open(struct call *call, const struct object_class *class)
         st = STATUS_OBJECT_NAME_NOT_FOUND;
     if (!st && object->class != class)
         st = STATUS_OBJECT_TYPE_MISMATCH;
-    return st ? st : service_add(call, call->arg[0], object, (uint32_t)call->arg[1]);
+    return st ? st : service_add(call, call->arg[0], object, (uint32_t)call->arg[1], flags);
 }
 
 nt_status serve_NtOpenDirectoryObject(struct call *call)
@@ -126,7 +140,7 @@ nt_status serve_NtOpenDirectoryObject(struct call *call)
     free(name);
     if (st)
         return st;
-    st = service_add(call, call->arg[0], &folder->object, (uint32_t)call->arg[1]);
+    st = service_add(call, call->arg[0], &folder->object, (uint32_t)call->arg[1], flags);
     object_unref(&folder->object);
     return st;
 }

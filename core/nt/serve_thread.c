@@ -33,11 +33,18 @@ enum { QUEUE_SPECIAL = 1 };
 #define PRIORITY_NORMAL 8u
 #define ATTRIBUTES_MAX  64u
 
+/* Put the registers back on a CPU that were on it before; NULL: nobody's were. */
+static void leave(const struct process *p, struct thread *before)
+{
+    if (before && before != p->threads.on_cpu)
+        threads_load(before);
+}
+
 /* ---- Making ----------------------------------------------------------------------------------- */
 
 static nt_status put_client_id(struct call *call, gva_t at, const struct thread *thread)
 {
-    nt_status st = guest_put_pointer(call->process, at, process_pid(call->process));
+    nt_status st = guest_put_pointer(call->process, at, process_pid(thread->process));
 
     return st ? st
               : guest_put_pointer(call->process, at + nt_pointer(call->process->arch),
@@ -77,20 +84,21 @@ static nt_status answer_attributes(struct call *call, gva_t list, const struct t
 }
 
 /* Stack, TEB, and the registers from which the loader will call arg 4 with arg 5. */
-static nt_status equip(struct call *call, struct thread *thread)
+static nt_status equip(const struct call *call, struct thread *thread)
 {
-    struct process *p = call->process;
+    struct process *p = thread->process;
     struct stack_sizes sizes = {.reserve = call->arg[9],
                                 .commit = call->arg[8],
-                                .least = start_commit(call->kernel),
+                                .least = start_commit(p->kernel),
                                 .zero_bits = call->arg[7]};
+    struct thread *before = p->threads.on_cpu;
     struct diag why;
     enum err e;
 
     if (!sizes.reserve)
-        sizes.reserve = call->kernel->program.stack_reserve;
+        sizes.reserve = p->kernel->program.stack_reserve;
     if (!sizes.commit)
-        sizes.commit = call->kernel->program.stack_commit;
+        sizes.commit = p->kernel->program.stack_commit;
     e = thread_stack(thread, sizes, &why);
     if (!e)
         e = thread_teb(thread, 0, &why);
@@ -99,7 +107,7 @@ static nt_status equip(struct call *call, struct thread *thread)
     threads_load(thread);
     cpu_context_load(p->cpu, p->threads.fresh);
     e = start_enter(thread, call->arg[4], call->arg[5], &why);
-    threads_load(call->thread);
+    leave(p, before);
     return e ? STATUS_NO_MEMORY : STATUS_SUCCESS;
 }
 
@@ -109,13 +117,17 @@ static nt_status equip(struct call *call, struct thread *thread)
  */
 nt_status serve_NtCreateThreadEx(struct call *call)
 {
+    struct process *target;
     struct thread *thread;
-    nt_status st = service_own_process(call, call->arg[3]);
+    uint32_t flags = 0;
+    nt_status st = service_process(call, call->arg[3], PROCESS_RIGHT_CREATE_THREAD, &target);
 
+    if (!st)
+        st = service_flags(call, call->arg[2], &flags);
     if (!st)
         st = service_zero_bits(call, call->arg[7]);
     if (!st)
-        st = threads_new(call->process, &thread);
+        st = threads_new(target, &thread);
     if (st)
         return st;
     thread->created = clock_now(call->process->clock).system;
@@ -124,7 +136,7 @@ nt_status serve_NtCreateThreadEx(struct call *call)
     if (!st)
         st = answer_attributes(call, call->arg[10], thread);
     if (!st)
-        st = service_add(call, call->arg[0], &thread->object, (uint32_t)call->arg[1]);
+        st = service_add(call, call->arg[0], &thread->object, (uint32_t)call->arg[1], flags);
     if (st)
         threads_discard(thread);
     else
@@ -163,17 +175,20 @@ nt_status serve_NtOpenThread(struct call *call)
     uint32_t pointer = nt_pointer(call->process->arch);
     uint64_t process = 0, id = 0;
     struct thread *thread = NULL;
+    uint32_t flags = 0;
     nt_status st = guest_get_pointer(call->process, call->arg[3], &process);
 
     if (!st)
         st = guest_get_pointer(call->process, call->arg[3] + pointer, &id);
+    if (!st)
+        st = service_flags(call, call->arg[2], &flags);
     if (st)
         return st;
     if (!process || process == process_pid(call->process))
         thread = threads_find(call->process, (uint32_t)id);
     if (!thread)
         return STATUS_INVALID_CID;
-    return service_add(call, call->arg[0], &thread->object, (uint32_t)call->arg[1]);
+    return service_add(call, call->arg[0], &thread->object, (uint32_t)call->arg[1], flags);
 }
 
 /* The thread behind `after`, which may have ended; the first one when after is NULL. */
@@ -189,17 +204,19 @@ static struct thread *next_thread(const struct process *p, const struct thread *
 /* arg: 0 process, 1 thread before, 2 access, 3 attributes, 4 flags, 5 handle. */
 nt_status serve_NtGetNextThread(struct call *call)
 {
+    struct process *target;
     struct thread *thread = NULL;
-    nt_status st = service_own_process(call, call->arg[0]);
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_QUERY, &target);
 
     if (!st && call->arg[1])
         st = service_thread(call, call->arg[1], 0, &thread);
     if (st)
         return st;
-    thread = next_thread(call->process, thread);
+    thread = next_thread(target, thread);
     if (!thread)
         return STATUS_NO_MORE_ENTRIES;
-    return service_add(call, call->arg[5], &thread->object, (uint32_t)call->arg[2]);
+    return service_add(call, call->arg[5], &thread->object, (uint32_t)call->arg[2],
+                       (uint32_t)call->arg[3]);
 }
 
 /* ---- Suspending and alerting ------------------------------------------------------------------ */

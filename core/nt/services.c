@@ -294,11 +294,16 @@ nt_status service_object(const struct call *call, uint64_t handle, const struct 
     return class && (*out)->class != class ? STATUS_OBJECT_TYPE_MISMATCH : STATUS_SUCCESS;
 }
 
-nt_status service_own_process(const struct call *call, uint64_t handle)
+nt_status service_process(const struct call *call, uint64_t handle, uint32_t access,
+                          struct process **out)
 {
-    struct object *process;
+    struct object *object;
+    nt_status st = service_object(call, handle, &process_class, access, &object);
 
-    return service_object(call, handle, &process_class, 0, &process);
+    if (st)
+        return st;
+    *out = ((struct process_object *)object)->process;
+    return *out ? STATUS_SUCCESS : STATUS_PROCESS_IS_TERMINATING;
 }
 
 nt_status service_thread(const struct call *call, uint64_t handle, uint32_t access,

@@ -51,8 +51,27 @@ struct service {
 /* The service of that name; NULL when there is none. */
 const struct service *service_find(const char *name);
 
-/* Is it the process's own pseudo handle, or a handle to itself? STATUS_INVALID_HANDLE otherwise. */
-MUST_USE nt_status service_own_process(const struct call *call, uint64_t handle);
+/* PROCESS_* rights of winnt.h. */
+enum {
+    PROCESS_RIGHT_TERMINATE = 0x0001,
+    PROCESS_RIGHT_CREATE_THREAD = 0x0002,
+    PROCESS_RIGHT_VM_OPERATION = 0x0008,
+    PROCESS_RIGHT_VM_READ = 0x0010,
+    PROCESS_RIGHT_VM_WRITE = 0x0020,
+    PROCESS_RIGHT_DUPLICATE = 0x0040,
+    PROCESS_RIGHT_CREATE_PROCESS = 0x0080,
+    PROCESS_RIGHT_SET = 0x0200,
+    PROCESS_RIGHT_QUERY = 0x0400,
+    PROCESS_RIGHT_SUSPEND = 0x0800,
+    PROCESS_RIGHT_QUERY_LIMITED = 0x1000,
+};
+
+/*
+ * The process that a service is to act on: the caller's own for the pseudo handle, else that behind a handle with those
+ * rights. What the caller points to stays the caller's. As handles_use; STATUS_PROCESS_IS_TERMINATING: it has ended.
+ */
+MUST_USE nt_status service_process(const struct call *call, uint64_t handle, uint32_t access,
+                                   struct process **out);
 /* The object behind a handle or a pseudo handle of process or thread; otherwise as handles_use. */
 MUST_USE nt_status service_object(const struct call *call, uint64_t handle,
                                   const struct object_class *class, uint32_t access,
@@ -70,9 +89,11 @@ MUST_USE nt_status service_zero_bits(const struct call *call, uint64_t zero_bits
 MUST_USE nt_status service_parameters(struct call *call, gva_t at, uint32_t count,
                                       struct vm_request *req);
 
-/* Give a fresh object, or an old one, a handle at guest address out. */
-MUST_USE nt_status service_add(struct call *call, gva_t out, struct object *object,
-                               uint32_t access);
+/* Give a fresh object, or an old one, a handle at guest address out, with those of the flags that a handle has. */
+MUST_USE nt_status service_add(struct call *call, gva_t out, struct object *object, uint32_t access,
+                               uint32_t flags);
+/* The flags of OBJECT_ATTRIBUTES at a guest address; 0: none are there. */
+MUST_USE nt_status service_flags(const struct call *call, gva_t at, uint32_t *flags);
 /*
  * NtCreate* of a fresh object, NULL when there was no memory for it: arg 0 handle, 1 access, 2 OBJECT_ATTRIBUTES. An object of that
  * name takes its place when the attributes allow it. The reference to the fresh one is used up.

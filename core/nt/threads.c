@@ -34,6 +34,8 @@ const struct object_class thread_class = {
     .free = free_thread,
     .signaled = thread_signaled,
     .rights = {0x020048, 0x020437, 0x121800, 0x1fffff},
+    .implied = {{THREAD_RIGHT_QUERY, THREAD_RIGHT_QUERY_LIMITED},
+                {THREAD_RIGHT_SET, THREAD_RIGHT_SET_LIMITED}},
 };
 
 /* ---- The list --------------------------------------------------------------------------------- */

@@ -11,7 +11,7 @@
 #define EXECUTE         0x20000000u
 #define ALL             0x10000000u
 #define MAXIMUM_ALLOWED 0x02000000u
-#define PROTECT_CLOSE   2u
+#define PROTECT_CLOSE   1u
 
 static unsigned freed;
 

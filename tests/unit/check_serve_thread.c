@@ -206,7 +206,7 @@ START_TEST(threads_are_opened_by_their_ids)
     setup(_i);
     ck_succeeds(open(0, first->info.tid));
     ck_succeeds(open(process_pid(c.p), first->info.tid));
-    ck_assert_uint_eq(handles_entry(&c.kernel.handles, caller_get(&c, HANDLE))->access, 0x40);
+    ck_assert_uint_eq(handles_entry(&c.kernel.handles, caller_get(&c, HANDLE))->access, 0x840);
     ck_status(open(0, 12345), STATUS_INVALID_CID);
     ck_status(open(12345, first->info.tid), STATUS_INVALID_CID);
     REFUSED(&c, STATUS_ACCESS_VIOLATION, "NtOpenThread", caller_slot(&c, HANDLE), 0x40,
