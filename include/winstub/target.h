@@ -86,16 +86,6 @@ enum {
     TARGET_FILE_EMPTY = 8,  /* what was in it goes */
 };
 
-/* A process of the session. Only one of them is debugged; the others run beside it, undebugged. */
-struct target_process {
-    uint32_t pid, parent; /* parent 0: it is the first one */
-    const char *path;     /* guest path of its program, "" unknown */
-    const char *command_line;
-    size_t thread_count;
-    const char *state; /* of its first thread, as in struct target_thread */
-    bool debugged;
-};
-
 struct target_handle {
     uint64_t value;
     uint32_t access;  /* the rights that it carries */
@@ -256,9 +246,6 @@ struct target_ops {
     enum err (*thread)(void *ctx, size_t i, struct target_thread *out);
     /* Library number i, without the program itself; ERR_RANGE past the last one. */
     enum err (*library)(void *ctx, size_t i, struct target_library *out);
-
-    /* Process number i of those that live, in the order of their creation; ERR_RANGE past the last one. */
-    enum err (*process)(void *ctx, size_t i, struct target_process *out);
 
     /* The handle that follows `after` in the process's table, 0 for the first; ERR_RANGE past the last one. */
     enum err (*handle)(void *ctx, uint64_t after, struct target_handle *out);
