@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nt/processes.h"
 #include "winstub/bytes.h"
 #include "winstub/log.h"
 #include "winstub/utf.h"
@@ -220,7 +221,7 @@ enum process_syscall process_syscall(struct process *p, uint32_t *exit_code,
         cpu_set(p->cpu, CPU_RIP, pc - CALL_SIZE);
         cpu_set(p->cpu, CPU_RSP, sp);
         call.thread->asks_again = true;
-        clock_waited(p->clock, (unsigned)threads_host_wait(p));
+        clock_waited(p->clock, (unsigned)threads_host_wait(p->machine));
         return PROCESS_SYSCALL_WAITS;
     case CALL_RETRIES:
         cpu_set(p->cpu, CPU_RIP, pc - CALL_SIZE);
@@ -285,7 +286,7 @@ nt_status service_object(const struct call *call, uint64_t handle, const struct 
                          uint32_t access, struct object **out)
 {
     if (handle == HANDLE_CURRENT_PROCESS)
-        *out = &call->kernel->process;
+        *out = &call->process->object->object;
     else if (handle == HANDLE_CURRENT_THREAD)
         *out = &call->thread->object;
     else
@@ -296,12 +297,13 @@ nt_status service_object(const struct call *call, uint64_t handle, const struct 
 nt_status service_process(const struct call *call, uint64_t handle, uint32_t access,
                           struct process **out)
 {
-    struct object *process;
-    nt_status st = service_object(call, handle, &process_class, access, &process);
+    struct object *object;
+    nt_status st = service_object(call, handle, &process_class, access, &object);
 
-    if (!st)
-        *out = call->process;
-    return st;
+    if (st)
+        return st;
+    *out = ((struct process_object *)object)->process;
+    return *out ? STATUS_SUCCESS : STATUS_PROCESS_IS_TERMINATING;
 }
 
 nt_status service_thread(const struct call *call, uint64_t handle, uint32_t access,

@@ -139,6 +139,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_NOT_SUPPORTED, 0xC00000BB, 50)                                                        \
     S(STATUS_PIPE_EMPTY, 0xC00000D9, 232)                                                          \
     S(STATUS_CANCELLED, 0xC0000120, 995)                                                           \
+    S(STATUS_PROCESS_IS_TERMINATING, 0xC000010A, 5)                                                \
     S(STATUS_PARTIAL_COPY, 0x8000000D, 299)
 
 enum { /* usable as case labels; the type is unsigned, as nt_status is */
