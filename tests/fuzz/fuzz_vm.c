@@ -1,5 +1,6 @@
 /*
- * Random operations on an address space and on its naive twin (vm_model.h). After each one: the same
+ * Random operations on an address space and on its naive twin (vm_model.h), in some inputs on two spaces that lie beside each
+ * other, where each operation says which one it is for. After each one: the same
  * status and outputs, the same answer to a query of every page; after some, the same bytes, nothing promised to a CPU that
  * does not hold any more, and every invariant. Both are saved and restored at random moments. In some inputs each
  * operation first runs short of memory at each of its allocations: it must refuse, and nothing may have changed.
@@ -18,7 +19,7 @@
 
 /* ---- The CPU's side -------------------------------------------------------------------------- */
 
-static void forget(struct state *s, gva_t start, gva_t end)
+static void forget(struct space *s, gva_t start, gva_t end)
 {
     for (gva_t page = start; page < end; page += VM_PAGE_SIZE)
         s->tlb[page / VM_PAGE_SIZE].offset = NO_OFFSET;
@@ -43,7 +44,7 @@ static void do_fill(struct state *s)
     if (fault)
         return;
     check(fill.access & want, "access asked for");
-    s->tlb[page / VM_PAGE_SIZE] = fill;
+    s->space->tlb[page / VM_PAGE_SIZE] = fill;
     if (want != VM_WRITE)
         return;
     model_store(s->model, page + how, how);
@@ -51,7 +52,7 @@ static void do_fill(struct state *s)
 }
 
 /* Nothing in the cache promises more than holds, and it names the right frame. */
-static void check_tlb(const struct state *s)
+static void check_tlb(const struct space *s)
 {
     for (unsigned i = 0; i < MODEL_PAGES; i++) {
         const struct vm_fill *f = &s->tlb[i];
@@ -63,6 +64,85 @@ static void check_tlb(const struct state *s)
         check(memcmp(vm_arena(s->vm, &size) + f->offset, model_bytes(s->model, i), VM_PAGE_SIZE) ==
                   0,
               "a cached frame");
+    }
+}
+
+/* ---- Spaces ---------------------------------------------------------------------------------- */
+
+static void use_space(struct state *s, struct space *space)
+{
+    s->space = space;
+    s->vm = space->vm;
+    s->model = s->space->model;
+    s->in.model = s->model;
+}
+
+/* A space at that place, beside the other one if there is one. False: memory is short. */
+static bool make_space(struct state *s, unsigned place, struct vm_config config)
+{
+    struct space *space = &s->spaces[place], *other = &s->spaces[1 - place];
+    struct vm_observer observer = {.ctx = space, .revoked = on_revoked};
+    enum err e;
+
+    config.beside = other->vm;
+    ATTEMPT(s, e, ERR_NOMEM, vm_new(&config, &space->vm), (void)0);
+    if (e)
+        return false;
+    vm_set_observer(space->vm, &observer);
+    space->model = other->model ? model_new_beside(other->model) : model_new(config.commit_limit);
+    forget(space, 0, MODEL_LIMIT);
+    use_space(s, space);
+    return true;
+}
+
+static void drop_saved(struct moment *m)
+{
+    vm_saved_free(m->vm);
+    model_free(m->model);
+    *m = (struct moment){0};
+}
+
+/* A space goes, with what was saved of it; another one, if there is one, is worked on from here. */
+static void drop_space(struct state *s, struct space *space)
+{
+    struct space *other = &s->spaces[space == s->spaces];
+
+    for (unsigned i = 0; i < MOMENTS; i++) {
+        if (s->moments[i].space == space)
+            drop_saved(&s->moments[i]);
+    }
+    vm_free(space->vm);
+    space->vm = NULL;
+    model_free(space->model);
+    space->model = NULL;
+    if (other->vm)
+        use_space(s, other);
+}
+
+/* A space in the place of the one that is worked on. */
+static void do_exchange(struct state *s)
+{
+    unsigned place = s->space == &s->spaces[1];
+
+    drop_space(s, s->space);
+    check(make_space(s, place, (struct vm_config){.user_limit = MODEL_LIMIT}), "a space beside");
+}
+
+void compare_layouts(const struct state *s)
+{
+    for (unsigned i = 0; i < SPACES; i++) {
+        if (s->spaces[i].vm)
+            compare_layout(s->spaces[i].vm, s->spaces[i].model);
+    }
+}
+
+static void check_memory(const struct state *s)
+{
+    for (unsigned i = 0; i < SPACES; i++) {
+        if (!s->spaces[i].vm)
+            continue;
+        compare_memory(s->spaces[i].vm, s->spaces[i].model);
+        check_tlb(&s->spaces[i]);
     }
 }
 
@@ -243,13 +323,6 @@ static void do_dep(struct state *s)
     vm_set_dep(s->vm, s->model->dep);
 }
 
-static void drop_saved(struct moment *m)
-{
-    vm_saved_free(m->vm);
-    model_free(m->model);
-    *m = (struct moment){0};
-}
-
 static void do_save(struct state *s)
 {
     struct moment *m = &s->moments[next_u8(&s->in) % MOMENTS];
@@ -257,8 +330,8 @@ static void do_save(struct state *s)
     drop_saved(m);
     TRY(s, m->vm, NULL, vm_save(s->vm));
     check(m->vm != NULL, "save");
-    m->model = model_new(0);
-    *m->model = *s->model;
+    m->model = model_save(s->model);
+    m->space = s->space;
 }
 
 /* Back to a moment; rarely to none at all. */
@@ -275,6 +348,7 @@ static void do_restore(struct state *s)
     }
     if (!m->vm)
         return;
+    use_space(s, m->space);
     TRY(s, done, false, vm_restore(s->vm, m->vm));
     check(done, "restore");
     model_restore(s->model, m->model);
@@ -293,12 +367,6 @@ static void do_label(struct state *s)
     check(done == there, "result of label");
 }
 
-static void check_memory(const struct state *s)
-{
-    compare_memory(s->vm, s->model);
-    check_tlb(s);
-}
-
 static void run(struct state *s)
 {
     static void (*const operations[])(struct state *) = {
@@ -312,8 +380,17 @@ static void run(struct state *s)
         do_grow};
 
     for (unsigned n = 0; n < OPERATIONS_MAX && s->in.at < s->in.bytes.len; n++) {
-        operations[next_u8(&s->in) % (sizeof operations / sizeof *operations)](s);
-        compare_layout(s->vm, s->model);
+        uint8_t which = next_u8(&s->in);
+
+        if (s->spaces[1].vm) {
+            use_space(s, &s->spaces[which >> 7]);
+            which &= 0x7f;
+        }
+        if (s->spaces[1].vm && which >= 0x7e)
+            do_exchange(s);
+        else
+            operations[which % (sizeof operations / sizeof *operations)](s);
+        compare_layouts(s);
         if (n % 8 == 7) /* most of the time goes here */
             check_memory(s);
     }
@@ -345,31 +422,41 @@ static void check_bytes(const struct state *s, const struct vm_config *config)
     buf_fini(&bytes);
 }
 
+/* What the first byte of an input says beside being the first operation. */
+enum { LOW_LIMIT = 1, WITH_VIEWS = 2, STARVED = 4, TWO_SPACES = 8 };
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    unsigned how = data && size ? data[0] : 0;
     struct vm_config config = {.user_limit = MODEL_LIMIT,
-                               .arena_size = 4 * MODEL_LIMIT,
-                               .commit_limit = (data && size && data[0] & 1) ? MODEL_LIMIT / 3
-                                                                             : MODEL_LIMIT * 2};
+                               .arena_size = 8 * MODEL_LIMIT,
+                               .commit_limit = how & LOW_LIMIT ? MODEL_LIMIT / 3 : MODEL_LIMIT * 2};
     struct state s = {.in = {.bytes = {data, size}}};
-    struct vm_observer observer = {.ctx = &s, .revoked = on_revoked};
 
-    if (vm_new(&config, &s.vm))
+    if (how & TWO_SPACES && !make_space(&s, 1, config))
         return 0;
-    s.model = model_new(config.commit_limit);
-    s.in.model = s.model;
-    vm_set_observer(s.vm, &observer);
-    forget(&s, 0, MODEL_LIMIT);
-    if (data && size && data[0] & 2)
-        start_with_views(&s);
-    s.starved = data && size && data[0] & 4;
+    if (!make_space(&s, 0, config)) {
+        drop_space(&s, &s.spaces[1]);
+        return 0;
+    }
+    if (how & WITH_VIEWS)
+        start_with_sections(&s);
+    for (unsigned i = SPACES; i-- > 0;) {
+        if (how & WITH_VIEWS && s.spaces[i].vm) {
+            use_space(&s, &s.spaces[i]);
+            start_with_views(&s);
+        }
+    }
+    s.starved = how & STARVED;
     run(&s);
     for (unsigned i = 0; i < MOMENTS; i++)
         drop_saved(&s.moments[i]);
     drop_sections(&s);
+    if (how & TWO_SPACES)
+        drop_space(&s, &s.spaces[how >> 4 & 1]);
+    check_memory(&s);
     check_bytes(&s, &config);
     vm_unmap_all(s.vm);
-    model_free(s.model);
-    vm_free(s.vm);
+    drop_space(&s, s.space);
     return 0;
 }

@@ -44,6 +44,7 @@ void compare_layout(const struct vm *vm, const struct model *m)
     check(vm_valid(vm), "an invariant");
     vm_get_stats(vm, &stats);
     check(stats.committed == model_committed(m), "what is committed");
+    check(stats.own == model_own_committed(m), "what one space has committed");
     for (gva_t addr = 0; addr < MODEL_LIMIT; addr += VM_PAGE_SIZE)
         check_query(vm, m, addr);
 }

@@ -1,5 +1,5 @@
 /*
- * What fuzz_vm's operations work on: an address space, its naive twin (vm_model.h), and what was saved of both. Each
+ * What fuzz_vm's operations work on: one or two address spaces, their naive twins (vm_model.h), and what was saved of them. Each
  * operation takes its arguments from the input, does the same to both, and ends the program when they differ. Here are the
  * operations on sections and views; the others are fuzz_vm.c's.
  */
@@ -15,9 +15,17 @@
 
 #define NO_OFFSET UINT64_MAX
 #define MOMENTS   3u
+#define SPACES    2u
 
-/* The address space and its twin as they were; NULL when not used. */
+struct space {
+    struct vm *vm; /* NULL when there is none */
+    struct model *model;
+    struct vm_fill tlb[MODEL_PAGES]; /* what a CPU may have cached; offset NO_OFFSET: nothing */
+};
+
+/* An address space and its twin as they were; NULL when not used. */
 struct moment {
+    struct space *space;
     struct vm_saved *vm;
     struct model *model;
 };
@@ -30,9 +38,10 @@ struct file {
 
 struct state {
     struct vm_input in;
-    struct vm *vm;
+    struct space spaces[SPACES];
+    struct space *space; /* the one that is worked on, */
+    struct vm *vm;       /* and what it is made of */
     struct model *model;
-    struct vm_fill tlb[MODEL_PAGES]; /* what a CPU may have cached; offset NO_OFFSET: nothing */
     struct moment moments[MOMENTS];
     struct vm_section *sections[MODEL_SECTIONS]; /* by the twin's numbers; NULL: no handle */
     struct file files[MODEL_SECTIONS];
@@ -49,10 +58,15 @@ struct state {
         look;                                                                                      \
     }
 /* The same; a refusal leaves the layout as it was. The bytes are looked at after the operation. */
-#define TRY(s, result, refusal, call)                                                              \
-    ATTEMPT(s, result, refusal, call, compare_layout((s)->vm, (s)->model))
+#define TRY(s, result, refusal, call) ATTEMPT(s, result, refusal, call, compare_layouts(s))
 
-/* Overlapping views of a section of each kind and placeholders, for what random operations rarely get to by themselves. */
+void compare_layouts(const struct state *s); /* of all spaces */
+
+/*
+ * A section of each kind, and in a space overlapping views of them and placeholders, for what random operations rarely get
+ * to by themselves.
+ */
+void start_with_sections(struct state *s);
 void start_with_views(struct state *s);
 
 void do_new_section(struct state *s);

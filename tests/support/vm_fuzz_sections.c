@@ -232,6 +232,19 @@ static void start_with_placeholders(struct state *s)
     }
 }
 
+void start_with_sections(struct state *s)
+{
+    new_section(
+        s, 0, (struct vm_section_config){0x18000, PAGE_EXECUTE_READWRITE, SEC_RESERVE, NULL, NULL},
+        (struct vm_backing){0});
+    new_section(s, 1, (struct vm_section_config){0x8000, PAGE_READWRITE, SEC_COMMIT, NULL, NULL},
+                (struct vm_backing){0});
+    new_section(
+        s, 2,
+        (struct vm_section_config){0, PAGE_READWRITE, SEC_COMMIT, &(struct vm_backing){0}, NULL},
+        (struct vm_backing){.size = 0x5800, .write = write_file});
+}
+
 void start_with_views(struct state *s)
 {
     static const struct {
@@ -252,15 +265,6 @@ void start_with_views(struct state *s)
           .protect = PAGE_READWRITE}},
     };
 
-    new_section(
-        s, 0, (struct vm_section_config){0x18000, PAGE_EXECUTE_READWRITE, SEC_RESERVE, NULL, NULL},
-        (struct vm_backing){0});
-    new_section(s, 1, (struct vm_section_config){0x8000, PAGE_READWRITE, SEC_COMMIT, NULL, NULL},
-                (struct vm_backing){0});
-    new_section(
-        s, 2,
-        (struct vm_section_config){0, PAGE_READWRITE, SEC_COMMIT, &(struct vm_backing){0}, NULL},
-        (struct vm_backing){.size = 0x5800, .write = write_file});
     start_with_placeholders(s);
     for (unsigned i = 0; i < sizeof views / sizeof *views; i++)
         map_view(s, views[i].section, &views[i].req);

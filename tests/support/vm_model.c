@@ -13,14 +13,37 @@ struct model *model_new(uint64_t commit_limit)
 
     if (!m)
         abort();
+    m->sections = calloc(MODEL_SECTIONS, sizeof *m->sections);
+    if (!m->sections)
+        abort();
+    m->beside = m;
     m->commit_limit = commit_limit;
     m->dep = true;
     m->allocation_count = 1;
     return m;
 }
 
+struct model *model_new_beside(struct model *other)
+{
+    struct model *m = model_new(other->commit_limit);
+
+    free(m->sections);
+    m->sections = other->sections;
+    m->beside = other->beside;
+    other->beside = m;
+    return m;
+}
+
 void model_free(struct model *m)
 {
+    struct model *before = m;
+
+    while (m && before->beside != m)
+        before = before->beside;
+    if (m && before == m)
+        free(m->sections);
+    else if (m)
+        before->beside = m->beside;
     free(m);
 }
 
@@ -143,15 +166,26 @@ bool model_all_free(const struct model *m, unsigned start, unsigned end)
     return true;
 }
 
-uint64_t model_committed(const struct model *m)
+uint64_t model_own_committed(const struct model *m)
 {
-    uint64_t bytes = model_section_charge(m);
+    uint64_t bytes = 0;
 
     for (unsigned p = 0; p < MODEL_PAGES; p++) {
         const struct model_allocation *a = model_allocation_at(m, p);
 
         if (m->pages[p].protect && (!a->section || mp_is_copy(a->protect)))
             bytes += VM_PAGE_SIZE;
+    }
+    return bytes;
+}
+
+uint64_t model_committed(const struct model *m)
+{
+    uint64_t bytes = model_section_charge(m);
+
+    EACH_BESIDE(o, m)
+    {
+        bytes += model_own_committed(o);
     }
     return bytes;
 }

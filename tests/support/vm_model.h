@@ -54,13 +54,17 @@ struct model {
     uint8_t bytes[MODEL_PAGES][VM_PAGE_SIZE];
     struct model_allocation allocations[4096];
     unsigned allocation_count;
-    struct model_section sections[MODEL_SECTIONS];
-    uint64_t commit_limit; /* bytes */
+    struct model_section *sections; /* MODEL_SECTIONS, the same of all that lie beside each other */
+    struct model *beside;           /* the next of those, in a ring; itself when it is alone */
+    uint64_t commit_limit;          /* bytes, for all of them */
     bool dep;
 };
 
 struct model *model_new(uint64_t commit_limit);
-void model_free(struct model *m);
+struct model *model_new_beside(struct model *other);
+void model_free(struct model *m); /* takes NULL */
+/* A twin of its own that holds what a moment of m does. */
+struct model *model_save(const struct model *m);
 
 /* Each answers as its vm_ counterpart must, outputs included. */
 nt_status model_allocate(struct model *m, const struct vm_request *req, gva_t *base,
@@ -85,7 +89,7 @@ nt_status model_section_map(struct model *m, unsigned number, const struct vm_vi
 /* Which pages of which section a flush writes back, those that are dirty; NULL: none, or it is refused. */
 nt_status model_flush(struct model *m, gva_t addr, uint64_t size, struct model_section **section,
                       unsigned *first, unsigned *end);
-/* Make m what it was at a moment, with the handles of now. */
+/* Make m what it was at a moment, with the handles of now; those beside it follow. */
 void model_restore(struct model *m, const struct model *moment);
 void model_unmap_all(struct model *m);
 bool model_clear_guard(struct model *m, gva_t addr);
@@ -94,7 +98,8 @@ bool model_write(struct model *m, gva_t addr, const uint8_t *src, size_t len);
 void model_store(struct model *m, gva_t addr, uint8_t value);
 /* What a page holds. */
 const uint8_t *model_bytes(const struct model *m, unsigned page);
-uint64_t model_committed(const struct model *m);
+uint64_t model_own_committed(const struct model *m);
+uint64_t model_committed(const struct model *m); /* with all beside it */
 size_t model_read(const struct model *m, gva_t addr, uint8_t *dst, size_t len);
 nt_status model_get_write_watch(struct model *m, uint32_t flags, gva_t base, uint64_t size,
                                 gva_t *addresses, uint64_t *count);

@@ -4,6 +4,10 @@
 
 #include "vm_model.h"
 
+/* Go through m and all that lie beside it. */
+#define EACH_BESIDE(o, m)                                                                          \
+    for (const struct model *o = (m); o; o = o->beside == (m) ? NULL : o->beside)
+
 #define MODEL_CACHING (PAGE_NOCACHE | PAGE_WRITECOMBINE)
 
 bool mp_valid(uint32_t p, bool fresh);
@@ -35,5 +39,7 @@ void model_set_protect(struct model *m, unsigned page, uint32_t protect);
 nt_status model_view_commit(struct model *m, const struct vm_request *q, unsigned start,
                             unsigned end);
 uint64_t model_section_charge(const struct model *m);
+/* Does a view of m itself show a section? */
+bool model_shows(const struct model *m, unsigned number);
 
 #endif

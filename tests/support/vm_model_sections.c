@@ -35,13 +35,28 @@ struct model_section *model_shown(struct model *m, unsigned page, unsigned *inde
     return &m->sections[a->section - 1];
 }
 
-bool model_section_lives(const struct model *m, unsigned number)
+bool model_shows(const struct model *m, unsigned number)
 {
     for (unsigned p = 0; p < MODEL_PAGES; p++) {
         if (m->pages[p].allocation && model_allocation_at(m, p)->section == number + 1)
             return true;
     }
-    return m->sections[number].handle;
+    return false;
+}
+
+static bool is_shown(const struct model *m, unsigned number)
+{
+    EACH_BESIDE(o, m)
+    {
+        if (model_shows(o, number))
+            return true;
+    }
+    return false;
+}
+
+bool model_section_lives(const struct model *m, unsigned number)
+{
+    return m->sections[number].handle || is_shown(m, number);
 }
 
 static unsigned pages_of(const struct model_section *s)
@@ -322,10 +337,9 @@ nt_status model_unmap_to_placeholder(struct model *m, gva_t addr)
 
 /* ---- Changing ---------------------------------------------------------------------------------- */
 
-/* Commit a page of a section, which was not, for all its views. */
-static void commit_page(struct model *m, struct model_section *s, unsigned index)
+/* What changes when a page of a section is committed, which was not, in one of those beside each other. */
+static void show_page(struct model *m, const struct model_section *s, unsigned index)
 {
-    s->committed[index] = true;
     for (unsigned p = 0; p < MODEL_PAGES; p++) {
         unsigned i;
 
@@ -334,17 +348,42 @@ static void commit_page(struct model *m, struct model_section *s, unsigned index
     }
 }
 
-/* Bytes that committing a page adds. */
-static uint64_t added_by(struct model *m, const struct model_section *s, unsigned index)
+static void commit_page(struct model *m, struct model_section *s, unsigned index)
 {
-    uint64_t bytes = s->committed[index] ? 0 : VM_PAGE_SIZE;
+    struct model *o = m;
 
-    for (unsigned p = 0; p < MODEL_PAGES && bytes; p++) {
+    s->committed[index] = true;
+    do {
+        show_page(o, s, index);
+        o = o->beside;
+    } while (o != m);
+}
+
+/* Bytes that committing a page adds in one of those beside each other, where views copy it. */
+static uint64_t added_in(const struct model *m, const struct model_section *s, unsigned index)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned p = 0; p < MODEL_PAGES; p++) {
         unsigned i;
 
-        if (m->pages[p].allocation && model_shown(m, p, &i) == s && i == index &&
+        if (m->pages[p].allocation && model_shown((struct model *)m, p, &i) == s && i == index &&
             mp_is_copy(model_allocation_at(m, p)->protect))
             bytes += VM_PAGE_SIZE;
+    }
+    return bytes;
+}
+
+/* Bytes that committing a page adds. */
+static uint64_t added_by(const struct model *m, const struct model_section *s, unsigned index)
+{
+    uint64_t bytes = VM_PAGE_SIZE;
+
+    if (s->committed[index])
+        return 0;
+    EACH_BESIDE(o, m)
+    {
+        bytes += added_in(o, s, index);
     }
     return bytes;
 }
@@ -394,16 +433,56 @@ nt_status model_flush(struct model *m, gva_t addr, uint64_t size, struct model_s
     return STATUS_SUCCESS;
 }
 
+/* ---- Moments ----------------------------------------------------------------------------------- */
+
+static void copy_space(struct model *to, const struct model *from)
+{
+    memcpy(to->pages, from->pages, sizeof to->pages);
+    memcpy(to->bytes, from->bytes, sizeof to->bytes);
+    memcpy(to->allocations, from->allocations, sizeof to->allocations);
+    to->allocation_count = from->allocation_count;
+    to->dep = from->dep;
+}
+
+struct model *model_save(const struct model *m)
+{
+    struct model *moment = model_new(m->commit_limit);
+
+    copy_space(moment, m);
+    for (unsigned n = 0; n < MODEL_SECTIONS; n++) {
+        if (model_shows(m, n) || !is_shown(m, n)) /* not those that others show alone */
+            moment->sections[n] = m->sections[n];
+    }
+    return moment;
+}
+
+/* A section was restored through another one: what is committed of it is what the section says. */
+static void follow(struct model *m, const struct model_section *s)
+{
+    for (unsigned p = 0; p < MODEL_PAGES; p++) {
+        const struct model_allocation *a = model_allocation_at(m, p);
+        unsigned i;
+
+        if (!m->pages[p].allocation || model_shown(m, p, &i) != s || s->type != MEM_MAPPED)
+            continue;
+        if (!s->committed[i])
+            model_wipe(m, p, p + 1, m->pages[p].allocation);
+        else if (!m->pages[p].protect)
+            m->pages[p].protect = a->protect;
+    }
+}
+
 void model_restore(struct model *m, const struct model *moment)
 {
-    struct model *now = model_new(0);
-
-    *now = *m;
-    *m = *moment;
+    copy_space(m, moment);
     for (unsigned n = 0; n < MODEL_SECTIONS; n++) {
-        if (!model_section_lives(moment, n))
-            m->sections[n] = now->sections[n];
-        m->sections[n].handle = now->sections[n].handle;
+        bool handle = m->sections[n].handle;
+
+        if (!model_section_lives(moment, n) || !model_section_lives(m, n))
+            continue;
+        m->sections[n] = moment->sections[n];
+        m->sections[n].handle = handle;
+        for (struct model *o = m->beside; o != m; o = o->beside)
+            follow(o, &m->sections[n]);
     }
-    model_free(now);
 }
