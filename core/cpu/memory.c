@@ -60,8 +60,8 @@ static void on_frame_freed(void *ctx, uint64_t offset)
     uint8_t *state = &cpu->frame_states[offset / VM_PAGE_SIZE];
 
     on_frame_changed(cpu, offset);
-    if (*state !=
-        FRAME_NEITHER) /* most frames were never the CPU's: no host memory for their states */
+    /* Most frames were never this CPU's: no write, and so no host memory, for their states. */
+    if (*state != FRAME_NEITHER)
         *state = FRAME_NEITHER;
     writes_on_freed(cpu, offset);
 }

@@ -5,134 +5,15 @@
 #include <check.h>
 #include <string.h>
 
-#include "alloc_fail.h"
+#include "spaces_fixture.h"
 #include "suite.h"
 #include "vm/section.h"
-#include "vm_builder.h"
 #include "winstub/foreign.h"
 
-#define A      UINT64_C(0x200000)
-#define B      UINT64_C(0x400000)
-#define IMAGE  UINT64_C(0x140000000)
-#define RW     PAGE_READWRITE
-#define SPACES 3
-
-/* Three spaces over 64 frames. */
-static struct vm *vms[SPACES];
-static struct vm_section *s;
-static struct memory_file file;
-
-/* What each observer was told. */
-static struct heard {
-    unsigned revoked, changed, freed, lent_gone;
-    gva_t start;
-    uint64_t offset;
-} heard[SPACES];
-
-static void on_revoked(void *ctx, gva_t start, gva_t end)
-{
-    struct heard *h = ctx;
-
-    (void)end;
-    h->revoked++;
-    h->start = start;
-}
-
-static void on_changed(void *ctx, uint64_t offset)
-{
-    struct heard *h = ctx;
-
-    h->changed++;
-    h->offset = offset;
-}
-
-static void on_freed(void *ctx, uint64_t offset)
-{
-    struct heard *h = ctx;
-
-    h->freed++;
-    h->offset = offset;
-}
-
-static void on_lent_gone(void *ctx, uint64_t offset, uint64_t size)
-{
-    struct heard *h = ctx;
-
-    (void)size;
-    h->lent_gone++;
-    h->offset = offset;
-}
-
-static struct vm *space_beside(struct vm *other)
-{
-    struct vm_config config = {.beside = other};
-    struct vm *vm;
-
-    ck_assert_int_eq(vm_new(&config, &vm), ERR_OK);
-    return vm;
-}
-
-static void setup(void)
-{
-    struct vm_config config = {.arena_size = 64 * VM_PAGE_SIZE, .commit_limit = 0x1000000};
-
-    ck_assert_int_eq(vm_new(&config, &vms[0]), ERR_OK);
-    vms[1] = space_beside(vms[0]);
-    vms[2] = space_beside(vms[1]);
-    memset(file.bytes, 'f', sizeof file.bytes);
-    file.writes = file.releases = 0;
-    for (size_t i = 0; i < SPACES; i++) {
-        struct vm_observer observer = {.ctx = &heard[i],
-                                       .revoked = on_revoked,
-                                       .frame_changed = on_changed,
-                                       .frame_freed = on_freed,
-                                       .lent_gone = on_lent_gone};
-
-        heard[i] = (struct heard){0};
-        vm_set_observer(vms[i], &observer);
-    }
-}
-
-static void drop_space(size_t i)
-{
-    vm_free(vms[i]);
-    vms[i] = NULL;
-    for (i = 0; i < SPACES; i++)
-        ck_assert(!vms[i] || vm_valid(vms[i]));
-}
-
-static void teardown(void)
-{
-    for (size_t i = 0; i < SPACES; i++)
-        ck_assert(!vms[i] || vm_valid(vms[i]));
-    vm_section_unref(s);
-    s = NULL;
-    for (size_t i = 0; i < SPACES; i++)
-        drop_space(i);
-}
-
-/* A view of all of s, at A in each space. */
-static void show_everywhere(uint32_t protect)
-{
-    for (size_t i = 0; i < SPACES; i++)
-        build_view(vms[i], s, A, 0, 0, protect);
-}
-
-static uint64_t offset_of(size_t i, gva_t page, enum vm_access want)
-{
-    struct vm_fill fill;
-
-    ck_assert_int_eq(vm_fill(vms[i], page, want, &fill), VM_FAULT_NONE);
-    return fill.offset;
-}
-
-static struct vm_stats stats(size_t i)
-{
-    struct vm_stats st;
-
-    vm_get_stats(vms[i], &st);
-    return st;
-}
+#define A     SPACES_VIEW
+#define B     UINT64_C(0x400000)
+#define IMAGE UINT64_C(0x140000000)
+#define RW    PAGE_READWRITE
 
 /* ---- Sections --------------------------------------------------------------------------------- */
 
@@ -481,47 +362,6 @@ START_TEST(a_space_beside_without_memory)
 }
 END_TEST
 
-static void drain(struct pool *p)
-{
-    while (p->spare)
-        (void)pool_take(p);
-}
-
-/* No pool has anything to spare. */
-static void drain_all(void)
-{
-    drain(&vms[0]->physical->tables.nodes);
-    for (size_t i = 0; i < SPACES; i++) {
-        drain(&vms[i]->allocation_pool);
-        drain(&vms[i]->run_pool);
-        drain(&vms[i]->index_pool);
-    }
-}
-
-/* Run call until it gets through, with each allocation failing once: nothing changes in any space until then. */
-#define EACH_WITHOUT_MEMORY(call)                                                                  \
-    do {                                                                                           \
-        for (unsigned long n = 1, failed = 1; failed; n++) {                                       \
-            struct memory_of *before[SPACES];                                                      \
-            nt_status st;                                                                          \
-                                                                                                   \
-            for (size_t i = 0; i < SPACES; i++)                                                    \
-                before[i] = remember(vms[i]);                                                      \
-            drain_all();                                                                           \
-            alloc_fail_at(n);                                                                      \
-            st = (call);                                                                           \
-            failed = alloc_fail_stop();                                                            \
-            ck_status(st, failed ? STATUS_NO_MEMORY : STATUS_SUCCESS);                             \
-            for (size_t i = 0; i < SPACES; i++) {                                                  \
-                if (failed)                                                                        \
-                    ck_assert(unchanged(before[i], vms[i]));                                       \
-                else                                                                               \
-                    forget_memory(before[i]);                                                      \
-                ck_assert(vm_valid(vms[i]));                                                       \
-            }                                                                                      \
-        }                                                                                          \
-    } while (0)
-
 START_TEST(a_view_beside_without_memory)
 {
     s = build_section(vms[0], 0x4000, RW, SEC_RESERVE);
@@ -538,161 +378,6 @@ START_TEST(a_commit_for_all_without_memory)
     build_view(vms[1], s, B, 0, 0, PAGE_WRITECOPY);
     for (uint64_t at = 0; at < 0x20000; at += 0x3000)
         EACH_WITHOUT_MEMORY(try_allocate(vms[2], A + at, 0x1000, MEM_COMMIT, RW));
-}
-END_TEST
-
-/* ---- Saved moments ---------------------------------------------------------------------------- */
-
-START_TEST(a_restored_section_is_set_back_for_all)
-{
-    struct vm_saved *saved;
-
-    s = build_section(vms[0], 0x10000, RW, SEC_COMMIT);
-    show_everywhere(RW);
-    build_committed(vms[1], B, 0x1000);
-    store_byte(vms[1], A, 1);
-    store_byte(vms[1], B, 1);
-    saved = vm_save(vms[0]);
-    for (size_t i = 0; i < SPACES; i++)
-        ck_assert_uint_ge(heard[i].revoked, 1); /* what may be written is the moment's, too */
-    store_byte(vms[1], A, 2);
-    store_byte(vms[1], B, 2);
-    ck_assert_uint_eq(byte_at(vms[0], A), 2);
-    heard[1].revoked = heard[2].revoked = 0;
-    ck_assert(vm_restore(vms[0], saved));
-    for (size_t i = 0; i < SPACES; i++)
-        ck_assert_uint_eq(byte_at(vms[i], A), 1);
-    ck_assert_uint_eq(byte_at(vms[1], B), 2);
-    ck_assert_uint_ge(heard[1].revoked, 1);
-    ck_assert_uint_ge(heard[2].revoked, 1);
-    store_byte(vms[2], A, 3);
-    ck_assert_uint_eq(byte_at(vms[0], A), 3);
-    ck_assert(vm_restore(vms[0], saved));
-    ck_assert_uint_eq(byte_at(vms[2], A), 1);
-    vm_saved_free(saved);
-}
-END_TEST
-
-START_TEST(sections_of_other_spaces_are_not_in_a_moment)
-{
-    struct vm_saved *saved;
-
-    s = build_section(vms[0], 0x10000, RW, SEC_COMMIT);
-    build_view(vms[1], s, A, 0, 0, RW);
-    store_byte(vms[1], A, 1);
-    saved = vm_save(vms[0]);
-    store_byte(vms[1], A, 2);
-    ck_assert(vm_restore(vms[0], saved));
-    ck_assert_uint_eq(byte_at(vms[1], A), 2);
-    vm_saved_free(saved);
-    ck_succeeds(vm_unmap_view(vms[1], A));
-    saved = vm_save(vms[0]); /* nobody shows it now */
-    build_view(vms[1], s, A, 0, 0, RW);
-    store_byte(vms[1], A, 3);
-    ck_assert(vm_restore(vms[0], saved));
-    ck_assert_uint_eq(byte_at(vms[1], A), 2);
-    vm_saved_free(saved);
-}
-END_TEST
-
-/* A section of eight reserved pages, of which page 1 is committed in a first moment and 1, 2 and 5 in a second. */
-static struct vm_saved *first, *second;
-
-static void save_two_moments(void)
-{
-    s = build_section(vms[0], 0x8000, RW, SEC_RESERVE);
-    show_everywhere(RW);
-    build_view(vms[1], s, B, 0, 0, PAGE_WRITECOPY);
-    ck_succeeds(try_allocate(vms[0], A + 0x1000, 0x1000, MEM_COMMIT, RW));
-    store_byte(vms[0], A + 0x1000, 1);
-    first = vm_save(vms[0]);
-    ck_succeeds(try_allocate(vms[1], A + 0x2000, 0x1000, MEM_COMMIT, RW));
-    ck_succeeds(try_allocate(vms[2], A + 0x5000, 0x1000, MEM_COMMIT, RW));
-    store_byte(vms[2], A + 0x5000, 5);
-    second = vm_save(vms[0]);
-    store_byte(vms[1], B + 0x1000, 7); /* copies, which are no moment's */
-    store_byte(vms[1], B + 0x5000, 8);
-    ck_assert_uint_eq(stats(1).own, 0x3000);
-}
-
-static void free_moments(void)
-{
-    vm_saved_free(first);
-    vm_saved_free(second);
-}
-
-static void check_committed(const struct vm *vm, gva_t base, unsigned bits)
-{
-    for (unsigned i = 0; i < 8; i++)
-        ck_assert_uint_eq(region_at(vm, base + i * VM_PAGE_SIZE).state,
-                          bits >> i & 1 ? MEM_COMMIT : MEM_RESERVE);
-}
-
-static void check_all_committed(unsigned bits)
-{
-    for (size_t i = 0; i < SPACES; i++) {
-        check_committed(vms[i], A, bits);
-        ck_assert(vm_valid(vms[i]));
-    }
-    check_committed(vms[1], B, bits);
-}
-
-START_TEST(views_beside_follow_what_is_committed)
-{
-    uint64_t layout;
-
-    save_two_moments();
-    layout = vm_layout_version(vms[2]);
-    ck_assert(vm_restore(vms[0], first));
-    check_all_committed(0x02);
-    ck_assert_uint_gt(vm_layout_version(vms[2]), layout);
-    ck_assert_uint_eq(stats(1).own, 0x1000);
-    ck_assert_uint_eq(stats(0).committed, 0x2000);
-    ck_assert_uint_eq(byte_at(vms[1], B + 0x1000), 7);
-    ck_assert(vm_restore(vms[0], second));
-    check_all_committed(0x26);
-    ck_assert_uint_eq(stats(1).own, 0x3000);
-    ck_assert_uint_eq(stats(0).committed, 0x6000);
-    ck_assert_uint_eq(byte_at(vms[1], B + 0x5000), 5); /* the copy went */
-    ck_assert_uint_eq(byte_at(vms[2], A + 0x5000), 5);
-    free_moments();
-}
-END_TEST
-
-/* Each space has a moment; they come back one after the other. */
-START_TEST(several_spaces_are_saved_and_restored)
-{
-    struct vm_saved *saved[SPACES];
-
-    save_two_moments();
-    for (size_t i = 0; i < SPACES; i++)
-        saved[i] = vm_save(vms[i]);
-    ck_succeeds(try_allocate(vms[2], A + 0x6000, 0x2000, MEM_COMMIT, RW));
-    store_byte(vms[2], A + 0x1000, 9);
-    store_byte(vms[1], B + 0x6000, 9);
-    ck_succeeds(vm_unmap_view(vms[0], A));
-    build_committed(vms[2], B, 0x4000);
-    for (size_t i = 0; i < SPACES; i++)
-        ck_assert(vm_restore(vms[i], saved[i]));
-    check_all_committed(0x26);
-    ck_assert_uint_eq(byte_at(vms[0], A + 0x1000), 1);
-    ck_assert_uint_eq(byte_at(vms[1], B + 0x1000), 7);
-    ck_assert_uint_eq(byte_at(vms[1], B + 0x5000), 8);
-    ck_assert_uint_eq(region_at(vms[2], B).state, MEM_FREE);
-    for (size_t i = 0; i < SPACES; i++)
-        vm_saved_free(saved[i]);
-    free_moments();
-}
-END_TEST
-
-START_TEST(views_beside_follow_or_nothing_changes)
-{
-    save_two_moments();
-    EACH_WITHOUT_MEMORY(vm_restore(vms[0], first) ? STATUS_SUCCESS : STATUS_NO_MEMORY);
-    check_all_committed(0x02);
-    EACH_WITHOUT_MEMORY(vm_restore(vms[0], second) ? STATUS_SUCCESS : STATUS_NO_MEMORY);
-    check_all_committed(0x26);
-    free_moments();
 }
 END_TEST
 
@@ -733,14 +418,12 @@ int main(void)
     TCase *sections = tcase_create("sections");
     TCase *life = tcase_create("who goes first");
     TCase *common = tcase_create("what is common");
-    TCase *saved = tcase_create("saved moments");
     TCase *torture = tcase_create("no memory");
 
-    tcase_add_checked_fixture(sections, setup, teardown);
-    tcase_add_checked_fixture(life, setup, teardown);
-    tcase_add_checked_fixture(common, setup, teardown);
-    tcase_add_checked_fixture(saved, setup, teardown);
-    tcase_add_checked_fixture(torture, setup, teardown);
+    tcase_add_checked_fixture(sections, spaces_setup, spaces_teardown);
+    tcase_add_checked_fixture(life, spaces_setup, spaces_teardown);
+    tcase_add_checked_fixture(common, spaces_setup, spaces_teardown);
+    tcase_add_checked_fixture(torture, spaces_setup, spaces_teardown);
     tcase_add_test(sections, a_section_shows_the_same_bytes_in_all);
     tcase_add_test(sections, private_memory_is_of_one_space);
     tcase_add_test(sections, M12_a_commit_through_one_is_seen_by_all);
@@ -760,18 +443,12 @@ int main(void)
     tcase_add_test(common, bytes_that_the_host_changes_are_told_to_all);
     tcase_add_test(common, lent_memory_has_one_offset_everywhere);
     tcase_add_test(common, what_is_common_is_checked);
-    tcase_add_test(saved, a_restored_section_is_set_back_for_all);
-    tcase_add_test(saved, sections_of_other_spaces_are_not_in_a_moment);
-    tcase_add_test(saved, views_beside_follow_what_is_committed);
-    tcase_add_test(saved, several_spaces_are_saved_and_restored);
-    tcase_add_test(saved, views_beside_follow_or_nothing_changes);
     tcase_add_test(torture, a_space_beside_without_memory);
     tcase_add_test(torture, a_view_beside_without_memory);
     tcase_add_test(torture, a_commit_for_all_without_memory);
     suite_add_tcase(suite, sections);
     suite_add_tcase(suite, life);
     suite_add_tcase(suite, common);
-    suite_add_tcase(suite, saved);
     suite_add_tcase(suite, torture);
     return suite_main(suite);
 }
