@@ -7,8 +7,8 @@
 #include "vm/section.h"
 
 struct vm *vms[SPACES];
-struct vm_section *s;
-struct memory_file file;
+struct vm_section *shared;
+struct memory_file shared_file;
 struct heard heard[SPACES];
 
 static void on_revoked(void *ctx, gva_t start, gva_t end)
@@ -61,8 +61,8 @@ void spaces_setup(void)
     ck_assert_int_eq(vm_new(&config, &vms[0]), ERR_OK);
     vms[1] = space_beside(vms[0]);
     vms[2] = space_beside(vms[1]);
-    memset(file.bytes, 'f', sizeof file.bytes);
-    file.writes = file.releases = 0;
+    memset(shared_file.bytes, 'f', sizeof shared_file.bytes);
+    shared_file.writes = shared_file.releases = 0;
     for (size_t i = 0; i < SPACES; i++) {
         struct vm_observer observer = {.ctx = &heard[i],
                                        .revoked = on_revoked,
@@ -87,8 +87,8 @@ void spaces_teardown(void)
 {
     for (size_t i = 0; i < SPACES; i++)
         ck_assert(!vms[i] || vm_valid(vms[i]));
-    vm_section_unref(s);
-    s = NULL;
+    vm_section_unref(shared);
+    shared = NULL;
     for (size_t i = 0; i < SPACES; i++)
         drop_space(i);
 }
@@ -96,7 +96,7 @@ void spaces_teardown(void)
 void show_everywhere(uint32_t protect)
 {
     for (size_t i = 0; i < SPACES; i++)
-        build_view(vms[i], s, SPACES_VIEW, 0, 0, protect);
+        build_view(vms[i], shared, SPACES_VIEW, 0, 0, protect);
 }
 
 uint64_t offset_of(size_t i, gva_t page, enum vm_access want)

@@ -17,8 +17,8 @@ struct heard {
 
 extern struct vm *vms[SPACES]; /* NULL: gone */
 extern struct heard heard[SPACES];
-extern struct vm_section *s;    /* a test's own; the fixture drops its reference */
-extern struct memory_file file; /* all its bytes are 'f' */
+extern struct vm_section *shared;      /* a test's own; the fixture drops its reference */
+extern struct memory_file shared_file; /* all its bytes are 'f' */
 
 void spaces_setup(void);
 void spaces_teardown(void);
@@ -26,7 +26,7 @@ void spaces_teardown(void);
 struct vm *space_beside(struct vm *other);
 /* One space goes; the others are valid. */
 void drop_space(size_t i);
-/* A view of all of s, at SPACES_VIEW in each space. */
+/* A view of all of shared, at SPACES_VIEW in each space. */
 void show_everywhere(uint32_t protect);
 /* The offset of a page's frame, by a fill that must succeed. */
 uint64_t offset_of(size_t i, gva_t page, enum vm_access want);

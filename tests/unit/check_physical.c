@@ -19,9 +19,9 @@
 
 START_TEST(a_section_shows_the_same_bytes_in_all)
 {
-    s = build_section(vms[0], 0x20000, RW, SEC_COMMIT);
+    shared = build_section(vms[0], 0x20000, RW, SEC_COMMIT);
     show_everywhere(RW);
-    build_view(vms[1], s, B, 0x10000, 0, RW);
+    build_view(vms[1], shared, B, 0x10000, 0, RW);
     store_byte(vms[0], A, 1);
     store_byte(vms[1], A + 1, 2);
     store_byte(vms[2], A + 0x10002, 3);
@@ -54,9 +54,9 @@ START_TEST(M12_a_commit_through_one_is_seen_by_all)
 {
     uint64_t layout[SPACES];
 
-    s = build_section(vms[0], 0x4000, RW, SEC_RESERVE);
+    shared = build_section(vms[0], 0x4000, RW, SEC_RESERVE);
     show_everywhere(RW);
-    build_view(vms[2], s, B, 0, 0, PAGE_READONLY);
+    build_view(vms[2], shared, B, 0, 0, PAGE_READONLY);
     for (size_t i = 0; i < SPACES; i++)
         layout[i] = vm_layout_version(vms[i]);
     ck_succeeds(try_allocate(vms[1], A + 0x1000, 0x1000, MEM_COMMIT, PAGE_READONLY));
@@ -80,9 +80,9 @@ END_TEST
 /* A view that copies is charged where it is. */
 START_TEST(M12_a_commit_charges_every_view_that_copies)
 {
-    s = build_section(vms[0], 0x4000, RW, SEC_RESERVE);
-    build_view(vms[0], s, A, 0, 0, RW);
-    build_view(vms[1], s, A, 0, 0, PAGE_WRITECOPY);
+    shared = build_section(vms[0], 0x4000, RW, SEC_RESERVE);
+    build_view(vms[0], shared, A, 0, 0, RW);
+    build_view(vms[1], shared, A, 0, 0, PAGE_WRITECOPY);
     ck_succeeds(try_allocate(vms[0], A, 0x2000, MEM_COMMIT, RW));
     ck_assert_uint_eq(stats(0).own, 0);
     ck_assert_uint_eq(stats(1).own, 0x2000);
@@ -95,7 +95,7 @@ END_TEST
 
 START_TEST(a_protection_is_of_one_view)
 {
-    s = build_section(vms[0], 0x10000, RW, SEC_COMMIT);
+    shared = build_section(vms[0], 0x10000, RW, SEC_COMMIT);
     show_everywhere(RW);
     (void)offset_of(0, A, VM_WRITE);
     ck_succeeds(try_protect(vms[0], A, 0x1000, PAGE_READONLY));
@@ -113,9 +113,9 @@ static void show_image_everywhere(void)
     struct vm_view_request req = {.base = IMAGE};
 
     ck_succeeds(build_image(vms[0], IMAGE));
-    s = vm_section_ref(vms[0]->physical->sections);
+    shared = vm_section_ref(vms[0]->physical->sections);
     for (size_t i = 1; i < SPACES; i++)
-        ck_succeeds(vm_section_map(vms[i], s, &req, NULL, NULL));
+        ck_succeeds(vm_section_map(vms[i], shared, &req, NULL, NULL));
 }
 
 START_TEST(M24_pages_of_images_become_private_to_each)
@@ -149,23 +149,23 @@ END_TEST
 
 START_TEST(a_file_is_written_back_after_its_maker_is_gone)
 {
-    s = build_file_section(vms[0], &file, RW);
+    shared = build_file_section(vms[0], &shared_file, RW);
     show_everywhere(RW);
     store_byte(vms[0], A + 0x1000, 'p');
     drop_space(0);
     store_byte(vms[1], A + 0x2000, 'c');
     ck_assert_uint_eq(byte_at(vms[2], A + 0x1000), 'p');
     ck_succeeds(vm_section_flush(vms[2], A, 0));
-    ck_assert_uint_eq(file.bytes[0x1000], 'p');
-    ck_assert_uint_eq(file.bytes[0x2000], 'c');
-    ck_assert_uint_eq(file.writes, 2);
+    ck_assert_uint_eq(shared_file.bytes[0x1000], 'p');
+    ck_assert_uint_eq(shared_file.bytes[0x2000], 'c');
+    ck_assert_uint_eq(shared_file.writes, 2);
 }
 END_TEST
 
 /* After a write back each write is to be noted, whichever space it comes from. */
 START_TEST(a_write_back_is_told_to_all)
 {
-    s = build_file_section(vms[0], &file, RW);
+    shared = build_file_section(vms[0], &shared_file, RW);
     show_everywhere(RW);
     store_byte(vms[0], A, 'p');
     ck_succeeds(vm_section_flush(vms[1], A, 0));
@@ -177,19 +177,19 @@ START_TEST(a_write_back_is_told_to_all)
         ck_assert(!(fill.access & VM_WRITE));
     }
     store_byte(vms[2], A, 'q');
-    ck_succeeds(vm_section_write_back(s, 0, 0x1000));
-    ck_assert_uint_eq(file.bytes[0], 'q');
+    ck_succeeds(vm_section_write_back(shared, 0, 0x1000));
+    ck_assert_uint_eq(shared_file.bytes[0], 'q');
 }
 END_TEST
 
 START_TEST(a_file_that_changed_is_shown_by_all)
 {
-    s = build_file_section(vms[0], &file, RW);
+    shared = build_file_section(vms[0], &shared_file, RW);
     show_everywhere(RW);
     for (size_t i = 0; i < SPACES; i++)
         ck_assert_uint_eq(byte_at(vms[i], A), 'f');
-    file.bytes[0] = 'g';
-    ck_succeeds(vm_section_reread(s, 0, 0x1000));
+    shared_file.bytes[0] = 'g';
+    ck_succeeds(vm_section_reread(shared, 0, 0x1000));
     for (size_t i = 0; i < SPACES; i++) {
         ck_assert_uint_eq(heard[i].revoked, 1);
         ck_assert_uint_eq(byte_at(vms[i], A), 'g');
@@ -201,14 +201,14 @@ END_TEST
 
 START_TEST(a_section_outlives_its_maker)
 {
-    s = build_section(vms[0], 0x10000, RW, SEC_COMMIT);
-    build_view(vms[0], s, A, 0, 0, RW);
-    build_view(vms[1], s, B, 0, 0, RW);
+    shared = build_section(vms[0], 0x10000, RW, SEC_COMMIT);
+    build_view(vms[0], shared, A, 0, 0, RW);
+    build_view(vms[1], shared, B, 0, 0, RW);
     store_byte(vms[0], A, 9);
     drop_space(0);
     ck_assert_uint_eq(byte_at(vms[1], B), 9);
-    vm_section_unref(s);
-    s = NULL;
+    vm_section_unref(shared);
+    shared = NULL;
     ck_assert_uint_eq(byte_at(vms[1], B), 9);
     ck_assert_uint_eq(stats(1).committed, 0x10000);
     ck_succeeds(vm_unmap_view(vms[1], B));
@@ -219,15 +219,15 @@ END_TEST
 
 START_TEST(a_section_outlives_all_spaces)
 {
-    s = build_file_section(vms[1], &file, RW);
-    build_view(vms[1], s, A, 0, 0, RW);
+    shared = build_file_section(vms[1], &shared_file, RW);
+    build_view(vms[1], shared, A, 0, 0, RW);
     store_byte(vms[1], A, 'w');
     for (size_t i = 0; i < SPACES; i++)
         drop_space(i);
-    vm_section_unref(s);
-    s = NULL;
-    ck_assert_uint_eq(file.bytes[0], 'w');
-    ck_assert_uint_eq(file.releases, 1);
+    vm_section_unref(shared);
+    shared = NULL;
+    ck_assert_uint_eq(shared_file.bytes[0], 'w');
+    ck_assert_uint_eq(shared_file.releases, 1);
 }
 END_TEST
 
@@ -276,7 +276,7 @@ START_TEST(the_arena_is_common)
 
     ck_assert_ptr_eq(vm_arena(vms[0], &size), vm_arena(vms[2], &same));
     ck_assert_uint_eq(size, same);
-    s = build_section(vms[0], VM_PAGE_SIZE, RW, SEC_COMMIT);
+    shared = build_section(vms[0], VM_PAGE_SIZE, RW, SEC_COMMIT);
     show_everywhere(RW);
     build_committed(vms[1], B, 63 * VM_PAGE_SIZE);
     for (gva_t page = B; page < B + 63 * VM_PAGE_SIZE; page += VM_PAGE_SIZE)
@@ -284,8 +284,8 @@ START_TEST(the_arena_is_common)
     (void)offset_of(2, A, VM_WRITE); /* the last one */
     for (size_t i = 0; i < SPACES; i++)
         (void)offset_of(i, A, VM_WRITE);
-    vm_section_unref(s);
-    s = NULL;
+    vm_section_unref(shared);
+    shared = NULL;
     ck_succeeds(try_release(vms[1], B, 0x1000, MEM_DECOMMIT));
     build_committed(vms[0], B, 2 * VM_PAGE_SIZE);
     (void)offset_of(0, B, VM_WRITE);
@@ -312,7 +312,7 @@ END_TEST
 
 START_TEST(bytes_that_the_host_changes_are_told_to_all)
 {
-    s = build_section(vms[0], 0x10000, PAGE_EXECUTE_READWRITE, SEC_COMMIT);
+    shared = build_section(vms[0], 0x10000, PAGE_EXECUTE_READWRITE, SEC_COMMIT);
     show_everywhere(PAGE_EXECUTE_READWRITE);
     ck_assert(vm_debug_write(vms[0], A, "\x90", 1));
     for (size_t i = 0; i < SPACES; i++) {
@@ -364,18 +364,18 @@ END_TEST
 
 START_TEST(a_view_beside_without_memory)
 {
-    s = build_section(vms[0], 0x4000, RW, SEC_RESERVE);
-    build_view(vms[0], s, A, 0, 0, RW);
+    shared = build_section(vms[0], 0x4000, RW, SEC_RESERVE);
+    build_view(vms[0], shared, A, 0, 0, RW);
     ck_succeeds(try_allocate(vms[0], A + 0x1000, 0x1000, MEM_COMMIT, RW));
-    EACH_WITHOUT_MEMORY(try_view(vms[1], s, A, 0, 0, RW));
+    EACH_WITHOUT_MEMORY(try_view(vms[1], shared, A, 0, 0, RW));
 }
 END_TEST
 
 START_TEST(a_commit_for_all_without_memory)
 {
-    s = build_section(vms[0], 0x20000, RW, SEC_RESERVE);
+    shared = build_section(vms[0], 0x20000, RW, SEC_RESERVE);
     show_everywhere(RW);
-    build_view(vms[1], s, B, 0, 0, PAGE_WRITECOPY);
+    build_view(vms[1], shared, B, 0, 0, PAGE_WRITECOPY);
     for (uint64_t at = 0; at < 0x20000; at += 0x3000)
         EACH_WITHOUT_MEMORY(try_allocate(vms[2], A + at, 0x1000, MEM_COMMIT, RW));
 }
@@ -388,7 +388,7 @@ END_TEST
     do {                                                                                           \
         __typeof__(field) was = (field);                                                           \
         (field) = (value);                                                                         \
-        ck_assert_msg(!vm_valid(vms[1]), "%s = %s is not noticed", #field, #value);                \
+        ck_assert_msg(!vm_valid(vms[1]), "%shared = %shared is not noticed", #field, #value);      \
         (field) = was;                                                                             \
         ck_assert(vm_valid(vms[1]));                                                               \
     } while (0)
@@ -397,9 +397,9 @@ START_TEST(what_is_common_is_checked)
 {
     struct physical *p = vms[0]->physical;
 
-    s = build_section(vms[0], 0x10000, RW, SEC_COMMIT);
-    build_view(vms[0], s, A, 0, 0, RW);
-    build_view(vms[1], s, A, 0, 0, RW);
+    shared = build_section(vms[0], 0x10000, RW, SEC_COMMIT);
+    build_view(vms[0], shared, A, 0, 0, RW);
+    build_view(vms[1], shared, A, 0, 0, RW);
     store_byte(vms[0], A, 1);
     ck_breaks(p->users, p->users + 1);
     ck_breaks(p->committed, p->committed + VM_PAGE_SIZE);
@@ -407,8 +407,8 @@ START_TEST(what_is_common_is_checked)
     ck_breaks(vms[0]->committed, VM_PAGE_SIZE);
     ck_breaks(vms[0]->own_frames, 1);
     ck_breaks(vms[2]->physical, NULL);
-    ck_breaks(s->physical, NULL);
-    ck_breaks(s->views->vm, vms[2]);
+    ck_breaks(shared->physical, NULL);
+    ck_breaks(shared->views->vm, vms[2]);
 }
 END_TEST
 

@@ -12,7 +12,7 @@ START_TEST(a_restored_section_is_set_back_for_all)
 {
     struct vm_saved *saved;
 
-    s = build_section(vms[0], 0x10000, RW, SEC_COMMIT);
+    shared = build_section(vms[0], 0x10000, RW, SEC_COMMIT);
     show_everywhere(RW);
     build_committed(vms[1], B, 0x1000);
     store_byte(vms[1], A, 1);
@@ -42,8 +42,8 @@ START_TEST(sections_of_other_spaces_are_not_in_a_moment)
 {
     struct vm_saved *saved;
 
-    s = build_section(vms[0], 0x10000, RW, SEC_COMMIT);
-    build_view(vms[1], s, A, 0, 0, RW);
+    shared = build_section(vms[0], 0x10000, RW, SEC_COMMIT);
+    build_view(vms[1], shared, A, 0, 0, RW);
     store_byte(vms[1], A, 1);
     saved = vm_save(vms[0]);
     store_byte(vms[1], A, 2);
@@ -52,7 +52,7 @@ START_TEST(sections_of_other_spaces_are_not_in_a_moment)
     vm_saved_free(saved);
     ck_succeeds(vm_unmap_view(vms[1], A));
     saved = vm_save(vms[0]); /* nobody shows it now */
-    build_view(vms[1], s, A, 0, 0, RW);
+    build_view(vms[1], shared, A, 0, 0, RW);
     store_byte(vms[1], A, 3);
     ck_assert(vm_restore(vms[0], saved));
     ck_assert_uint_eq(byte_at(vms[1], A), 2);
@@ -65,9 +65,9 @@ static struct vm_saved *first, *second;
 
 static void save_two_moments(void)
 {
-    s = build_section(vms[0], 0x8000, RW, SEC_RESERVE);
+    shared = build_section(vms[0], 0x8000, RW, SEC_RESERVE);
     show_everywhere(RW);
-    build_view(vms[1], s, B, 0, 0, PAGE_WRITECOPY);
+    build_view(vms[1], shared, B, 0, 0, PAGE_WRITECOPY);
     ck_succeeds(try_allocate(vms[0], A + 0x1000, 0x1000, MEM_COMMIT, RW));
     store_byte(vms[0], A + 0x1000, 1);
     first = vm_save(vms[0]);
