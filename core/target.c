@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "run/caught.h"
 #include "winstub/buf.h"
@@ -120,6 +121,40 @@ static enum err op_reg_write(void *ctx, uint32_t tid, size_t reg, const void *sr
 
     return process_select(run->process, tid) ? cpu_reg_write(run->cpu, reg, src, len)
                                              : ERR_NOT_FOUND;
+}
+
+/* Is every thread of it suspended? */
+static bool is_suspended(struct process *process)
+{
+    size_t i = 0;
+
+    while (process_thread(process, i) &&
+           strncmp(process_thread_state(process, i), "suspended", strlen("suspended")) == 0)
+        i++;
+    return i && !process_thread(process, i);
+}
+
+static enum err op_process(void *ctx, size_t i, struct target_process *out)
+{
+    const struct run *run = run_of(ctx);
+    struct process *process = process_next(run->process, NULL);
+    struct process_about about;
+
+    for (; process && i; i--)
+        process = process_next(run->process, process);
+    if (!process)
+        return ERR_RANGE;
+    process_about(process, &about);
+    *out = (struct target_process){
+        .pid = about.pid,
+        .parent = about.parent,
+        .state = process == run->process ? "debugged"
+                 : is_suspended(process) ? "suspended"
+                                         : "running",
+        .program = about.path,
+        .command = about.command_line,
+    };
+    return ERR_OK;
 }
 
 static enum err op_thread(void *ctx, size_t i, struct target_thread *out)
@@ -350,6 +385,7 @@ static const struct target_ops process_ops = {
     .regs = op_regs,
     .reg_read = op_reg_read,
     .reg_write = op_reg_write,
+    .process = op_process,
     .thread = op_thread,
     .library = op_library,
     .handle = op_handle,

@@ -48,6 +48,8 @@ static const struct monitor_command commands[] = {
     {"peb", "", 0, 0, "the process environment block", monitor_peb},
     {"modules", "", 0, 0, "the program and its DLLs", monitor_modules},
     {"threads", "", 0, 0, "the threads", monitor_threads},
+    {"processes", "", 0, 0, "the process that is debugged, its children, and theirs",
+     monitor_processes},
     {"why", "", 0, 0, "why the program stands still", monitor_why},
     {"output", "[gdb|here]", 0, 1,
      "where the program's output goes: to gdb, or where winstub was started", monitor_output},

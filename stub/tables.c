@@ -63,12 +63,17 @@ void table_modules(const struct stub *s, struct table *t)
 
 void table_processes(const struct stub *s, struct table *t)
 {
-    struct target_info info;
+    const struct target_ops *ops = s->target.ops;
+    struct target_process process;
 
-    s->target.ops->info(s->target.ctx, &info);
-    table_row(t);
-    table_number(t, "pid", info.pid, 8);
-    table_text(t, "command", info.exec_path, 0);
+    for (size_t i = 0; ops->process && !ops->process(s->target.ctx, i, &process); i++) {
+        table_row(t);
+        table_number(t, "pid", process.pid, 8); /* named as in GDB's own table */
+        table_number(t, "parent", process.parent, 8);
+        table_text(t, "state", process.state, 10);
+        table_text(t, "program", process.program, 28);
+        table_text(t, "command", process.command, 0);
+    }
 }
 
 void table_handles(const struct stub *s, struct table *t)
@@ -98,6 +103,11 @@ MONITOR(monitor_vads)
     say_table(s, line, table_vads);
 }
 
+MONITOR(monitor_processes)
+{
+    say_table(s, line, table_processes);
+}
+
 MONITOR(monitor_threads)
 {
     say_table(s, line, table_threads);
@@ -118,8 +128,8 @@ static const struct {
     const char *about;
     table_fill *fill;
 } tables[] = {
-    {"processes", "The process", table_processes},
-    {"threads", "Its threads", table_threads},
+    {"processes", "The processes", table_processes},
+    {"threads", "The threads of the one that is debugged", table_threads},
     {"modules", "The program and its DLLs", table_modules},
     {"handles", "Its handles", table_handles},
     {"vads", "Its memory, in Windows' words", table_vads},

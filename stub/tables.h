@@ -12,6 +12,7 @@ table_fill table_vads;
 table_fill table_threads;
 /* The program first. */
 table_fill table_modules;
+/* The debugged one and those beside it. */
 table_fill table_processes;
 table_fill table_handles;
 
@@ -20,6 +21,7 @@ enum err document_osdata(struct stub *s, struct bytes annex, struct buf *doc);
 
 /* As monitor commands. */
 MONITOR(monitor_vads);
+MONITOR(monitor_processes);
 MONITOR(monitor_threads);
 MONITOR(monitor_modules);
 MONITOR(monitor_handles);

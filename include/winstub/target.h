@@ -39,6 +39,15 @@ struct target_thread {
     gva_t teb;
 };
 
+/* One of the guest's processes: the one that is debugged, or one that runs along with it. */
+struct target_process {
+    uint32_t pid;
+    uint32_t parent;     /* 0: it is the first one */
+    const char *state;   /* "debugged", "running", "suspended" */
+    const char *program; /* guest path; "" if it has none (raw code) */
+    const char *command; /* line, as it was started with */
+};
+
 struct target_library {
     const char *path; /* guest path: "C:\\Windows\\System32\\ntdll.dll" */
     gva_t base;
@@ -242,6 +251,8 @@ struct target_ops {
     enum err (*reg_read)(void *ctx, uint32_t tid, size_t reg, void *dst, size_t len);
     enum err (*reg_write)(void *ctx, uint32_t tid, size_t reg, const void *src, size_t len);
 
+    /* Process number i of those that live, in the order in which they were made; ERR_RANGE past the last one. */
+    enum err (*process)(void *ctx, size_t i, struct target_process *out);
     /* Thread number i, counting from 0; ERR_RANGE past the last one. */
     enum err (*thread)(void *ctx, size_t i, struct target_thread *out);
     /* Library number i, without the program itself; ERR_RANGE past the last one. */

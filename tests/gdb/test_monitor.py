@@ -54,6 +54,17 @@ real_dlls_have_exports_and_handles.matrix = [(GDBS[-1], bits, "sysroot") for bit
 
 
 @with_one_gdb
+def the_process_is_listed(test):
+    server = test.serve(test.guest("debuggee"), "-q", "two words")
+    gdb = test.debug(test.guest("debuggee"))
+    gdb.connect(server)
+    own = records(gdb, "processes")
+    test.expect(len(own) == 1 and own[0]["parent"] == 0 and own[0]["state"] == "debugged", f"{own}")
+    test.expect(own[0]["program"] == own[0]["command"].split(" ")[0] and own[0]["command"].endswith(' -q "two words"'), f"{own}")
+    gdb.do("info os processes", rf"^{own[0]['pid']} .*two words")
+
+
+@with_one_gdb
 def every_command_has_help_and_json(test):
     gdb, _ = test.session("debuggee")
     words = {"map": "", "query": "10000", "vm": "query 10000", "info": "mem", "exports": "kernel32", "hash": "876f8b31",

@@ -23,6 +23,20 @@ uint32_t fake_memory(void *ctx, struct target_memory *m)
     return STATUS_SUCCESS;
 }
 
+enum err fake_process(void *ctx, size_t i, struct target_process *out)
+{
+    const struct fake_target *f = ctx;
+    const struct target_process processes[] = {
+        {FAKE_PID, 0, "debugged", f->program_path, "prog.exe -q"},
+        {FAKE_CHILD, FAKE_PID, "suspended", "C:\\app\\child.exe", "child \"a b\""},
+    };
+
+    if (i >= sizeof processes / sizeof *processes)
+        return ERR_RANGE;
+    *out = processes[i];
+    return ERR_OK;
+}
+
 enum err fake_handle(void *ctx, uint64_t after, struct target_handle *out)
 {
     static const struct target_handle handles[] = {

@@ -631,6 +631,7 @@ static const struct target_ops fake_ops = {
     .reg_write = fake_reg_write,
     .thread = fake_thread_at,
     .library = fake_library,
+    .process = fake_process,
     .handle = fake_handle,
     .file_open = fake_file_open,
     .file_close = fake_file_close,

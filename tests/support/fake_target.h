@@ -22,6 +22,7 @@
 #include "winstub/target.h"
 
 #define FAKE_PID          0x1234u
+#define FAKE_CHILD        0x1240u
 #define FAKE_TID          0x4cu /* "main", the current thread at first */
 #define FAKE_TID2         0x50u /* "worker" */
 #define FAKE_CODE         0x1000u
@@ -102,6 +103,7 @@ struct target fake_target_ref(struct fake_target *f);
 
 /* Ops of it. */
 uint32_t fake_memory(void *ctx, struct target_memory *m);
+enum err fake_process(void *ctx, size_t i, struct target_process *out);
 enum err fake_handle(void *ctx, uint64_t after, struct target_handle *out);
 enum err fake_catch_add(void *ctx, const struct target_catch *what, unsigned *id, struct diag *why);
 enum err fake_catch_remove(void *ctx, unsigned id);
