@@ -17,7 +17,7 @@ struct clock {
     struct cpu *cpu;
     struct ticker *ticker; /* NULL: counted */
     struct shared_time at; /* the time at ns 0 */
-    uint64_t skipped;      /* counted: ns in which nobody ran */
+    uint64_t skipped;      /* counted: ns in which nobody ran, or others did */
     uint8_t *page;         /* counted: as ticker_start's */
     uint64_t shown;        /* counted: ns in the page */
 };
@@ -100,6 +100,16 @@ void clock_stop(struct clock *clock)
     else
         show(clock);
     clock->page = NULL;
+}
+
+void clock_follow(struct clock *clock, const struct clock *other)
+{
+    uint64_t ns = now_ns(other);
+
+    if (clock->ticker)
+        ticker_set(clock->ticker, ns);
+    else
+        clock->skipped = ns - cpu_work(clock->cpu) / WORK_PER_NS;
 }
 
 struct shared_time clock_now(struct clock *clock)

@@ -28,6 +28,9 @@ void clock_free(struct clock *clock); /* stops it; takes NULL */
 void clock_start(struct clock *clock, uint8_t *page);
 void clock_stop(struct clock *clock);
 
+/* It is as late as by another one, of the same beginning and kind, that is not behind it. Both are stopped. */
+void clock_follow(struct clock *clock, const struct clock *other);
+
 /* The guest's time now. */
 struct shared_time clock_now(struct clock *clock);
 

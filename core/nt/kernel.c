@@ -1,19 +1,13 @@
-/* Making the kernel's side of a process: the DLL folder, standard handles. */
+/* Making the kernel's side of a process; standard handles. */
 #include "nt/kernel.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "nt/machine.h"
 #include "nt/parts.h"
-#include "winstub/log.h"
 
-#define SYSTEM_VOLUME "C:\\Windows\\System32"
-
-static enum err add_streams(struct kernel *k, const int streams[3], struct diag *why)
+enum err kernel_streams(struct kernel *k, const int streams[3], struct diag *why)
 {
     static const int ours[3] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
     static const uint32_t handles[3] = {HANDLE_STDIN, HANDLE_STDOUT, HANDLE_STDERR};
@@ -32,86 +26,18 @@ static enum err add_streams(struct kernel *k, const int streams[3], struct diag 
     return ERR_OK;
 }
 
-/* The process's own object is a part of the kernel and goes with it. */
-static void free_process(struct object *object)
+enum err kernel_new(struct process *p, struct diag *why)
 {
-    (void)object;
-}
+    const struct root *root = NULL;
+    enum err e = machine_root(p->machine, p->arch, &root, why);
 
-/* As long as anything of the process runs, it has not ended. */
-static bool process_signaled(struct object *object, const struct thread *by)
-{
-    (void)object;
-    (void)by;
-    return false;
-}
-
-const struct object_class process_class = {
-    .name = "Process",
-    .free = free_process,
-    .signaled = process_signaled,
-    .rights = {0x020410, 0x020bea, 0x121001, 0x1fffff},
-};
-
-/* What to do about DLLs that are not there. */
-static const char *remedy(enum cpu_arch arch)
-{
-    return arch == CPU_AMD64
-               ? "run `make sysroot`, install the package libwine, or name a folder with --root"
-               : "run `make sysroot`, install the package libwine:i386 (after dpkg "
-                 "--add-architecture i386), or name a folder with --root";
-}
-
-/* Take the first of the usual folders that will do. */
-static enum err open_usual_root(struct kernel *k, const char *const *roots, enum cpu_arch arch,
-                                struct diag *why)
-{
-    const char *width = arch == CPU_AMD64 ? "64" : "32", *other = arch == CPU_AMD64 ? "32" : "64";
-    struct diag unused;
-    enum err e;
-
-    (void)diag_set(why, ERR_NOT_FOUND, "no DLLs for %s-bit programs were found: %s", width,
-                   remedy(arch));
-    for (size_t i = 0; roots[i]; i++) {
-        e = root_open(&k->root, roots[i], arch, &unused);
-        if (!e)
-            return ERR_OK;
-        if (e == ERR_UNSUPPORTED)
-            (void)diag_set(why, e,
-                           "no DLLs for %s-bit programs were found, only %s-bit ones in %.300s: %s",
-                           width, other, roots[i], remedy(arch));
-    }
-    return ERR_NOT_FOUND;
-}
-
-static enum err open_root(struct kernel *k, const struct process_options *options,
-                          enum cpu_arch arch, struct diag *why)
-{
-    return options->root ? root_open(&k->root, options->root, arch, why)
-                         : open_usual_root(k, options->roots, arch, why);
-}
-
-enum err kernel_new(struct process *p, const struct process_options *options, struct diag *why)
-{
-    struct kernel *k = calloc(1, sizeof *k);
-    enum err e;
-
-    if (!k)
-        return diag_set(why, ERR_NOMEM, "the host is out of memory");
-    e = open_root(k, options, p->arch, why);
-    if (e) {
-        free(k);
-        return e;
-    }
-    p->kernel = k;
-    object_init(&k->process, &process_class);
-    e = machine_new(options, &p->machine, why);
     if (e)
         return e;
-    if (volumes_add(&p->machine->volumes, SYSTEM_VOLUME, fcntl(k->root.system, F_DUPFD_CLOEXEC, 0),
-                    false))
+    p->kernel = calloc(1, sizeof *p->kernel);
+    if (!p->kernel)
         return diag_set(why, ERR_NOMEM, "the host is out of memory");
-    return add_streams(k, options->streams, why);
+    p->kernel->root = root;
+    return ERR_OK;
 }
 
 void kernel_free(struct kernel *kernel)
@@ -120,6 +46,5 @@ void kernel_free(struct kernel *kernel)
         return;
     handles_fini(&kernel->handles);
     numbers_fini(&kernel->numbers);
-    root_close(&kernel->root);
     free(kernel);
 }

@@ -31,13 +31,12 @@ struct program_facts {
 };
 
 struct kernel {
-    struct root root;
+    const struct root *root; /* the machine's */
     struct handles handles;
     struct numbers numbers;
     struct entry_points entry_points;
     bool apc_takes_arguments; /* older Wine: KiUserApcDispatcher is a function of five arguments */
     uint32_t requests;        /* that are pending */
-    struct object process;    /* what handles to the process itself lead to */
     gva_t ntdll;
     gva_t gate; /* code of ours by which 32-bit DLLs enter the kernel; 0: not there yet */
     bool wine;  /* ntdll is Wine's; its codes for what only Wine's Unix side does follow */
@@ -61,9 +60,10 @@ enum {
 
 /* ---- kernel.c --------------------------------------------------------------------------------- */
 
-/* Open the DLL folder, make the machine, and handles for the standard streams. why says what is wrong with the folder. */
-MUST_USE enum err kernel_new(struct process *p, const struct process_options *options,
-                             struct diag *why);
+/* Begin with the DLLs that the machine has for the process's width. machine_root's errors, ERR_NOMEM */
+MUST_USE enum err kernel_new(struct process *p, struct diag *why);
+/* Handles for the standard streams; streams NULL: this process's. ERR_NOMEM */
+MUST_USE enum err kernel_streams(struct kernel *kernel, const int streams[3], struct diag *why);
 void kernel_free(struct kernel *kernel); /* takes NULL */
 
 /* ---- start.c ---------------------------------------------------------------------------------- */
@@ -75,8 +75,6 @@ struct program;
  * program in its place.
  */
 MUST_USE enum err start_make(struct process *p, struct program *program, struct diag *why);
-
-extern const struct object_class process_class;
 
 /*
  * Put a thread that has stack and TEB where the loader begins: it will call start(argument) in the end. ERR_NOMEM

@@ -67,7 +67,7 @@ static void deliver(struct file *folder)
     if (!r || !(n->records.len || n->lost))
         return;
     if (!n->lost && n->records.len <= r->size) {
-        st = guest_write(r->thread->process, r->buffer, n->records.data, n->records.len);
+        st = guest_write(r->process, r->buffer, n->records.data, n->records.len);
         r->done = st ? 0 : n->records.len;
     }
     forget(n);

@@ -22,8 +22,9 @@ struct stub {
     uint8_t args;     /* bytes of arguments that it pops, in 32-bit code */
 };
 
-struct kernel;  /* kernel.h */
-struct machine; /* machine.h */
+struct kernel;         /* kernel.h */
+struct machine;        /* machine.h */
+struct process_object; /* processes.h */
 
 struct module {
     struct process_module info; /* its texts are name and path below */
@@ -58,9 +59,15 @@ struct process {
     gva_t peb;
     gva_t exit_stub;
     struct threads threads;
-    struct kernel *kernel;   /* NULL: bare mode, */
-    struct machine *machine; /* and so is this */
-    struct diag missing;     /* why, when DLLs were looked for and not found */
+    struct kernel *kernel; /* NULL: bare mode */
+    struct machine *machine;
+    struct process *next; /* of the machine's */
+    struct process_object *object;
+    bool begun, ended; /* processes.h */
+    bool kept;         /* somebody looks at it although it has ended: it is not freed */
+    void *attached;    /* process_attach */
+    void (*gone)(void *attached);
+    struct diag missing; /* why, when DLLs were looked for and not found */
 };
 
 /* The handles that console programs are started with. Nothing answers to them in bare mode. */
@@ -76,6 +83,20 @@ struct program {
     gva_t base;
     gva_t entry;
 };
+
+/* ---- process.c -------------------------------------------------------------------------------- */
+
+/*
+ * Build a process beside another one, in its machine: its own address space, CPU and handles, of which it has none, and DLLs of
+ * its width; its time is the machine's. Nothing of it runs before process_begin. Otherwise as process_new; what the machine has
+ * already (drives, registry, streams, roots, clock) is not asked for. ERR_NOT_FOUND, ERR_UNSUPPORTED: also without DLLs of its width.
+ */
+MUST_USE enum err process_new_beside(struct process *parent, const struct process_options *options,
+                                     struct process **out, struct diag *why);
+/* Everything of a process goes but its object. */
+void process_dismantle(struct process *p);
+/* Where shared user data lies in the host now; NULL: nowhere. */
+uint8_t *process_shared_page(struct process *p);
 
 /* ---- place.c: address space and the program in it --------------------------------------------- */
 

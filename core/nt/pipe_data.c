@@ -112,8 +112,8 @@ static nt_status take_of_first(struct pipe_end *end, struct request *reader)
     struct pipe_message *m = end->first;
     uint64_t left = m->size - m->taken, room = reader->size - reader->done;
     size_t part = (size_t)(left < room ? left : room);
-    nt_status st = guest_write(reader->thread->process, reader->buffer + reader->done,
-                               m->data + m->taken, part);
+    nt_status st =
+        guest_write(reader->process, reader->buffer + reader->done, m->data + m->taken, part);
 
     if (st)
         return st;
@@ -277,7 +277,7 @@ void pipe_write(struct pipe_end *end, struct request *r)
         request_end(r, st);
         return;
     }
-    st = message_new(end->peer, r->thread->process, r->buffer, size, &m);
+    st = message_new(end->peer, r->process, r->buffer, size, &m);
     if (st) {
         request_end(r, st);
         return;
@@ -312,7 +312,7 @@ void pipe_transceive(struct pipe_end *end, struct request *r, uint64_t from, uin
     nt_status st = check_transceive(end);
 
     if (!st)
-        st = message_new(end->peer, r->thread->process, from, size, &m);
+        st = message_new(end->peer, r->process, from, size, &m);
     if (st) {
         request_end(r, st);
         return;

@@ -397,7 +397,7 @@ static nt_status add_wait(struct pipes *pipes, struct request *r, const char *na
     pipes->waits = wait;
     r->own = wait;
     r->withdraw = remove_wait;
-    r->thread->process->threads.next_due = 0;
+    r->process->machine->next_due = 0;
     return STATUS_PENDING;
 }
 
@@ -409,7 +409,7 @@ void pipes_wait(struct pipes *pipes, struct request *r, const char *name, bool h
     nt_status st = pipes_find(pipes, name, &server);
 
     if (st == STATUS_PIPE_NOT_AVAILABLE) {
-        uint64_t until = wait_until(r->thread->process, has_timeout ? timeout : pipe->timeout);
+        uint64_t until = wait_until(r->process, has_timeout ? timeout : pipe->timeout);
 
         st = add_wait(pipes, r, name, until);
     }
@@ -417,11 +417,11 @@ void pipes_wait(struct pipes *pipes, struct request *r, const char *name, bool h
         request_end(r, st);
 }
 
-uint64_t pipes_expire(struct process *p, uint64_t now, uint64_t due)
+uint64_t pipes_expire(struct machine *m, uint64_t now, uint64_t due)
 {
     struct pipe_wait *next;
 
-    for (struct pipe_wait *wait = p->machine ? p->machine->pipes.waits : NULL; wait; wait = next) {
+    for (struct pipe_wait *wait = m->pipes.waits; wait; wait = next) {
         next = wait->next;
         if (wait->until <= now)
             end_wait(wait, STATUS_IO_TIMEOUT);

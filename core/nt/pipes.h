@@ -14,10 +14,10 @@
 #include "winstub/nt.h"
 
 struct file;
-struct process;
+struct machine;
 struct request;
 
-/* What all pipes of a process may hold, in bytes. */
+/* What all pipes of a machine may hold, in bytes. */
 #define PIPES_BYTES_MAX (UINT64_C(256) << 20)
 #define PIPES_FOLDER    "\\Device\\NamedPipe\\"
 
@@ -38,7 +38,7 @@ struct pipe_message {
 /* What the instances of a name have in common. */
 struct pipe {
     struct pipes *pipes;
-    struct pipe *next, **link; /* of the process's names; link NULL: not listed (any more) */
+    struct pipe *next, **link; /* of the machine's names; link NULL: not listed (any more) */
     unsigned references;       /* ends */
     char *name;                /* UTF-8, below PIPES_FOLDER; "": anonymous */
     uint32_t type, configuration;
@@ -112,7 +112,7 @@ MUST_USE nt_status pipe_disconnect(struct pipe_end *end);
 void pipes_wait(struct pipes *pipes, struct request *r, const char *name, bool has_timeout,
                 uint64_t timeout);
 /* Time has come to `now`: end the waits that it ends. When to look again, or due, if that is earlier. */
-uint64_t pipes_expire(struct process *p, uint64_t now, uint64_t due);
+uint64_t pipes_expire(struct machine *machine, uint64_t now, uint64_t due);
 
 /* ---- pipe_data.c: reading and writing ---------------------------------------------------------- */
 

@@ -2,31 +2,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "nt/kernel.h"
 #include "nt/machine.h"
 #include "nt/parts.h"
+#include "nt/processes.h"
 #include "winstub/log.h"
-
-/* The machine has been up this long: some programs refuse to work right after a start. */
-#define UPTIME (UINT64_C(4) * 60 * 60 * 10000000)
-
-#define EPOCH_1601   UINT64_C(116444736000000000) /* 1970 in units of 100 ns since 1601 */
-#define FIRST_MOMENT 1767268800                   /* 2026-01-01 12:00 UTC, in seconds since 1970 */
-
-/* What is the same in every run begins at the same time in every run. */
-static struct shared_time time_at_start(bool host)
-{
-    struct timespec t = {.tv_sec = FIRST_MOMENT};
-
-    if (host)
-        clock_gettime(CLOCK_REALTIME, &t);
-    return (struct shared_time){
-        .system = EPOCH_1601 + (uint64_t)t.tv_sec * 10000000 + (uint64_t)t.tv_nsec / 100,
-        .interrupt = UPTIME,
-    };
-}
 
 /* Raw code has no imports that would load DLLs. */
 static bool wants_dlls(const struct process_options *options)
@@ -47,9 +28,34 @@ static enum err bare_make(struct process *p, struct program *program, struct dia
     return e;
 }
 
-static enum err build(struct process *p, struct program *program, struct diag *why)
+/* The DLLs for the first process of a machine, or none: then it runs in bare mode. */
+static enum err find_dlls(struct process *p, const struct process_options *options,
+                          struct diag *why)
 {
-    struct shared_time now = time_at_start(program->options->host_time);
+    const struct root *root;
+    enum err e;
+
+    if (!wants_dlls(options))
+        return ERR_OK;
+    machine_find_dlls(p->machine, options);
+    e = machine_root(p->machine, p->arch, &root, why);
+    if (e == ERR_NOT_FOUND && !options->root) {
+        p->missing = *why;
+        return ERR_OK;
+    }
+    if (!e)
+        e = machine_furnish(p->machine, options, p->arch, why);
+    if (!e)
+        e = kernel_new(p, why);
+    return e ? e : kernel_streams(p->kernel, options->streams, why);
+}
+
+/* parent NULL: it is the machine's first one. */
+static enum err build(struct process *p, struct program *program, const struct process *parent,
+                      struct diag *why)
+{
+    struct machine *m = p->machine;
+    struct shared_time now = parent ? machine_now(m) : m->began;
     enum err e = program_open(p, program, why);
 
     p->host_path = strdup(program->options->path);
@@ -59,17 +65,14 @@ static enum err build(struct process *p, struct program *program, struct diag *w
         e = process_space(p, program, &now, why);
     if (!e)
         e = program_place(p, program, why);
-    if (!e && wants_dlls(program->options)) {
-        e = kernel_new(p, program->options, why);
-        if (e == ERR_NOT_FOUND && !program->options->root) {
-            p->missing = *why; /* bare mode then */
-            e = ERR_OK;
-        }
-    }
+    if (!e)
+        e = parent ? kernel_new(p, why) : find_dlls(p, program->options, why);
     if (!e)
         e = p->kernel ? start_make(p, program, why) : bare_make(p, program, why);
     if (!e)
-        e = clock_new(&now, p->cpu, program->options->host_time, &p->clock, why);
+        e = clock_new(&m->began, p->cpu, m->host_time, &p->clock, why);
+    if (!e && parent)
+        clock_follow(p->clock, m->running->clock);
     return e;
 }
 
@@ -102,33 +105,72 @@ static enum err name_file(struct diag *why, const char *path, enum err e)
     return diag_set(why, e, "%.200s: %.300s", path, what.text);
 }
 
-enum err process_new(const struct process_options *options, struct process **out, struct diag *why)
+/* Put a process into the machine and build it there; after a failure it is still in the machine. */
+static enum err make(struct machine *m, const struct process *parent,
+                     const struct process_options *options, struct process **out, struct diag *why)
 {
     struct process *p = calloc(1, sizeof *p);
     struct program program = {.options = options};
     enum err e;
 
-    if (!p)
+    if (!p || processes_add(m, p, parent)) {
+        free(p);
         return diag_set(why, ERR_NOMEM, "%s: the host is out of memory", options->path);
-    e = build(p, &program, why);
+    }
+    *out = p;
+    e = build(p, &program, parent, why);
+    if (!e && processes_name(p))
+        e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     if (!e)
         report(p, &program);
     program_fini(&program);
-    if (e) {
-        process_free(p);
+    return e ? name_file(why, options->path, e) : ERR_OK;
+}
+
+enum err process_new(const struct process_options *options, struct process **out, struct diag *why)
+{
+    struct machine *m = NULL;
+    struct process *p = NULL;
+    enum err e = machine_new(options->host_time, &m, why);
+
+    if (e)
         return name_file(why, options->path, e);
+    e = make(m, NULL, options, &p, why);
+    if (e) {
+        processes_free(m);
+        return e;
     }
+    p->kept = true;
+    process_begin(p);
     *out = p;
     return ERR_OK;
 }
 
+enum err process_new_beside(struct process *parent, const struct process_options *options,
+                            struct process **out, struct diag *why)
+{
+    struct process *p = NULL;
+    enum err e = make(parent->machine, parent, options, &p, why);
+
+    if (!e)
+        *out = p;
+    else if (p)
+        process_discard(p);
+    return e;
+}
+
 void process_free(struct process *p)
 {
-    if (!p)
-        return;
-    threads_fini(p);
+    if (p)
+        processes_free(p->machine);
+}
+
+void process_dismantle(struct process *p)
+{
+    if (p->gone)
+        p->gone(p->attached);
+    p->gone = NULL;
     kernel_free(p->kernel);
-    machine_free(p->machine);
     clock_free(p->clock);
     cpu_free(p->cpu);
     modules_free(p);
@@ -184,8 +226,6 @@ gva_t process_place(const struct process *p, enum process_place place)
 void process_set_output(struct process *p, void (*write)(void *ctx, const char *text, size_t len),
                         void *ctx)
 {
-    if (!p->machine)
-        return;
     p->machine->output = write;
     p->machine->output_ctx = ctx;
 }
@@ -204,11 +244,8 @@ const struct process_thread *process_thread(const struct process *p, size_t i)
     return i < p->threads.count ? &p->threads.list[i]->info : NULL;
 }
 
-/*
- * Where shared user data lies in the host now. Asked at each start: between runs its page may have got another
- * frame, or none.
- */
-static uint8_t *shared_page(struct process *p)
+/* Asked at each start: between runs its page may have got another frame, or none. */
+uint8_t *process_shared_page(struct process *p)
 {
     struct vm_fill fill;
     uint64_t size;
@@ -220,10 +257,14 @@ static uint8_t *shared_page(struct process *p)
 
 void process_clock_start(struct process *p)
 {
-    clock_start(p->clock, shared_page(p));
+    struct process *running = p->machine->running;
+
+    p->machine->clock_runs = true;
+    clock_start(running->clock, process_shared_page(running));
 }
 
 void process_clock_stop(struct process *p)
 {
-    clock_stop(p->clock);
+    p->machine->clock_runs = false;
+    clock_stop(p->machine->running->clock);
 }

@@ -32,7 +32,7 @@ static nt_status find_event(const struct call *call, uint64_t handle, struct obj
 /* The file itself is signaled when no event is in its place; that of a synchronous one always. */
 static void signal_objects(struct request *r)
 {
-    struct process *p = r->thread->process;
+    struct process *p = r->process;
     struct event *event = (struct event *)r->told.event;
 
     if (event) {
@@ -55,7 +55,7 @@ static nt_status tell_port(const struct request *r, nt_status st, bool at_once)
     if (!file->port || !r->told.context || r->told.routine ||
         (at_once && file->notification & NOTIFY_NOT_PORT))
         return STATUS_SUCCESS;
-    return port_post(r->thread->process, file->port, &packet);
+    return port_post(r->process, file->port, &packet);
 }
 
 /* Tell whoever is to know. Of a failure the caller's own status tells while it waits for that. */
@@ -67,7 +67,7 @@ static nt_status tell(struct request *r, nt_status st)
     if (at_once && is_error(st))
         return STATUS_SUCCESS;
     if (r->told.iosb)
-        told = guest_put_iosb(r->thread->process, r->told.iosb, st, r->done);
+        told = guest_put_iosb(r->process, r->told.iosb, st, r->done);
     signal_objects(r);
     if (!told && r->told.routine && !r->thread->ended) {
         const struct apc_call call = {r->told.routine, {r->told.context, r->told.iosb, 0}};
@@ -82,6 +82,7 @@ nt_status request_served(struct call *call, struct file *file, gva_t iosb, nt_st
 {
     struct request r = {.file = file,
                         .thread = call->thread,
+                        .process = call->process,
                         .told = {iosb, NULL, call->arg[2], call->arg[3]},
                         .done = done};
     nt_status told = find_event(call, call->arg[1], &r.told.event);
@@ -124,7 +125,11 @@ static nt_status make(struct call *call, struct file *file, enum request_kind ki
     r = calloc(1, sizeof *r);
     if (!r)
         return STATUS_NO_MEMORY;
-    *r = (struct request){.file = file, .thread = call->thread, .kind = kind, .told = *told};
+    *r = (struct request){.file = file,
+                          .thread = call->thread,
+                          .process = call->process,
+                          .kind = kind,
+                          .told = *told};
     enter_file(r);
     enter_thread(r);
     if (told->event) {
@@ -161,7 +166,7 @@ nt_status request_new_waited(struct call *call, struct file *file, enum request_
 /* Out of both lists; who waits for its turn with the file may look again. */
 static void unlist(struct request *r)
 {
-    struct process *p = r->thread->process;
+    struct process *p = r->process;
 
     *r->link = r->next;
     if (r->next)
@@ -308,6 +313,24 @@ nt_status requests_cancel_waited(struct thread *thread, gva_t iosb)
     return STATUS_SUCCESS;
 }
 
+/* What is still pending is the process's from here on. */
+static void leave_all(struct thread *thread)
+{
+    struct request *first = thread->requests, *last = first;
+    struct request **left = &thread->process->threads.left;
+
+    if (!first)
+        return;
+    while (last->thread_next)
+        last = last->thread_next;
+    last->thread_next = *left;
+    if (*left)
+        (*left)->thread_link = &last->thread_next;
+    first->thread_link = left;
+    *left = first;
+    thread->requests = NULL;
+}
+
 void requests_cancel_all(struct thread *thread)
 {
     struct request *r = thread->requests;
@@ -320,12 +343,19 @@ void requests_cancel_all(struct thread *thread)
         cancel(r);
         r = thread->requests;
     }
+    leave_all(thread);
 }
 
 void requests_drop_all(struct thread *thread)
 {
     while (thread->requests)
         request_drop(thread->requests);
+}
+
+void requests_drop_left(struct process *p)
+{
+    while (p->threads.left)
+        request_drop(p->threads.left);
 }
 
 /* ---- For the user ----------------------------------------------------------------------------- */

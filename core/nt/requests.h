@@ -17,6 +17,7 @@ struct buf;
 struct call;
 struct file;
 struct object;
+struct process;
 struct thread;
 
 #define REQUESTS_MAX 16384u /* of one process, pending at a time */
@@ -40,10 +41,12 @@ struct request_told {
 };
 
 struct request {
-    struct request *next, **link;               /* of its file's, oldest first */
-    struct request *thread_next, **thread_link; /* of its thread's, newest first */
-    struct file *file;                          /* referenced */
-    struct thread *thread;                      /* referenced; who asked */
+    struct request *next, **link; /* of its file's, oldest first */
+    struct request *thread_next,
+        **thread_link;       /* of its thread's, newest first, or of those left */
+    struct file *file;       /* referenced */
+    struct thread *thread;   /* referenced; who asked, */
+    struct process *process; /* and its process, which outlives the request */
     enum request_kind kind;
     struct request_told told;
     gva_t buffer;
@@ -96,10 +99,12 @@ void request_drop(struct request *r);
 nt_status requests_cancel(struct file *file, const struct thread *thread, gva_t iosb);
 /* Cancel the one that the thread waits for, if it has that IO_STATUS_BLOCK (0: any). STATUS_NOT_FOUND */
 nt_status requests_cancel_waited(struct thread *thread, gva_t iosb);
-/* The thread has ended: its requests are cancelled, but for those that a completion port is told of. */
+/* The thread ends: its requests are cancelled, but for those that a completion port is told of, which are left to its process. */
 void requests_cancel_all(struct thread *thread);
-/* The process ends. */
+/* Everything ends. */
 void requests_drop_all(struct thread *thread);
+/* The process ends, and with it what its threads have left. */
+void requests_drop_left(struct process *p);
 
 /* Tell of a request that was served at once, as arguments 1 to 3 and iosb say; st, or why it cannot be told. */
 MUST_USE nt_status request_served(struct call *call, struct file *file, gva_t iosb, nt_status st,

@@ -129,7 +129,7 @@ static nt_status read_stream(struct call *call, struct transfer *t)
         return STATUS_SUCCESS;
     if (t->file->fd < 0)
         return STATUS_PIPE_BROKEN;
-    if (poll(&ready, 1, threads_host_wait(call->process)) <= 0) {
+    if (poll(&ready, 1, threads_host_wait(call->process->machine)) <= 0) {
         call->end = CALL_AGAIN;
         return STATUS_PENDING;
     }

@@ -43,7 +43,7 @@ static nt_status find_source(const struct call *call, struct source *out)
     out->attributes = 0;
     if (handle == HANDLE_CURRENT_PROCESS || handle == HANDLE_CURRENT_THREAD) {
         out->object = handle == HANDLE_CURRENT_THREAD ? &call->thread->object
-                                                      : &out->process->kernel->process;
+                                                      : &out->process->object->object;
         return STATUS_SUCCESS;
     }
     entry = handles_entry(&out->process->kernel->handles, handle);

@@ -1,6 +1,7 @@
 /* Services about the process and its user. */
 #include <stdlib.h>
 
+#include "nt/processes.h"
 #include "nt/services.h"
 #include "nt/token.h"
 
@@ -182,8 +183,8 @@ nt_status serve_NtOpenProcess(struct call *call)
     if (!st && id != process_pid(call->process))
         st = STATUS_INVALID_CID;
     return st ? st
-              : service_add(call, call->arg[0], &call->kernel->process, (uint32_t)call->arg[1],
-                            flags);
+              : service_add(call, call->arg[0], &call->process->object->object,
+                            (uint32_t)call->arg[1], flags);
 }
 
 nt_status serve_NtFlushProcessWriteBuffers(struct call *call)

@@ -294,7 +294,7 @@ static nt_status map_nls(struct call *call, const char *name, gva_t *base, uint6
     struct buf file;
 
     buf_init(&file, NLS_FILE_MAX);
-    if (!root_read(call->kernel->root.nls, name, &file, &why))
+    if (!root_read(call->kernel->root->nls, name, &file, &why))
         st = section_of_bytes(call->process, name, (struct bytes){file.data, file.len}, &section);
     if (!st)
         st = section_map(call->process, section, &request, base, size);

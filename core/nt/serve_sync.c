@@ -379,7 +379,7 @@ nt_status serve_NtCreateTimer(struct call *call)
 
     if (call->arg[3] > TYPE_SYNCHRONIZATION)
         return STATUS_INVALID_PARAMETER_4;
-    timer = timer_new(call->process, call->arg[3] == TYPE_NOTIFICATION);
+    timer = timer_new(call->process->machine, call->arg[3] == TYPE_NOTIFICATION);
     return service_create(call, timer ? &timer->object : NULL);
 }
 
@@ -426,7 +426,7 @@ nt_status serve_NtSetTimer(struct call *call)
         timer->routine = call->arg[2];
         timer->context = call->arg[3];
     }
-    call->process->threads.next_due = 0;
+    call->process->machine->next_due = 0;
     return put_state(call, call->arg[6], before);
 }
 

@@ -357,7 +357,7 @@ static void put_basic(struct nt_block *out, const struct thread *thread)
     (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_THREAD));
     nt_put(out, 0, NT_THREAD_EXIT_STATUS, thread->ended ? thread->exit_code : STILL_ACTIVE);
     nt_put(out, 0, NT_THREAD_TEB, thread->info.teb);
-    nt_put(out, 0, NT_THREAD_PROCESS_ID, process_pid(thread->process));
+    nt_put(out, 0, NT_THREAD_PROCESS_ID, thread->pid);
     nt_put(out, 0, NT_THREAD_ID, thread->info.tid);
     nt_put(out, 0, NT_THREAD_AFFINITY, 1);
     nt_put(out, 0, NT_THREAD_PRIORITY, PRIORITY_NORMAL + thread->priority);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "nt/machine.h"
+#include "nt/processes.h"
 #include "nt/services.h"
 #include "nt/sync.h"
 #include "nt/threads.h"
@@ -124,13 +125,13 @@ nt_status serve_NtDelayExecution(struct call *call)
     if (!st)
         st = service_wait(call, &wait);
     if (!st)
-        (void)threads_yield(call->process);
+        (void)threads_yield(call->process->machine);
     return st;
 }
 
 nt_status serve_NtYieldExecution(struct call *call)
 {
-    return threads_yield(call->process) ? STATUS_SUCCESS : STATUS_NO_YIELD_PERFORMED;
+    return threads_yield(call->process->machine) ? STATUS_SUCCESS : STATUS_NO_YIELD_PERFORMED;
 }
 
 /* ---- Alerts by thread id ---------------------------------------------------------------------- */
@@ -151,10 +152,12 @@ nt_status serve_NtWaitForAlertByThreadId(struct call *call)
 
 nt_status serve_NtAlertThreadByThreadId(struct call *call)
 {
-    struct thread *thread = threads_find(call->process, (uint32_t)call->arg[0]);
+    struct thread *thread = processes_thread(call->process->machine, (uint32_t)call->arg[0]);
 
     if (!thread)
         return STATUS_INVALID_CID;
+    if (thread->process != call->process)
+        return STATUS_ACCESS_DENIED;
     if (thread->wait.kind == WAIT_ALERT)
         wait_end(thread, STATUS_ALERTED);
     else
@@ -182,7 +185,7 @@ nt_status serve_NtOpenKeyedEvent(struct call *call)
     return service_open(call, &keyed_event_class);
 }
 
-/* Who waits on the other side of the event with this key; the first who came. */
+/* Who waits on the other side of the event with this key; the first who came. Keys are addresses of one process's. */
 static struct thread *find_partner(const struct process *p, const struct object *event, gva_t key,
                                    enum wait_kind kind)
 {

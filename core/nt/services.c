@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nt/processes.h"
 #include "winstub/bytes.h"
 #include "winstub/log.h"
 #include "winstub/utf.h"
@@ -220,7 +221,7 @@ enum process_syscall process_syscall(struct process *p, uint32_t *exit_code,
         cpu_set(p->cpu, CPU_RIP, pc - CALL_SIZE);
         cpu_set(p->cpu, CPU_RSP, sp);
         call.thread->asks_again = true;
-        clock_waited(p->clock, (unsigned)threads_host_wait(p));
+        clock_waited(p->clock, (unsigned)threads_host_wait(p->machine));
         return PROCESS_SYSCALL_WAITS;
     case CALL_RETRIES:
         cpu_set(p->cpu, CPU_RIP, pc - CALL_SIZE);
@@ -285,7 +286,7 @@ nt_status service_object(const struct call *call, uint64_t handle, const struct 
                          uint32_t access, struct object **out)
 {
     if (handle == HANDLE_CURRENT_PROCESS)
-        *out = &call->kernel->process;
+        *out = &call->process->object->object;
     else if (handle == HANDLE_CURRENT_THREAD)
         *out = &call->thread->object;
     else
@@ -293,15 +294,27 @@ nt_status service_object(const struct call *call, uint64_t handle, const struct 
     return class && (*out)->class != class ? STATUS_OBJECT_TYPE_MISMATCH : STATUS_SUCCESS;
 }
 
-nt_status service_process(const struct call *call, uint64_t handle, uint32_t access,
-                          struct process **out)
+nt_status service_process_object(const struct call *call, uint64_t handle, uint32_t access,
+                                 struct process_object **out)
 {
-    struct object *process;
+    struct object *process = NULL;
     nt_status st = service_object(call, handle, &process_class, access, &process);
 
     if (!st)
-        *out = call->process;
+        *out = (struct process_object *)process;
     return st;
+}
+
+nt_status service_process(const struct call *call, uint64_t handle, uint32_t access,
+                          struct process **out)
+{
+    struct process_object *object = NULL;
+    nt_status st = service_process_object(call, handle, access, &object);
+
+    if (st)
+        return st;
+    *out = object->process;
+    return *out ? STATUS_SUCCESS : STATUS_PROCESS_IS_TERMINATING;
 }
 
 nt_status service_thread(const struct call *call, uint64_t handle, uint32_t access,

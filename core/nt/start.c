@@ -123,7 +123,7 @@ static enum err map_ntdll(struct process *p, struct diag *why)
     struct image_views views = {0};
     struct dll_file dll;
     nt_status st;
-    enum err e = dll_open(&dll, p->kernel->root.system, "ntdll.dll", why);
+    enum err e = dll_open(&dll, p->kernel->root->system, "ntdll.dll", why);
 
     if (!e && dll.image->arch != p->arch)
         e = diag_set(why, ERR_UNSUPPORTED, "ntdll.dll: it is for %s programs, and this is a %s one",
@@ -165,7 +165,7 @@ static enum err map_api_sets(struct process *p, gva_t *at, struct diag *why)
     struct diag unused = {{0}};
     struct dll_file dll;
     struct bytes map = {0};
-    enum err e = dll_open(&dll, p->kernel->root.system, API_SET_FILE, &unused);
+    enum err e = dll_open(&dll, p->kernel->root->system, API_SET_FILE, &unused);
 
     *at = 0;
     if (!e)

@@ -167,7 +167,7 @@ static void timer_update(struct timer *timer, uint64_t now)
     if (timer->armed)
         timer->due += (now - due) / timer->period * timer->period + timer->period;
     if (timer->owner && !timer->owner->ended) {
-        uint64_t system = clock_now(timer->process->clock).system - (now - due);
+        uint64_t system = machine_now(timer->machine).system - (now - due);
         const struct apc_call call = {timer->routine,
                                       {timer->context, (uint32_t)system, system >> 32}};
 
@@ -180,7 +180,7 @@ static bool timer_signaled(struct object *object, const struct thread *by)
     struct timer *timer = (struct timer *)object;
 
     (void)by;
-    timer_update(timer, clock_now(timer->process->clock).interrupt);
+    timer_update(timer, machine_now(timer->machine).interrupt);
     return timer->signaled;
 }
 
@@ -222,20 +222,20 @@ const struct object_class timer_class = {
     .rights = {0x020001, 0x020002, 0x120000, 0x1f0003},
 };
 
-struct timer *timer_new(struct process *p, bool manual)
+struct timer *timer_new(struct machine *m, bool manual)
 {
     struct timer *timer = calloc(1, sizeof *timer);
 
     if (!timer)
         return NULL;
     object_init(&timer->object, &timer_class);
-    timer->process = p;
+    timer->machine = m;
     timer->manual = manual;
-    timer->next = p->machine->timers;
-    timer->link = &p->machine->timers;
+    timer->next = m->timers;
+    timer->link = &m->timers;
     if (timer->next)
         timer->next->link = &timer->next;
-    p->machine->timers = timer;
+    m->timers = timer;
     return timer;
 }
 
@@ -251,38 +251,37 @@ static struct timer *step(struct timer *timer)
 }
 
 /* The first timer, with a reference: a wait that ends here may have held the last one of any of them. */
-static struct timer *first(const struct process *p)
+static struct timer *first(const struct machine *m)
 {
-    struct timer *timer = p->machine ? p->machine->timers : NULL;
+    struct timer *timer = m->timers;
 
     if (timer)
         object_ref(&timer->object);
     return timer;
 }
 
-void timers_expire(struct process *p, uint64_t now)
+void timers_expire(struct machine *m, uint64_t now)
 {
-    for (struct timer *timer = first(p); timer; timer = step(timer)) {
+    for (struct timer *timer = first(m); timer; timer = step(timer)) {
         bool before = timer->signaled;
 
         timer_update(timer, now);
         if (timer->signaled && !before)
-            waits_signal(p, &timer->object);
+            waits_signal(m->running, &timer->object);
     }
 }
 
-void timers_queue_apcs(struct process *p, uint64_t now)
+void timers_queue_apcs(struct machine *m, uint64_t now)
 {
-    for (struct timer *timer = first(p); timer; timer = step(timer)) {
+    for (struct timer *timer = first(m); timer; timer = step(timer)) {
         if (timer->owner)
             timer_update(timer, now);
     }
 }
 
-uint64_t timers_next(const struct process *p, uint64_t due)
+uint64_t timers_next(const struct machine *m, uint64_t due)
 {
-    for (const struct timer *timer = p->machine ? p->machine->timers : NULL; timer;
-         timer = timer->next) {
+    for (const struct timer *timer = m->timers; timer; timer = timer->next) {
         bool matters = timer->object.waiters || (timer->owner && wait_is_alertable(timer->owner));
 
         if (timer->armed && matters && timer->due < due)

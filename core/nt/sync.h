@@ -11,6 +11,7 @@
 #include "nt/handles.h"
 #include "winstub/gva.h"
 
+struct machine;
 struct process;
 struct thread;
 
@@ -35,8 +36,8 @@ struct semaphore {
 
 struct timer {
     struct object object;
-    struct process *process;
-    struct timer *next, **link; /* of the process's timers */
+    struct machine *machine;
+    struct timer *next, **link; /* of the machine's */
     bool manual, signaled, armed;
     uint64_t due;         /* guest time, 100 ns; while armed */
     uint64_t period;      /* 100 ns; 0: once */
@@ -61,15 +62,15 @@ void mutants_abandon(struct thread *thread);
 /* The same without telling anybody: the process ends. */
 void mutants_forget(struct thread *thread);
 
-/* A timer of the process, not armed; NULL when memory is short. */
-struct timer *timer_new(struct process *p, bool manual);
+/* A timer, not armed; NULL when memory is short. */
+struct timer *timer_new(struct machine *machine, bool manual);
 void timer_disarm(struct timer *timer);
 
 /* Timers whose time has come by now: signaled, who waits wakes. */
-void timers_expire(struct process *p, uint64_t now);
+void timers_expire(struct machine *machine, uint64_t now);
 /* Queue the APCs of timers whose time has come. */
-void timers_queue_apcs(struct process *p, uint64_t now);
+void timers_queue_apcs(struct machine *machine, uint64_t now);
 /* The earliest time at which a timer matters to somebody who waits; or `due`, if that is earlier. */
-uint64_t timers_next(const struct process *p, uint64_t due);
+uint64_t timers_next(const struct machine *machine, uint64_t due);
 
 #endif

@@ -74,11 +74,10 @@ static enum err round_sizes(struct stack_sizes *sizes, struct diag *why)
     return ERR_OK;
 }
 
-/* "stack 1" is the first thread's. */
+/* "stack 1" is the first thread's. The thread is the last one that was made. */
 static void label(const struct thread *thread, const char *what, char text[LABEL_ROOM])
 {
-    (void)snprintf(text, LABEL_ROOM, "%s %" PRIu32, what,
-                   (thread->info.tid - process_pid(thread->process)) / 4);
+    (void)snprintf(text, LABEL_ROOM, "%s %" PRIu32, what, thread->process->threads.made);
 }
 
 enum err thread_stack(struct thread *thread, struct stack_sizes sizes, struct diag *why)

@@ -8,22 +8,11 @@
 #include <string.h>
 
 #include "nt/apcs.h"
+#include "nt/machine.h"
 #include "nt/parts.h"
 #include "nt/requests.h"
 #include "nt/sync.h"
 #include "winstub/log.h"
-
-/*
- * Process and thread ids are multiples of four, and above what Linux gives out (PID_MAX_LIMIT is 4194304): a front end
- * that looks into the host's /proc by mistake finds nothing there.
- */
-enum { PROCESS_ID = 4194308, ID_STEP = 4 };
-
-uint32_t process_pid(const struct process *p)
-{
-    (void)p;
-    return PROCESS_ID;
-}
 
 static void free_thread(struct object *object)
 {
@@ -89,7 +78,9 @@ nt_status threads_new(struct process *p, struct thread **out)
         free(thread);
         return STATUS_NO_MEMORY;
     }
-    thread->info.tid = PROCESS_ID + ++t->made * ID_STEP;
+    thread->pid = process_pid(p);
+    thread->info.tid = machine_id(p->machine);
+    t->made++;
     thread->info.name = thread->name;
     thread->held = t->hold_new;
     t->list[t->count++] = thread;
@@ -200,8 +191,23 @@ void threads_end(struct thread *thread, uint32_t exit_code)
     thread_release(thread);
     cpu_context_free(thread->registers);
     thread->registers = NULL;
+    thread->process = NULL;
     waits_signal(p, &thread->object);
     object_unref(&thread->object);
+}
+
+void threads_end_all(struct process *p, uint32_t exit_code)
+{
+    struct threads *t = &p->threads;
+
+    for (size_t i = 0; i < t->count; i++) { /* lest one takes what another gives up */
+        if (t->list[i]->wait.kind)
+            wait_end(t->list[i], STATUS_SUCCESS);
+    }
+    while (t->count)
+        threads_end(t->list[0], exit_code);
+    requests_drop_left(p);
+    threads_fini(p);
 }
 
 void threads_fini(struct process *p)
@@ -215,6 +221,7 @@ void threads_fini(struct process *p)
         requests_drop_all(thread);
         object_unref(&thread->object);
     }
+    requests_drop_left(p);
     free(p->threads.list);
     free(p->threads.events);
     cpu_context_free(p->threads.fresh);

@@ -22,6 +22,7 @@
 /* Bytes of a thread's name that are kept. */
 #define THREAD_NAME_MAX 256u
 
+struct machine;
 struct mutant;
 struct apc;
 struct request;
@@ -29,7 +30,8 @@ struct request;
 struct thread {
     struct object
         object; /* signaled when the thread has ended; the process has one reference while it lives */
-    struct process *process;
+    struct process *process; /* NULL: it has ended */
+    uint32_t pid;
     struct process_thread info;
     gva_t stack_bottom;            /* of the reserve */
     uint64_t stack_commit;         /* bytes that stay committed when the thread begins; 0: all */
@@ -77,11 +79,9 @@ struct threads {
     struct thread **list; /* in the order of their creation */
     size_t count, room;
     struct thread *on_cpu; /* whose registers the CPU holds; NULL: nobody's */
-    size_t turn;        /* in the list: who runs or ran last, or came behind it when it has ended */
-    uint64_t slice_end; /* when others get their turn; guest time, 100 ns */
-    uint64_t next_due;  /* no wait and no timer ends before; guest time */
-    uint64_t waits_begun;                /* orders waits */
-    uint32_t made;                       /* threads so far */
+    size_t turn;   /* in the list: who runs or ran last, or came behind it when it has ended */
+    uint32_t made; /* threads so far */
+    struct request *left;                /* that threads have left pending which have ended */
     struct cpu_context *fresh;           /* registers of a thread that has not begun */
     bool hold_new;                       /* threads that begin are held */
     bool watched;                        /* events are kept */
@@ -98,6 +98,8 @@ struct threads {
 MUST_USE nt_status threads_new(struct process *p, struct thread **out);
 /* Take a thread away whose start failed. */
 void threads_discard(struct thread *thread);
+/* All threads of the process have ended, and what they have left is gone. */
+void threads_end_all(struct process *p, uint32_t exit_code);
 /* The thread has ended: who waits for it wakes, what it owns is abandoned, its stack and TEB go. */
 void threads_end(struct thread *thread, uint32_t exit_code);
 void threads_fini(struct process *p);
@@ -120,12 +122,14 @@ unsigned threads_resume(struct thread *thread);
 
 /* Could it run if it were its turn? */
 bool threads_is_ready(const struct thread *thread);
-/* Has anybody but the thread on the CPU something to do? */
-bool threads_others_ready(const struct process *p);
-/* For how many ms the thread on the CPU may keep everybody waiting for the host before it answers CALL_AGAIN. */
-int threads_host_wait(const struct process *p);
-/* The thread on the CPU gives its turn away. False: nobody else wants it. */
-bool threads_yield(struct process *p);
+/* Has anybody but the thread that runs something to do, in any process? */
+bool threads_others_ready(const struct machine *machine);
+/* For how many ms the thread that runs may keep everybody waiting for the host before it answers CALL_AGAIN. */
+int threads_host_wait(const struct machine *machine);
+/* The thread that runs gives its turn away. False: nobody else wants it. */
+bool threads_yield(struct machine *machine);
+/* It is the turn of that process from now on: time goes on where it stands. */
+void turns_hand_over(struct process *p);
 
 /* ---- thread.c --------------------------------------------------------------------------------- */
 

@@ -191,6 +191,13 @@ uint64_t ticker_ns(struct ticker *t)
     return ns;
 }
 
+void ticker_set(struct ticker *t, uint64_t ns)
+{
+    pthread_mutex_lock(&t->lock);
+    t->elapsed = ns;
+    pthread_mutex_unlock(&t->lock);
+}
+
 void ticker_alarm(struct ticker *t, uint64_t ns)
 {
     pthread_mutex_lock(&t->lock);

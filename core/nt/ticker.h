@@ -30,6 +30,8 @@ void ticker_stop(struct ticker *ticker);
 
 /* ns since ticker_new, without those that it stood still. */
 uint64_t ticker_ns(struct ticker *ticker);
+/* It is `ns` now; stopped. */
+void ticker_set(struct ticker *ticker, uint64_t ns);
 /* End the CPU's run when ticker_ns is `ns`, at most two milliseconds later. */
 void ticker_alarm(struct ticker *ticker, uint64_t ns);
 

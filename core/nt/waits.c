@@ -5,6 +5,7 @@
 #include "nt/files.h"
 #include "nt/guest.h"
 #include "nt/kernel.h"
+#include "nt/machine.h"
 #include "nt/parts.h"
 #include "nt/pipes.h"
 #include "nt/ports.h"
@@ -88,23 +89,23 @@ static nt_status time_over(const struct wait *wait)
 
 bool wait_begin(struct thread *thread, const struct wait *wait, nt_status *result)
 {
-    struct process *p = thread->process;
-    uint64_t now = clock_now(p->clock).interrupt;
+    struct machine *m = thread->process->machine;
+    uint64_t now = machine_now(m).interrupt;
 
     if (wait->alertable)
-        timers_queue_apcs(p, now);
+        timers_queue_apcs(m, now);
     if (try_end(thread, wait, result) || ended_by_alert(thread, wait, result))
         return true;
     *result = time_over(wait);
     if (wait->until <= now)
         return true;
     thread->wait = *wait;
-    thread->wait.order = ++p->threads.waits_begun;
+    thread->wait.order = ++m->waits_begun;
     for (size_t i = 0; i < wait->count; i++) {
         object_ref(wait->objects[i]);
         wait->objects[i]->waiters++;
     }
-    p->threads.next_due = 0;
+    m->next_due = 0;
     return false;
 }
 
@@ -156,17 +157,19 @@ static bool waits_for(const struct thread *thread, const struct object *object)
 }
 
 /* The thread whose wait for the object began first after `order`. */
-static struct thread *next_waiter(const struct process *p, const struct object *object,
+static struct thread *next_waiter(const struct machine *m, const struct object *object,
                                   uint64_t order)
 {
     struct thread *found = NULL;
 
-    for (size_t i = 0; i < p->threads.count; i++) {
-        struct thread *thread = p->threads.list[i];
+    for (const struct process *p = m->processes; p; p = p->next) {
+        for (size_t i = 0; i < p->threads.count; i++) {
+            struct thread *thread = p->threads.list[i];
 
-        if (thread->wait.kind && thread->wait.order > order && waits_for(thread, object) &&
-            (!found || thread->wait.order < found->wait.order))
-            found = thread;
+            if (thread->wait.kind && thread->wait.order > order && waits_for(thread, object) &&
+                (!found || thread->wait.order < found->wait.order))
+                found = thread;
+        }
     }
     return found;
 }
@@ -193,18 +196,16 @@ void waits_signal(struct process *p, struct object *object)
     uint64_t order = 0;
 
     object_ref(object);
-    while (object->waiters && (thread = next_waiter(p, object, order)) != NULL) {
+    while (object->waiters && (thread = next_waiter(p->machine, object, order)) != NULL) {
         order = thread->wait.order;
         look_again(thread);
     }
     object_unref(object);
 }
 
-uint64_t waits_expire(struct process *p, uint64_t now)
+/* The same for the threads of one process; when to look again, or due, if that is earlier. */
+static uint64_t expire(const struct process *p, uint64_t now, uint64_t due)
 {
-    uint64_t due = WAIT_FOREVER;
-
-    timers_expire(p, now);
     for (size_t i = 0; i < p->threads.count; i++) {
         struct thread *thread = p->threads.list[i];
 
@@ -213,12 +214,22 @@ uint64_t waits_expire(struct process *p, uint64_t now)
         if (thread->wait.kind && thread->wait.until < due)
             due = thread->wait.until;
     }
-    return timers_next(p, pipes_expire(p, now, due));
+    return due;
+}
+
+uint64_t waits_expire(struct machine *m, uint64_t now)
+{
+    uint64_t due = WAIT_FOREVER;
+
+    timers_expire(m, now);
+    for (const struct process *p = m->processes; p; p = p->next)
+        due = expire(p, now, due);
+    return timers_next(m, pipes_expire(m, now, due));
 }
 
 uint64_t wait_until(struct process *p, uint64_t timeout)
 {
-    struct shared_time now = clock_now(p->clock);
+    struct shared_time now = machine_now(p->machine);
     uint64_t left;
 
     if (timeout == (uint64_t)INT64_MIN)
@@ -273,7 +284,7 @@ static void describe_object(const struct thread *thread, const struct object *ob
 
 static void describe_until(const struct thread *thread, struct buf *out)
 {
-    uint64_t now = clock_now(thread->process->clock).interrupt, until = thread->wait.until;
+    uint64_t now = machine_now(thread->process->machine).interrupt, until = thread->wait.until;
 
     if (until != WAIT_FOREVER)
         (void)buf_printf(out, ", %" PRIu64 " ms left", until > now ? (until - now) / 10000 : 0);

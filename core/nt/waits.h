@@ -13,6 +13,7 @@
 #include "nt/handles.h"
 #include "winstub/gva.h"
 
+struct machine;
 struct process;
 struct request;
 struct thread;
@@ -61,10 +62,10 @@ void wait_end(struct thread *thread, nt_status result);
 /* Would an alert or an APC end it? */
 bool wait_is_alertable(const struct thread *thread);
 
-/* The object's state has changed: end the waits that can end now. */
+/* The object's state has changed: end the waits that can end now, of whichever process of p's machine. */
 void waits_signal(struct process *p, struct object *object);
-/* Time has come to `now`: end the waits that it ends. Returns when to look again. */
-uint64_t waits_expire(struct process *p, uint64_t now);
+/* Time has come to `now`: end the waits that it ends, in every process. Returns when to look again. */
+uint64_t waits_expire(struct machine *machine, uint64_t now);
 
 /* A LARGE_INTEGER timeout as guest time: negative is relative, the least of all for ever, else an absolute system time. */
 uint64_t wait_until(struct process *p, uint64_t timeout);

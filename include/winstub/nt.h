@@ -105,6 +105,8 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_SEMAPHORE_LIMIT_EXCEEDED, 0xC0000047, 298)                                            \
     S(STATUS_SUSPEND_COUNT_EXCEEDED, 0xC000004A, 156)                                              \
     S(STATUS_THREAD_IS_TERMINATING, 0xC000004B, 5)                                                 \
+    S(STATUS_PROCESS_IS_TERMINATING, 0xC000010A, 5)                                                \
+    S(STATUS_IMAGE_MACHINE_TYPE_MISMATCH, 0x4000000E, 706)                                         \
     S(STATUS_NOT_FOUND, 0xC0000225, 1168)                                                          \
     S(STATUS_NO_MORE_FILES, 0x80000006, 18)                                                        \
     S(STATUS_NO_SUCH_FILE, 0xC000000F, 2)                                                          \

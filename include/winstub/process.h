@@ -67,7 +67,8 @@ struct process_options {
  */
 MUST_USE enum err process_new(const struct process_options *options, struct process **out,
                               struct diag *why);
-void process_free(struct process *process); /* takes NULL */
+/* It, and every process that was made in its machine, of which this is the first one. Takes NULL. */
+void process_free(struct process *process);
 
 struct vm *process_vm(struct process *process);
 struct cpu *process_cpu(struct process *process);
@@ -271,19 +272,64 @@ bool process_thread_event(struct process *process, struct process_thread_event *
 /* Name a thread as SetThreadDescription does, cut at what is kept; UTF-8. */
 void process_name_thread(struct process *process, uint32_t tid, const char *name);
 
+/* ---- The processes of a machine --------------------------------------------------------------- */
+
+/*
+ * A process may make others: they live in the same machine and take turns with it. In what follows `any` is any
+ * process of a machine. Those that have ended go when process_schedule is called next, but for the first one and
+ * those that are kept.
+ */
+struct process_about {
+    uint32_t pid, parent;     /* parent 0: it is the first one */
+    const char *path;         /* guest path of its program, "" unknown */
+    const char *command_line; /* as it was given at the start */
+    size_t thread_count;
+};
+/* The process that was made after `after`, the first one when that is NULL, of those that live; NULL past the last. */
+struct process *process_next(const struct process *any, const struct process *after);
+/* Texts are valid as long as the process. */
+void process_about(const struct process *process, struct process_about *out);
+/* The process whose turn it is or was last. */
+struct process *process_running(const struct process *any);
+/* Has it ended? Then *exit_code is what with. */
+bool process_has_ended(const struct process *process, uint32_t *exit_code);
+/*
+ * End it with this code: its threads and handles go, who waits for it wakes. Nothing happens to one that has ended.
+ * Between runs of the CPU.
+ */
+void process_end(struct process *process, uint32_t exit_code);
+/* Do not free it when it has ended, or do. The first one is kept until process_free. */
+void process_keep(struct process *process, bool kept);
+
+/* A process was made, or has ended with exit_code. */
+struct process_event {
+    bool begun;
+    uint32_t pid, parent;
+    uint32_t exit_code;
+    char path[260]; /* of its program, cut at what fits */
+};
+/* Keep such events from now on, or no more. */
+void process_watch_processes(struct process *any, bool on);
+/* Take the oldest one; false when there is none. */
+bool process_event(struct process *any, struct process_event *out);
+
+/* Something of the caller's that belongs to a process; gone (or NULL) is called right before CPU and memory go. */
+void process_attach(struct process *process, void *data, void (*gone)(void *data));
+void *process_attached(const struct process *process); /* NULL: nothing */
+
 /* ---- Whose turn it is ------------------------------------------------------------------------ */
 
 enum process_turn {
-    PROCESS_TURN_RUNS, /* a thread is on the CPU: run it until CPU_EVENT_LIMIT or CPU_EVENT_STOP, then ask again */
+    PROCESS_TURN_RUNS, /* a thread is on the CPU of process_running: run it until CPU_EVENT_LIMIT or CPU_EVENT_STOP, then ask again */
     PROCESS_TURN_IDLE, /* nobody can run now; some milliseconds have passed: ask again */
     PROCESS_TURN_HELD, /* nobody can run of those that are not held */
     PROCESS_TURN_STUCK /* every thread waits, and nothing will end that */
 };
 /*
- * Put the thread on the CPU whose turn it is. Between the ends of events in which the CPU stops; O(threads), about
- * 0.2 us when the turn goes over.
+ * Choose the process and thread whose turn it is, and put the thread on its process's CPU; what has ended goes. Between the
+ * ends of events in which a CPU stops; O(threads), about 0.2 us when the turn goes over.
  */
-enum process_turn process_schedule(struct process *process);
+enum process_turn process_schedule(struct process *any);
 /* The thread whose turn it is or was last. */
 uint32_t process_current(const struct process *process);
 /* Put this thread's registers on the CPU, for looking; process_schedule decides who runs. False: no such thread. */
@@ -294,10 +340,10 @@ bool process_is_ready(const struct process *process, uint32_t tid);
 /* Keep a thread where it is, or no more; the same for threads that begin from now on. */
 void process_hold(struct process *process, uint32_t tid, bool held);
 void process_hold_new(struct process *process, bool held);
-/* It is this thread's turn, if it can run. */
+/* It is this thread's turn, and so its process's, if it can run. */
 void process_prefer(struct process *process, uint32_t tid);
-/* Append who waits for what, when the process is stuck. */
-void process_stuck(const struct process *process, struct buf *out);
+/* Append who waits for what, when all processes are stuck. */
+void process_stuck(const struct process *any, struct buf *out);
 
 /* What the guest ran into when it touched a guard page (VM_FAULT_GUARD). */
 enum process_guard {
@@ -323,7 +369,7 @@ void process_set_output(struct process *process,
                         void (*write)(void *ctx, const char *text, size_t len), void *ctx);
 
 /*
- * The guest's clock runs only between these two, which come in pairs; shared user data advances meanwhile, also in a
+ * The guest's clock, one for all processes, runs only between these two, which come in pairs; shared user data advances meanwhile, also in a
  * guest that only spins, provided that process_schedule is asked at each CPU_EVENT_LIMIT. Both together cost about
  * 0.15 us.
  */

@@ -162,7 +162,7 @@ static void take_process(struct session *s, struct process *process, const struc
     s->target = (struct target){&s->ops, target->ctx};
 }
 
-static void process_end(struct session *s)
+static void session_end(struct session *s)
 {
     target_fini(&s->real);
     process_free(s->process);
@@ -184,7 +184,7 @@ static enum err start_anew(void *ctx, const struct stub_launch *what, struct tar
     e = process_begin(s, &process, &target, why);
     if (e)
         return e;
-    process_end(s);
+    session_end(s);
     take_process(s, process, &target);
     *out = s->target;
     return ERR_OK;
@@ -412,7 +412,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     play(&s);
     next_client(&s);
     stub_free(s.stub);
-    process_end(&s);
+    session_end(&s);
     playing = NULL;
     log_mask = 0; /* a client may have asked for it */
     free(s.frame);

@@ -19,8 +19,8 @@ void pipes_end(struct caller *c)
     if (c->p)
         requests_drop_all(c->p->threads.list[0]);
     handles_fini(&c->kernel.handles);
-    ck_assert_ptr_null(c->machine.pipes.names);
-    ck_assert_uint_eq(c->machine.pipes.bytes, 0);
+    ck_assert_ptr_null(c->machine->pipes.names);
+    ck_assert_uint_eq(c->machine->pipes.bytes, 0);
     ck_assert_uint_eq(c->kernel.requests, 0);
     caller_fini(c);
 }

@@ -21,11 +21,9 @@ void caller_init(struct caller *c, enum cpu_arch arch, const void *code, size_t 
     c->vm = process_vm(c->p);
     c->memory = build_committed(c->vm, 0, sizeof zeros);
     ck_assert(vm_debug_write(c->vm, c->memory, zeros, sizeof zeros));
-    object_init(&c->kernel.process, &process_class);
-    object_init(&c->machine.keyed.object, &keyed_event_class);
-    ck_assert_int_eq(registry_new(&c->machine.registry), ERR_OK);
+    c->machine = c->p->machine;
+    ck_assert_int_eq(registry_new(&c->machine->registry), ERR_OK);
     c->p->kernel = &c->kernel;
-    c->p->machine = &c->machine;
 }
 
 void caller_fini(struct caller *c)
@@ -33,11 +31,8 @@ void caller_fini(struct caller *c)
     if (c->p) {
         threads_fini(c->p);
         c->p->kernel = NULL;
-        c->p->machine = NULL;
     }
     handles_fini(&c->kernel.handles);
-    registry_free(c->machine.registry);
-    volumes_fini(&c->machine.volumes);
     numbers_fini(&c->kernel.numbers);
     process_free(c->p);
     *c = (struct caller){0};

@@ -12,6 +12,7 @@
 #include "nt/layout.h"
 #include "nt/machine.h"
 #include "nt/parts.h"
+#include "nt/processes.h"
 #include "winstub/process.h"
 
 /* Pointers for arguments: slot i is 128 bytes of committed memory of the guest's. */
@@ -22,7 +23,7 @@ struct caller {
     struct process *p;
     struct vm *vm;
     struct kernel kernel;
-    struct machine machine;
+    struct machine *machine;
     gva_t memory; /* of the slots */
     uint32_t numbers;
 };

@@ -180,8 +180,8 @@ START_TEST(a_timer_has_one_call_at_a_time)
     struct apc_call call = call_number(1);
 
     setup(CPU_AMD64);
-    one = timer_new(c.p, false);
-    two = timer_new(c.p, false);
+    one = timer_new(c.machine, false);
+    two = timer_new(c.machine, false);
     apcs_queue_timer(thread, &call, one);
     apcs_queue_timer(thread, &call, one);
     queue(7, false);

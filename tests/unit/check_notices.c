@@ -26,7 +26,7 @@ static void setup(void)
     caller_init(&c, CPU_AMD64, NULL, 0);
     memcpy(host, "/tmp/winstub-notices-XXXXXX", 28);
     ck_assert_ptr_nonnull(mkdtemp(host));
-    ck_assert_int_eq(volumes_add(&c.machine.volumes, "C:", open(host, O_PATH | O_DIRECTORY), true),
+    ck_assert_int_eq(volumes_add(&c.machine->volumes, "C:", open(host, O_PATH | O_DIRECTORY), true),
                      ERR_OK);
 }
 
@@ -36,8 +36,8 @@ static void teardown(void)
 
     requests_drop_all(c.p->threads.list[0]);
     handles_fini(&c.kernel.handles);
-    ck_assert_uint_eq(c.machine.volumes.watched, 0);
-    volumes_fini(&c.machine.volumes);
+    ck_assert_uint_eq(c.machine->volumes.watched, 0);
+    volumes_fini(&c.machine->volumes);
     caller_fini(&c);
     (void)snprintf(command, sizeof command, "rm -r '%s'", host);
     ck_assert_int_eq(system(command), 0);
@@ -54,7 +54,7 @@ static uint64_t open_path(const char *path, uint32_t options)
     uint64_t handle;
     uint32_t how;
 
-    ck_succeeds(files_create(&c.machine.volumes, path, &request, &file, &how));
+    ck_succeeds(files_create(&c.machine->volumes, path, &request, &file, &how));
     ck_succeeds(handles_add(&c.kernel.handles, &file->object, file->access, &handle));
     object_unref(&file->object);
     return handle;
@@ -97,7 +97,7 @@ static void expect(const char *text)
 
 static void tell(const char *path, uint32_t what, enum notice action)
 {
-    notices_tell(&c.machine.volumes, path, what, action);
+    notices_tell(&c.machine->volumes, path, what, action);
 }
 
 START_TEST(who_asks_for_nothing_is_refused)
@@ -143,8 +143,8 @@ START_TEST(what_happens_between_requests_is_kept)
     ck_status(watch(folder, 64, NOTICE_FILE_NAME, false), STATUS_PENDING);
     tell("C:\\a", NOTICE_FILE_NAME, NOTICE_ADDED);
     expect("1:a");
-    notices_tell_move(&c.machine.volumes, "C:\\a", "C:\\bc", NOTICE_FILE_NAME);
-    notices_tell_move(&c.machine.volumes, "C:\\bc", "C:\\d\\bc", NOTICE_FILE_NAME);
+    notices_tell_move(&c.machine->volumes, "C:\\a", "C:\\bc", NOTICE_FILE_NAME);
+    notices_tell_move(&c.machine->volumes, "C:\\bc", "C:\\d\\bc", NOTICE_FILE_NAME);
     ck_status(watch(folder, 64, NOTICE_FILE_NAME, false), STATUS_SUCCESS);
     expect("4:a 5:bc 2:bc");
     for (unsigned i = 0; i < 5; i++)

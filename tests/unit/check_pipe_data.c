@@ -219,9 +219,9 @@ START_TEST(more_than_pipes_may_hold_is_refused)
     uint64_t server = make_server(&c, &bytes), client = make_client(&c);
 
     (void)server;
-    c.machine.pipes.bytes += PIPES_BYTES_MAX;
+    c.machine->pipes.bytes += PIPES_BYTES_MAX;
     ck_status(write_text(&c, client, "a"), STATUS_INSUFFICIENT_RESOURCES);
-    c.machine.pipes.bytes -= PIPES_BYTES_MAX;
+    c.machine->pipes.bytes -= PIPES_BYTES_MAX;
     c.kernel.requests += REQUESTS_MAX;
     ck_status(write_text(&c, client, "a"), STATUS_INSUFFICIENT_RESOURCES);
     c.kernel.requests -= REQUESTS_MAX;
@@ -327,9 +327,9 @@ START_TEST(clients_wait_for_an_instance)
     ck_succeeds(wait_for_one(root));
     client = make_client(&c);
     ck_status(wait_for_one(root), STATUS_PENDING);
-    ck_assert_uint_lt(pipes_expire(c.p, 0, WAIT_FOREVER), WAIT_FOREVER);
+    ck_assert_uint_lt(pipes_expire(c.machine, 0, WAIT_FOREVER), WAIT_FOREVER);
     expect_iosb(&c, IOSB2, UNTOUCHED, UNTOUCHED);
-    ck_assert_uint_eq(pipes_expire(c.p, UINT64_MAX - 1, WAIT_FOREVER), WAIT_FOREVER);
+    ck_assert_uint_eq(pipes_expire(c.machine, UINT64_MAX - 1, WAIT_FOREVER), WAIT_FOREVER);
     expect_iosb(&c, IOSB2, STATUS_IO_TIMEOUT, 0);
     ck_status(wait_for_one(root), STATUS_PENDING);
     close_handle(&c, client);

@@ -28,7 +28,7 @@ static void setup(int arch)
     caller_init(&c, (enum cpu_arch)arch, NULL, 0);
     first = c.p->threads.on_cpu;
     other = caller_thread(&c);
-    c.p->threads.slice_end = WAIT_FOREVER;
+    c.machine->slice_end = WAIT_FOREVER;
 }
 
 static void teardown(void)
@@ -201,7 +201,7 @@ START_TEST(yielding_says_whether_anybody_wants_the_turn)
 {
     setup(_i);
     ck_succeeds(CALL(&c, "NtYieldExecution"));
-    ck_assert_uint_eq(c.p->threads.slice_end, 0);
+    ck_assert_uint_eq(c.machine->slice_end, 0);
     other->suspended = 1;
     ck_status(CALL(&c, "NtYieldExecution"), STATUS_NO_YIELD_PERFORMED);
 }

@@ -113,7 +113,7 @@ START_TEST(the_end_lets_go_of_everything)
 {
     static const struct apc_call call = {.routine = 0x1000};
     struct thread *second = caller_thread(&c);
-    struct timer *timer = timer_new(c.p, true);
+    struct timer *timer = timer_new(c.machine, true);
     struct mutant mutant = {.count = 1};
 
     object_init(&mutant.object, &mutant_class);
@@ -127,7 +127,7 @@ START_TEST(the_end_lets_go_of_everything)
     ck_assert_ptr_null(mutant.owner);
     ck_assert(mutant.abandoned);
     ck_assert_ptr_null(second->apcs);
-    timers_expire(c.p, UINT64_MAX);
+    timers_expire(c.machine, UINT64_MAX);
     ck_assert(timer->signaled);
     ck_assert_ptr_null(second->apcs);
     object_unref(&second->object);

@@ -38,7 +38,7 @@ static void teardown(void)
 static size_t next_turn(bool over)
 {
     if (over)
-        t->slice_end = 0;
+        c.machine->slice_end = 0;
     ck_assert_int_eq(process_schedule(c.p), PROCESS_TURN_RUNS);
     for (size_t i = 0; i < CREW; i++) {
         if (t->on_cpu == crew[i])
@@ -68,10 +68,10 @@ END_TEST
 START_TEST(a_turn_lasts_for_its_slice)
 {
     ck_assert_uint_eq(next_turn(true), 1);
-    ck_assert_uint_eq(t->slice_end, start + MS);
+    ck_assert_uint_eq(c.machine->slice_end, start + MS);
     ck_assert_uint_eq(next_turn(false), 1);
     ck_assert_uint_eq(next_turn(false), 1);
-    ck_assert(threads_yield(c.p));
+    ck_assert(threads_yield(c.machine));
     ck_assert_uint_eq(next_turn(false), 2);
 }
 END_TEST
@@ -87,8 +87,8 @@ START_TEST(who_cannot_run_is_passed_over)
     ck_assert_uint_eq(next_turn(true), 3);
     process_hold(c.p, crew[3]->info.tid, true);
     ck_assert_uint_eq(next_turn(false), 0); /* at once, though its slice is not over */
-    ck_assert(!threads_others_ready(c.p));
-    ck_assert(!threads_yield(c.p));
+    ck_assert(!threads_others_ready(c.machine));
+    ck_assert(!threads_yield(c.machine));
     process_hold(c.p, crew[3]->info.tid, false);
     ck_assert_uint_eq(threads_resume(crew[2]), 1);
     ck_assert_uint_eq(next_turn(true), 2);
@@ -112,7 +112,7 @@ START_TEST(a_sleeper_is_woken_though_others_run)
 {
     sleeps(crew[2], start + 5 * MS);
     ck_assert_uint_eq(next_turn(true), 1);
-    ck_assert_uint_eq(t->next_due, start + 5 * MS);
+    ck_assert_uint_eq(c.machine->next_due, start + 5 * MS);
     ck_assert(clock_idle(c.p->clock, start + 5 * MS));
     ck_assert_uint_eq(next_turn(true), 2);
     ck_assert_int_eq(crew[2]->wait.kind, WAIT_NOTHING);
@@ -139,22 +139,22 @@ END_TEST
 /* A thread that waits for the host is asked again only when no other has anything to do, or after a slice. */
 START_TEST(who_waits_for_the_host_lets_others_go_first)
 {
-    ck_assert_int_eq(threads_host_wait(c.p), 0);
+    ck_assert_int_eq(threads_host_wait(c.machine), 0);
     crew[0]->asks_again = true;
-    t->slice_end = start + MS;
+    c.machine->slice_end = start + MS;
     ck_assert_uint_eq(next_turn(false), 1);
     for (size_t i = 1; i < CREW; i++)
         sleeps(crew[i], WAIT_FOREVER);
     ck_assert_uint_eq(next_turn(false), 0);
     ck_assert(!crew[0]->asks_again);
-    ck_assert_int_gt(threads_host_wait(c.p), 0);
+    ck_assert_int_gt(threads_host_wait(c.machine), 0);
 }
 END_TEST
 
 START_TEST(the_debugger_prefers_a_thread)
 {
     process_prefer(c.p, crew[2]->info.tid);
-    t->slice_end = start + MS;
+    c.machine->slice_end = start + MS;
     ck_assert_uint_eq(next_turn(false), 2);
     sleeps(crew[3], WAIT_FOREVER);
     process_prefer(c.p, crew[3]->info.tid); /* cannot run */

@@ -28,7 +28,7 @@ static void setup(void)
     for (size_t i = 0; i < CREW; i++)
         crew[i] = caller_thread(&c);
     start = clock_now(c.p->clock).interrupt;
-    c.p->threads.slice_end = WAIT_FOREVER;
+    c.machine->slice_end = WAIT_FOREVER;
 }
 
 static void teardown(void)
@@ -281,12 +281,12 @@ START_TEST(time_ends_waits_in_their_order)
     begins(crew[0], &wait);
     wait.until = start + 10 * MS;
     begins(crew[1], &wait);
-    ck_assert_uint_eq(waits_expire(c.p, start), start + 10 * MS);
+    ck_assert_uint_eq(waits_expire(c.machine, start), start + 10 * MS);
     ck_waits(crew[1]);
-    ck_assert_uint_eq(waits_expire(c.p, start + 10 * MS), start + 20 * MS);
+    ck_assert_uint_eq(waits_expire(c.machine, start + 10 * MS), start + 20 * MS);
     ck_woke(crew[1], STATUS_TIMEOUT);
     ck_waits(crew[0]);
-    ck_assert_uint_eq(waits_expire(c.p, start + 25 * MS), WAIT_FOREVER);
+    ck_assert_uint_eq(waits_expire(c.machine, start + 25 * MS), WAIT_FOREVER);
     ck_woke(crew[0], STATUS_TIMEOUT);
     ck_assert_uint_eq(event->object.references, 1);
     object_unref(&event->object);
@@ -311,7 +311,7 @@ START_TEST(a_wait_that_is_too_late_looks_first)
     ck_succeeds(result);
     wait.until = start + MS;
     begins(crew[0], &wait);
-    (void)waits_expire(c.p, start + MS);
+    (void)waits_expire(c.machine, start + MS);
     ck_woke(crew[0], STATUS_SUCCESS);
     object_unref(&event->object);
 }
@@ -350,7 +350,7 @@ END_TEST
 
 static struct timer *new_timer(bool manual, uint64_t due, uint64_t period)
 {
-    struct timer *timer = timer_new(c.p, manual);
+    struct timer *timer = timer_new(c.machine, manual);
 
     ck_assert_ptr_nonnull(timer);
     timer->armed = true;
@@ -371,14 +371,14 @@ START_TEST(a_timer_wakes_who_waits)
 {
     struct timer *timer = new_timer(false, start + 10 * MS, 10 * MS);
 
-    ck_assert_uint_eq(timers_next(c.p, WAIT_FOREVER), WAIT_FOREVER); /* nobody waits */
+    ck_assert_uint_eq(timers_next(c.machine, WAIT_FOREVER), WAIT_FOREVER); /* nobody waits */
     waits(crew[0], &timer->object);
     waits(crew[1], &timer->object);
-    ck_assert_uint_eq(timers_next(c.p, WAIT_FOREVER), start + 10 * MS);
-    ck_assert_uint_eq(waits_expire(c.p, start + 10 * MS), start + 20 * MS);
+    ck_assert_uint_eq(timers_next(c.machine, WAIT_FOREVER), start + 10 * MS);
+    ck_assert_uint_eq(waits_expire(c.machine, start + 10 * MS), start + 20 * MS);
     ck_woke(crew[0], STATUS_SUCCESS);
     ck_waits(crew[1]);
-    ck_assert_uint_eq(waits_expire(c.p, start + 45 * MS), WAIT_FOREVER);
+    ck_assert_uint_eq(waits_expire(c.machine, start + 45 * MS), WAIT_FOREVER);
     ck_woke(crew[1], STATUS_SUCCESS);
     ck_assert_uint_eq(timer->due, start + 50 * MS); /* its beat, though it was looked at late */
     object_unref(&timer->object);
@@ -398,9 +398,9 @@ START_TEST(timers_may_go_while_they_expire)
     begins(crew[0], &wait);
     object_unref(&behind->object);
     object_unref(&in_front->object);
-    ck_assert_uint_eq(waits_expire(c.p, start + 10 * MS), WAIT_FOREVER);
+    ck_assert_uint_eq(waits_expire(c.machine, start + 10 * MS), WAIT_FOREVER);
     ck_woke(crew[0], STATUS_SUCCESS);
-    ck_assert_ptr_null(c.machine.timers);
+    ck_assert_ptr_null(c.machine->timers);
 }
 END_TEST
 
@@ -415,8 +415,8 @@ START_TEST(a_timers_call_ends_an_alertable_wait)
     wait = wait_for(1, false);
     wait.alertable = true;
     begins(crew[0], &wait);
-    ck_assert_uint_eq(timers_next(c.p, WAIT_FOREVER), start + 10 * MS);
-    (void)waits_expire(c.p, start + 10 * MS);
+    ck_assert_uint_eq(timers_next(c.machine, WAIT_FOREVER), start + 10 * MS);
+    (void)waits_expire(c.machine, start + 10 * MS);
     ck_woke(crew[0], STATUS_USER_APC);
     ck_assert_ptr_nonnull(crew[0]->apcs);
     timer_disarm(timer);

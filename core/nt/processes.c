@@ -1,0 +1,302 @@
+/* The list of processes, their objects and their ends; the contract is in processes.h. */
+#include "nt/processes.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nt/kernel.h"
+#include "nt/layout.h"
+#include "nt/machine.h"
+#include "nt/parts.h"
+#include "nt/requests.h"
+#include "winstub/bytes.h"
+#include "winstub/log.h"
+#include "winstub/utf.h"
+
+/* ---- Objects ---------------------------------------------------------------------------------- */
+
+static void free_process(struct object *object)
+{
+    struct process_object *process = (struct process_object *)object;
+
+    free(process->image_path);
+    free(process->command_line);
+    free(process);
+}
+
+static bool process_signaled(struct object *object, const struct thread *by)
+{
+    (void)by;
+    return !((const struct process_object *)object)->process;
+}
+
+const struct object_class process_class = {
+    .name = "Process",
+    .free = free_process,
+    .signaled = process_signaled,
+    .rights = {0x020410, 0x020bea, 0x121001, 0x1fffff},
+};
+
+uint32_t process_pid(const struct process *p)
+{
+    return p->object->pid;
+}
+
+/* ---- The list --------------------------------------------------------------------------------- */
+
+enum err processes_add(struct machine *m, struct process *p, const struct process *parent)
+{
+    struct process_object *object = calloc(1, sizeof *object);
+    struct process **at = &m->processes;
+
+    if (!object)
+        return ERR_NOMEM;
+    object_init(&object->object, &process_class);
+    object->process = p;
+    object->pid = machine_id(m);
+    object->parent = parent ? process_pid(parent) : 0;
+    p->object = object;
+    p->machine = m;
+    while (*at)
+        at = &(*at)->next;
+    *at = p;
+    if (!m->running)
+        m->running = p;
+    return ERR_OK;
+}
+
+static void unlist(struct process *p)
+{
+    struct process **at = &p->machine->processes;
+
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+}
+
+struct process *processes_find(const struct machine *m, uint32_t pid)
+{
+    struct process *p = m->processes;
+
+    while (p && (p->ended || process_pid(p) != pid))
+        p = p->next;
+    return p;
+}
+
+struct thread *processes_thread(const struct machine *m, uint32_t tid)
+{
+    struct thread *found = NULL;
+
+    for (const struct process *p = m->processes; p && !found; p = p->next)
+        found = threads_find(p, tid);
+    return found;
+}
+
+/* ---- Events ----------------------------------------------------------------------------------- */
+
+/* Without memory for it the event is lost. */
+static void keep_event(struct machine *m, const struct process_object *object, bool begun)
+{
+    size_t room = m->event_room ? 2 * m->event_room : 8;
+    const char *path = object->image_path ? object->image_path : "";
+    struct process_event *grown, *event;
+
+    if (!m->watched)
+        return;
+    if (m->event_count == m->event_room) {
+        grown = reallocarray(m->events, room, sizeof *grown);
+        if (!grown)
+            return;
+        m->events = grown;
+        m->event_room = room;
+    }
+    event = &m->events[m->event_count++];
+    *event = (struct process_event){.begun = begun,
+                                    .pid = object->pid,
+                                    .parent = object->parent,
+                                    .exit_code = object->exit_code};
+    (void)snprintf(event->path, sizeof event->path, "%s", path);
+}
+
+void process_watch_processes(struct process *p, bool on)
+{
+    p->machine->watched = on;
+    p->machine->event_count = 0;
+}
+
+bool process_event(struct process *p, struct process_event *out)
+{
+    struct machine *m = p->machine;
+
+    if (!m->event_count)
+        return false;
+    *out = m->events[0];
+    memmove(m->events, m->events + 1, --m->event_count * sizeof *m->events);
+    return true;
+}
+
+/* ---- Beginning and ending --------------------------------------------------------------------- */
+
+/* A number of the guest's, read without a trace; 0 where nothing is. */
+static uint64_t peek(const struct process *p, gva_t at, enum nt_field field, size_t size)
+{
+    uint8_t raw[8] = {0};
+
+    (void)vm_debug_read(p->vm, at + nt_offset(p->arch, field), raw, size);
+    return get_u64(raw);
+}
+
+/* The command line that the guest was given, "" when none can be read; NULL when memory is short. malloc'd. */
+static char *read_command_line(const struct process *p)
+{
+    size_t pointer = nt_pointer(p->arch), len;
+    gva_t at = peek(p, p->peb, NT_PEB_PARAMETERS, pointer);
+    struct buf utf16, utf8;
+    char *line = NULL;
+
+    at += nt_offset(p->arch, NT_PARAMETERS_COMMAND_LINE);
+    len = (size_t)peek(p, at, NT_STRING_LENGTH, 2);
+    at = peek(p, at, NT_STRING_BUFFER, pointer);
+    buf_init(&utf16, NT_STRING_MAX + 2);
+    buf_init(&utf8, 3u * NT_STRING_MAX / 2 + 1);
+    if (buf_extend(&utf16, len + 2)) {
+        len = vm_debug_read(p->vm, at, utf16.data, len);
+        if (utf8_append_utf16(&utf8, utf16.data, len / 2))
+            line = strdup(buf_str(&utf8));
+    }
+    buf_fini(&utf16);
+    buf_fini(&utf8);
+    return line;
+}
+
+enum err processes_name(struct process *p)
+{
+    p->object->image_path = strdup(p->image_path);
+    p->object->command_line = read_command_line(p);
+    return p->object->image_path && p->object->command_line ? ERR_OK : ERR_NOMEM;
+}
+
+void process_begin(struct process *p)
+{
+    struct process_object *object = p->object;
+
+    p->begun = true;
+    object->created = machine_now(p->machine).system;
+    LOG(nt, "process %" PRIu32 " begins: %s", object->pid, p->image_path);
+    keep_event(p->machine, object, true);
+}
+
+void process_end(struct process *p, uint32_t exit_code)
+{
+    struct process_object *object = p->object;
+
+    if (p->ended)
+        return;
+    LOG(nt, "process %" PRIu32 " ends with 0x%" PRIx32, object->pid, exit_code);
+    p->ended = true;
+    object->exit_code = exit_code;
+    object->ended = machine_now(p->machine).system;
+    threads_end_all(p, exit_code);
+    if (p->kernel)
+        handles_fini(&p->kernel->handles);
+    object->process = NULL;
+    waits_signal(p, &object->object);
+    p->machine->gone++;
+    keep_event(p->machine, object, false);
+}
+
+void process_discard(struct process *p)
+{
+    p->object->process = NULL;
+    threads_end_all(p, 0);
+    unlist(p);
+    object_unref(&p->object->object);
+    process_dismantle(p);
+}
+
+void processes_reap(struct machine *m)
+{
+    struct process *next;
+
+    m->gone = 0;
+    for (struct process *p = m->processes; p; p = next) {
+        next = p->next;
+        if (!p->ended || p->kept)
+            continue;
+        if (m->running == p)
+            turns_hand_over(m->processes);
+        unlist(p);
+        object_unref(&p->object->object);
+        process_dismantle(p);
+    }
+}
+
+void processes_free(struct machine *m)
+{
+    struct process *p;
+
+    for (p = m->processes; p; p = p->next)
+        threads_fini(p);
+    for (p = m->processes; p; p = p->next) {
+        if (p->kernel)
+            handles_fini(&p->kernel->handles);
+    }
+    while ((p = m->processes) != NULL) {
+        m->processes = p->next;
+        object_unref(&p->object->object);
+        process_dismantle(p);
+    }
+    machine_free(m);
+}
+
+/* ---- For who runs them ------------------------------------------------------------------------ */
+
+bool process_has_ended(const struct process *p, uint32_t *exit_code)
+{
+    if (p->ended)
+        *exit_code = p->object->exit_code;
+    return p->ended;
+}
+
+struct process *process_running(const struct process *p)
+{
+    return p->machine->running;
+}
+
+struct process *process_next(const struct process *p, const struct process *after)
+{
+    struct process *next = after ? after->next : p->machine->processes;
+
+    while (next && (next->ended || !next->begun))
+        next = next->next;
+    return next;
+}
+
+void process_about(const struct process *p, struct process_about *out)
+{
+    const struct process_object *object = p->object;
+
+    *out = (struct process_about){.pid = object->pid,
+                                  .parent = object->parent,
+                                  .path = object->image_path ? object->image_path : "",
+                                  .command_line = object->command_line ? object->command_line : "",
+                                  .thread_count = p->threads.count};
+}
+
+void process_attach(struct process *p, void *data, void (*gone)(void *data))
+{
+    p->attached = data;
+    p->gone = gone;
+}
+
+void *process_attached(const struct process *p)
+{
+    return p->attached;
+}
+
+void process_keep(struct process *p, bool kept)
+{
+    p->kept = kept;
+}
