@@ -9,6 +9,7 @@
 
 #include "image/pe_format.h"
 #include "nt/drives.h"
+#include "nt/machine.h"
 #include "nt/parts.h"
 #include "nt/text.h"
 
@@ -151,7 +152,9 @@ bool program_wants_dep(const struct program *program)
 enum err process_space(struct process *p, const struct program *program,
                        const struct shared_time *now, struct diag *why)
 {
-    struct vm_config config = {.user_limit = user_limit(p, program)};
+    const struct process *first = p->machine->processes;
+    struct vm_config config = {.user_limit = user_limit(p, program),
+                               .beside = first == p ? NULL : first->vm};
     enum err e = vm_new(&config, &p->vm);
 
     if (e)

@@ -2,6 +2,7 @@
 #include "winstub/utf.h"
 #include "nt/files.h"
 #include "nt/pipes.h"
+#include "nt/processes.h"
 #include "nt/services.h"
 #include "nt/text.h"
 
@@ -42,8 +43,8 @@ static nt_status find_source(const struct call *call, struct source *out)
     out->access = GENERIC_ALL; /* a pseudo handle may do everything */
     out->attributes = 0;
     if (handle == HANDLE_CURRENT_PROCESS || handle == HANDLE_CURRENT_THREAD) {
-        out->object = handle == HANDLE_CURRENT_THREAD ? &call->thread->object
-                                                      : &out->process->object->object;
+        out->object =
+            handle == HANDLE_CURRENT_THREAD ? &call->thread->object : &out->process->object->object;
         return STATUS_SUCCESS;
     }
     entry = handles_entry(&out->process->kernel->handles, handle);

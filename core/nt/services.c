@@ -294,26 +294,15 @@ nt_status service_object(const struct call *call, uint64_t handle, const struct 
     return class && (*out)->class != class ? STATUS_OBJECT_TYPE_MISMATCH : STATUS_SUCCESS;
 }
 
-nt_status service_process_object(const struct call *call, uint64_t handle, uint32_t access,
-                                 struct process_object **out)
-{
-    struct object *process = NULL;
-    nt_status st = service_object(call, handle, &process_class, access, &process);
-
-    if (!st)
-        *out = (struct process_object *)process;
-    return st;
-}
-
 nt_status service_process(const struct call *call, uint64_t handle, uint32_t access,
                           struct process **out)
 {
-    struct process_object *object = NULL;
-    nt_status st = service_process_object(call, handle, access, &object);
+    struct object *object;
+    nt_status st = service_object(call, handle, &process_class, access, &object);
 
     if (st)
         return st;
-    *out = object->process;
+    *out = ((struct process_object *)object)->process;
     return *out ? STATUS_SUCCESS : STATUS_PROCESS_IS_TERMINATING;
 }
 

@@ -14,7 +14,6 @@
 #include "nt/guest.h"
 #include "nt/kernel.h"
 #include "nt/parts.h"
-#include "nt/processes.h"
 #include "winstub/nt.h"
 
 #define SERVICE_ARGS_MAX 17
@@ -67,9 +66,6 @@ enum {
     PROCESS_RIGHT_QUERY_LIMITED = 0x1000,
 };
 
-/* The process behind a handle with those rights, or the caller's own; it may have ended. As handles_use. */
-MUST_USE nt_status service_process_object(const struct call *call, uint64_t handle, uint32_t access,
-                                          struct process_object **out);
 /*
  * The process that a service is to act on: the caller's own for the pseudo handle, else that behind a handle with those
  * rights. What the caller points to stays the caller's. As handles_use; STATUS_PROCESS_IS_TERMINATING: it has ended.

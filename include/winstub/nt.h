@@ -105,8 +105,6 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_SEMAPHORE_LIMIT_EXCEEDED, 0xC0000047, 298)                                            \
     S(STATUS_SUSPEND_COUNT_EXCEEDED, 0xC000004A, 156)                                              \
     S(STATUS_THREAD_IS_TERMINATING, 0xC000004B, 5)                                                 \
-    S(STATUS_PROCESS_IS_TERMINATING, 0xC000010A, 5)                                                \
-    S(STATUS_IMAGE_MACHINE_TYPE_MISMATCH, 0x4000000E, 706)                                         \
     S(STATUS_NOT_FOUND, 0xC0000225, 1168)                                                          \
     S(STATUS_NO_MORE_FILES, 0x80000006, 18)                                                        \
     S(STATUS_NO_SUCH_FILE, 0xC000000F, 2)                                                          \
@@ -141,6 +139,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_NOT_SUPPORTED, 0xC00000BB, 50)                                                        \
     S(STATUS_PIPE_EMPTY, 0xC00000D9, 232)                                                          \
     S(STATUS_CANCELLED, 0xC0000120, 995)                                                           \
+    S(STATUS_PROCESS_IS_TERMINATING, 0xC000010A, 5)                                                \
     S(STATUS_PARTIAL_COPY, 0x8000000D, 299)
 
 enum { /* usable as case labels; the type is unsigned, as nt_status is */
