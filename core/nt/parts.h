@@ -76,6 +76,7 @@ enum { HANDLE_STDIN = 0x50, HANDLE_STDOUT = 0x54, HANDLE_STDERR = 0x58 };
 /* The program's file while the process is built. */
 struct program {
     const struct process_options *options;
+    const struct parameters *parameters; /* parameters.h; NULL: as the options say */
     struct buf file;
     struct pe_image *image; /* NULL: raw code */
     uint8_t *mapped;        /* image_size bytes as pe_layout made them */
