@@ -181,7 +181,6 @@ void threads_end_all(struct process *p, uint32_t exit_code)
     }
     while (t->count)
         threads_end(t->list[0], exit_code);
-    requests_drop_left(p);
     threads_fini(p);
 }
 
