@@ -255,6 +255,15 @@ struct process *process_next(const struct process *p, const struct process *afte
     return next;
 }
 
+static bool is_suspended(const struct process *p)
+{
+    size_t i = 0;
+
+    while (i < p->threads.count && p->threads.list[i]->suspended)
+        i++;
+    return i && i == p->threads.count;
+}
+
 void process_about(const struct process *p, struct process_about *out)
 {
     const struct process_object *object = p->object;
@@ -263,7 +272,8 @@ void process_about(const struct process *p, struct process_about *out)
                                   .parent = object->parent,
                                   .path = object->image_path ? object->image_path : "",
                                   .command_line = object->command_line ? object->command_line : "",
-                                  .thread_count = p->threads.count};
+                                  .thread_count = p->threads.count,
+                                  .suspended = is_suspended(p)};
 }
 
 void process_attach(struct process *p, void *data, void (*gone)(void *data))
