@@ -43,8 +43,7 @@ static void put_process(struct nt_block *out, const struct process *p)
     nt_put(out, 0, NT_PROCESS_ID, process_pid(p));
 }
 
-/* SECTION_IMAGE_INFORMATION of the program. */
-static nt_status put_image(struct nt_block *out, const struct process *p)
+void service_put_image(struct nt_block *out, const struct process *p)
 {
     const struct program_facts *facts = &p->kernel->program;
 
@@ -58,7 +57,6 @@ static nt_status put_image(struct nt_block *out, const struct process *p)
     nt_put(out, 0, NT_IMAGE_DLL_CHARACTERISTICS, facts->dll_characteristics);
     nt_put(out, 0, NT_IMAGE_MACHINE, facts->machine);
     nt_put(out, 0, NT_IMAGE_HAS_CODE, 1);
-    return STATUS_SUCCESS;
 }
 
 static nt_status query_process(struct call *call, struct nt_block *out)
@@ -92,7 +90,8 @@ static nt_status query_process(struct call *call, struct nt_block *out)
         service_put(out, 4, COOKIE);
         return STATUS_SUCCESS;
     case PROCESS_IMAGE_INFORMATION:
-        return put_image(out, p);
+        service_put_image(out, p);
+        return STATUS_SUCCESS;
     default:
         return STATUS_INVALID_INFO_CLASS;
     }
