@@ -154,9 +154,11 @@ static void read_all(HANDLE from)
     char text[64];
     DWORD got;
 
-    while (ReadFile(from, text, sizeof text - 1, &got, NULL) && got) {
-        text[got] = 0;
-        printf("%s", text);
+    while (ReadFile(from, text, sizeof text, &got, NULL) && got) {
+        for (DWORD i = 0; i < got; i++) {
+            if (text[i] != '\r') /* which printf adds */
+                printf("%c", text[i]);
+        }
     }
     printf("the end of the pipe: error %lu\n", GetLastError());
 }
