@@ -139,7 +139,7 @@ void machine_free(struct machine *m)
     volumes_fini(&m->volumes);
     for (size_t i = 0; i < MACHINE_WIDTHS; i++)
         root_close(&m->dlls[i].root);
-    free(m->events);
+    events_watch(&m->events, false);
     free(m);
 }
 

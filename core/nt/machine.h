@@ -6,6 +6,7 @@
 #define CORE_NT_MACHINE_H
 
 #include "nt/directory.h"
+#include "nt/events.h"
 #include "nt/files.h"
 #include "nt/pipes.h"
 #include "nt/registry.h"
@@ -26,10 +27,8 @@ struct machine {
     uint64_t waits_begun;      /* orders waits */
     struct shared_time began;  /* the time at which every clock of it starts */
     bool host_time;
-    bool clock_runs;              /* process_clock_start */
-    bool watched;                 /* events of processes are kept */
-    struct process_event *events; /* oldest first */
-    size_t event_count, event_room;
+    bool clock_runs;      /* process_clock_start */
+    struct events events; /* struct process_event */
     struct {
         struct root root;
         enum err e; /* why there is none, */
