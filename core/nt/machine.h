@@ -27,6 +27,7 @@ struct machine {
     uint64_t waits_begun;      /* orders waits */
     struct shared_time began;  /* the time at which every clock of it starts */
     bool host_time;
+    uint32_t placement;   /* of images, as the options have it */
     bool clock_runs;      /* process_clock_start */
     struct events events; /* struct process_event */
     struct {
@@ -45,7 +46,8 @@ struct machine {
 };
 
 /* One without anything in it, at the time that its first process begins at. ERR_NOMEM */
-MUST_USE enum err machine_new(bool host_time, struct machine **out, struct diag *why);
+MUST_USE enum err machine_new(const struct process_options *options, struct machine **out,
+                              struct diag *why);
 /* Look for DLLs of either width where the options say; machine_root tells which are there. */
 void machine_find_dlls(struct machine *machine, const struct process_options *options);
 /* The DLLs for programs of that width; root_open's errors, and why says what helps. */

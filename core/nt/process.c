@@ -56,11 +56,8 @@ static enum err build(struct process *p, struct program *program, const struct p
 {
     struct machine *m = p->machine;
     struct shared_time now = parent ? machine_now(m) : m->began;
-    enum err e = program_open(p, program, why);
+    enum err e = program_name(p, program, why);
 
-    p->host_path = strdup(program->options->path);
-    if (!e && !p->host_path)
-        e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     if (!e)
         e = process_space(p, program, &now, why);
     if (!e)
@@ -106,39 +103,40 @@ static enum err name_file(struct diag *why, const char *path, enum err e)
 }
 
 /* Put a process into the machine and build it there; after a failure it is still in the machine. */
-static enum err make(struct machine *m, const struct process *parent,
-                     const struct process_options *options, struct process **out, struct diag *why)
+static enum err make(struct machine *m, const struct process *parent, struct program *program,
+                     struct process **out, struct diag *why)
 {
     struct process *p = calloc(1, sizeof *p);
-    struct program program = {.options = options};
     enum err e;
 
     if (!p || processes_add(m, p, parent)) {
         free(p);
-        return diag_set(why, ERR_NOMEM, "%s: the host is out of memory", options->path);
+        return diag_set(why, ERR_NOMEM, "the host is out of memory");
     }
     *out = p;
-    e = build(p, &program, parent, why);
+    e = build(p, program, parent, why);
     if (!e && processes_name(p))
         e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     if (!e)
-        report(p, &program);
-    program_fini(&program);
-    return e ? name_file(why, options->path, e) : ERR_OK;
+        report(p, program);
+    return e;
 }
 
 enum err process_new(const struct process_options *options, struct process **out, struct diag *why)
 {
     struct machine *m = NULL;
     struct process *p = NULL;
-    enum err e = machine_new(options->host_time, &m, why);
+    struct program program;
+    enum err e = program_open(&program, options, why);
 
-    if (e)
-        return name_file(why, options->path, e);
-    e = make(m, NULL, options, &p, why);
+    if (!e)
+        e = machine_new(options, &m, why);
+    if (!e)
+        e = make(m, NULL, &program, &p, why);
+    program_fini(&program);
     if (e) {
         processes_free(m);
-        return e;
+        return name_file(why, options->path, e);
     }
     p->kept = true;
     process_begin(p);
@@ -146,17 +144,17 @@ enum err process_new(const struct process_options *options, struct process **out
     return ERR_OK;
 }
 
-enum err process_new_beside(struct process *parent, const struct process_options *options,
-                            struct process **out, struct diag *why)
+enum err process_new_beside(struct process *parent, struct program *program, struct process **out,
+                            struct diag *why)
 {
     struct process *p = NULL;
-    enum err e = make(parent->machine, parent, options, &p, why);
+    enum err e = make(parent->machine, parent, program, &p, why);
 
     if (!e)
         *out = p;
     else if (p)
         process_discard(p);
-    return e;
+    return e ? name_file(why, program_path(program), e) : ERR_OK;
 }
 
 void process_free(struct process *p)

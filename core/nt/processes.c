@@ -218,6 +218,8 @@ void processes_free(struct machine *m)
 {
     struct process *p;
 
+    if (!m)
+        return;
     for (p = m->processes; p; p = p->next)
         threads_fini(p);
     for (p = m->processes; p; p = p->next) {

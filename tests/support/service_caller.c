@@ -2,9 +2,12 @@
 #include "service_caller.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <string.h>
 
+#include "nt/files.h"
 #include "nt/guest.h"
+#include "nt/parameters.h"
 #include "process_builder.h"
 #include "vm_builder.h"
 #include "winstub/bytes.h"
@@ -35,7 +38,57 @@ void caller_fini(struct caller *c)
     handles_fini(&c->kernel.handles);
     numbers_fini(&c->kernel.numbers);
     process_free(c->p);
+    tiny_dlls_remove(&c->dlls);
     *c = (struct caller){0};
+}
+
+/* An opened file of the guest's with that program in it, which is nowhere else. */
+static struct file *program_file(const struct pe_builder *program)
+{
+    struct guest_file on_host;
+    struct file *file;
+    struct buf bytes;
+
+    buf_init(&bytes, 1 << 20);
+    pe_builder_write(program, &bytes);
+    guest_file_make(&on_host, "child.exe", bytes.data, bytes.len);
+    file =
+        files_new(FILE_REGULAR, open(on_host.path, O_RDONLY | O_CLOEXEC), strdup("C:\\child.exe"));
+    ck_assert_ptr_nonnull(file);
+    guest_file_remove(&on_host);
+    buf_fini(&bytes);
+    return file;
+}
+
+struct process *caller_child(struct caller *c, const struct pe_builder *builder)
+{
+    struct file *file = program_file(builder);
+    struct process *child = NULL;
+    struct diag why = {{0}};
+    struct parameters parameters;
+    struct program program;
+
+    if (!*c->dlls.folder) {
+        tiny_dlls_make(&c->dlls);
+        machine_find_dlls(c->machine, &(struct process_options){.root = c->dlls.folder});
+    }
+    parameters_init(&parameters);
+    ck_assert(buf_append(&parameters.environment, "\0\0\0", 4));
+    ck_succeeds(program_read(&program, file));
+    program.parameters = &parameters;
+    ck_assert_msg(process_new_beside(c->p, &program, &child, &why) == ERR_OK, "%s", why.text);
+    program_fini(&program);
+    parameters_fini(&parameters);
+    object_unref(&file->object);
+    return child;
+}
+
+struct process *caller_beside(struct caller *c, enum cpu_arch arch)
+{
+    struct pe_builder program;
+
+    pe_builder_init(&program, arch);
+    return caller_child(c, &program);
 }
 
 uint32_t caller_number(struct caller *c, const char *service)
