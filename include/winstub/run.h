@@ -43,9 +43,10 @@ MUST_USE enum err target_start(struct target *target, enum target_place place,
 struct target_child {
     bool begun;
     uint32_t pid, parent;
-    const char *path;   /* guest path of its program */
-    uint32_t exit_code; /* when it has ended */
-    bool left;          /* it has ended only because the session did */
+    const char *path;         /* guest path of its program */
+    const char *command_line; /* as it was started with */
+    uint32_t exit_code;       /* when it has ended */
+    bool left;                /* it has ended only because the session did */
     const char
         *note; /* when nobody took an exception that ended it: what and where, one line; else "" */
 };
