@@ -68,9 +68,9 @@ MUST_USE enum err target_follow(struct target *target, const char *name, struct 
                                 struct diag *why);
 
 /*
- * The target has ended (STOP_EXIT): let the processes beside it run on, until all of them have ended. *stop is then the last
- * one's STOP_EXIT, a STOP_STUCK when none can go on, which its note says, a STOP_ENGINE or a STOP_INTERRUPT. Nothing happens when
- * there are none: then *stop is the target's own. ERR_STATE: the target has not ended.
+ * The target has ended (STOP_EXIT): let the processes beside it run on, until all of them have ended: *stop is then the
+ * target's own, otherwise a STOP_STUCK when none can go on, which its note says, a STOP_ENGINE or a STOP_INTERRUPT. ERR_STATE:
+ * the target has not ended.
  */
 MUST_USE enum err target_run_others(struct target *target, struct target_stop *stop);
 
