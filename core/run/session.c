@@ -141,6 +141,7 @@ static void tell(struct session *s, const struct process_event *event)
                                        .pid = event->pid,
                                        .parent = event->parent,
                                        .path = event->path,
+                                       .command_line = event->command_line,
                                        .exit_code = event->exit_code,
                                        .left = !event->begun && s->ending,
                                        .note = event->begun ? "" : note_of(s, event)};
