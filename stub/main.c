@@ -114,13 +114,18 @@ static void describe_child(const struct target_child *child, struct buf *out)
     (void)buf_printf(out, "%sprocess %" PRIu32, child->parent ? "child " : "", child->pid);
     if (child->begun) {
         (void)buf_printf(out, " began: %s", child->command_line);
-    } else if (child->left) {
-        (void)buf_printf(out, " (%s) was ended", child->path);
+        return;
+    }
+    if (child->left || !child->parent) /* it may be the only line about it */
+        (void)buf_printf(out, " (%s)", child->path);
+    if (child->left) {
+        (void)buf_text(out, " was ended");
     } else {
         (void)buf_text(out, " ended with ");
         append_code(out, child->exit_code);
     }
-    (void)buf_printf(out, "%s%s\n", *child->note ? ": " : "", child->note);
+    if (*child->note)
+        (void)buf_printf(out, ": %s", child->note);
 }
 
 /*
@@ -136,6 +141,7 @@ static void tell_of_child(void *ctx, const struct target_child *child)
         return;
     buf_init(&line, CHILD_LINE_MAX);
     describe_child(child, &line);
+    (void)buf_byte(&line, '\n');
     if (!g->stub || !stub_print(g->stub, buf_str(&line)))
         (void)fprintf(stderr, "winstub: %s", buf_str(&line));
     buf_fini(&line);
