@@ -22,7 +22,7 @@
 
 enum { EXIT_OURS = 2, EXIT_NOT_THERE = 125, EXIT_SIGNAL = 128 };
 
-#define CHILD_LINE_MAX 0x2000u /* bytes; more than what is told of a child */
+#define CHILD_LINE_MAX 0x20000u /* bytes; more than what is told of a child */
 
 /* An exit code that is an NTSTATUS of an error: the program died of it. */
 static bool is_fatal(uint32_t exit_code)

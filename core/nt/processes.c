@@ -105,8 +105,6 @@ static void keep_event(struct machine *m, const struct process_object *object, b
 
     (void)snprintf(event.path, sizeof event.path, "%s",
                    object->image_path ? object->image_path : "");
-    (void)snprintf(event.command_line, sizeof event.command_line, "%s",
-                   object->command_line ? object->command_line : "");
     events_keep(&m->events, &event, sizeof event);
 }
 

@@ -123,16 +123,37 @@ void session_print(const struct session *s, const char *text, size_t len)
         s->console(s->console_ctx, text, len);
 }
 
-/* What is known of the exception that has ended a process; "" when none did. */
-static const char *note_of(const struct session *s, const struct process_event *event)
+/* The run of the process that an event is about; NULL: it has had no turn. */
+static const struct run *run_of(const struct session *s, uint32_t pid)
 {
     const struct run *run = s->runs;
 
-    while (run && process_pid(run->process) != event->pid)
+    while (run && process_pid(run->process) != pid)
         run = run->next;
-    return run && run->passed.kind == STOP_EXCEPTION && run->passed.code == event->exit_code
+    return run;
+}
+
+/* What is known of the exception that has ended a process; "" when none did. */
+static const char *note_of(const struct run *run, const struct process_event *event)
+{
+    return !event->begun && run && run->passed.kind == STOP_EXCEPTION &&
+                   run->passed.code == event->exit_code
                ? run->passed.note
                : "";
+}
+
+/* What a process that has begun was started with; "" when it is not there any more. */
+static const char *command_line_of(const struct session *s, uint32_t pid)
+{
+    const struct process *p = process_next(s->process, NULL);
+    struct process_about about;
+
+    while (p && process_pid(p) != pid)
+        p = process_next(s->process, p);
+    if (!p)
+        return "";
+    process_about(p, &about);
+    return about.command_line;
 }
 
 static void tell(struct session *s, const struct process_event *event)
@@ -141,10 +162,11 @@ static void tell(struct session *s, const struct process_event *event)
                                        .pid = event->pid,
                                        .parent = event->parent,
                                        .path = event->path,
-                                       .command_line = event->command_line,
+                                       .command_line =
+                                           event->begun ? command_line_of(s, event->pid) : "",
                                        .exit_code = event->exit_code,
                                        .left = !event->begun && s->ending,
-                                       .note = event->begun ? "" : note_of(s, event)};
+                                       .note = note_of(run_of(s, event->pid), event)};
 
     if (s->debugged && process_pid(s->debugged->process) == event->pid)
         return; /* its end is a stop */

@@ -307,8 +307,7 @@ struct process_event {
     bool begun;
     uint32_t pid, parent;
     uint32_t exit_code;
-    char path[260]; /* of its program, as the next cut at what fits */
-    char command_line[1024];
+    char path[260]; /* of its program, cut at what fits */
 };
 /* Keep such events from now on, or no more. */
 void process_watch_processes(struct process *any, bool on);

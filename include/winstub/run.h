@@ -44,7 +44,7 @@ struct target_child {
     bool begun;
     uint32_t pid, parent;
     const char *path;         /* guest path of its program */
-    const char *command_line; /* as it was started with, cut at what is kept */
+    const char *command_line; /* when it has begun: what it was started with */
     uint32_t exit_code;       /* when it has ended */
     bool left;                /* it has ended only because the session did */
     const char
