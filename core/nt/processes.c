@@ -201,6 +201,17 @@ void process_discard(struct process *p)
     process_dismantle(p);
 }
 
+/* It was the turn of a process that goes: whoever comes behind it is next. */
+static void leave_turn(struct process *p)
+{
+    struct process *before = p->machine->processes; /* the first one stays */
+
+    while (before->next != p)
+        before = before->next;
+    turns_hand_over(before);
+    p->machine->slice_end = 0;
+}
+
 void processes_reap(struct machine *m)
 {
     struct process *next;
@@ -211,7 +222,7 @@ void processes_reap(struct machine *m)
         if (!p->ended || p->kept)
             continue;
         if (m->running == p)
-            turns_hand_over(m->processes);
+            leave_turn(p);
         unlist(p);
         object_unref(&p->object->object);
         process_dismantle(p);
