@@ -88,7 +88,8 @@ struct program {
 /*
  * Build a process beside another one, in its machine: its own address space, CPU and handles, of which it has none, and DLLs of
  * its width; its time is the machine's. Nothing of it runs before process_begin. Otherwise as process_new; what the machine has
- * already (drives, registry, streams, roots, clock) is not asked for. ERR_NOT_FOUND, ERR_UNSUPPORTED: also without DLLs of its width.
+ * already (drives, registry, streams, roots, clock) is not asked for. Raw code is in bare mode here too. ERR_NOT_FOUND,
+ * ERR_UNSUPPORTED: also without DLLs of its width.
  */
 MUST_USE enum err process_new_beside(struct process *parent, const struct process_options *options,
                                      struct process **out, struct diag *why);

@@ -9,12 +9,6 @@
 #include "nt/processes.h"
 #include "winstub/log.h"
 
-/* Raw code has no imports that would load DLLs. */
-static bool wants_dlls(const struct process_options *options)
-{
-    return !options->raw && (options->root || options->roots);
-}
-
 static enum err bare_make(struct process *p, struct program *program, struct diag *why)
 {
     enum err e = modules_make(p, program, why);
@@ -35,7 +29,7 @@ static enum err find_dlls(struct process *p, const struct process_options *optio
     const struct root *root;
     enum err e;
 
-    if (!wants_dlls(options))
+    if (!options->root && !options->roots)
         return ERR_OK;
     machine_find_dlls(p->machine, options);
     e = machine_root(p->machine, p->arch, &root, why);
@@ -65,7 +59,7 @@ static enum err build(struct process *p, struct program *program, const struct p
         e = process_space(p, program, &now, why);
     if (!e)
         e = program_place(p, program, why);
-    if (!e)
+    if (!e && !program->options->raw) /* raw code has no imports that would load DLLs */
         e = parent ? kernel_new(p, why) : find_dlls(p, program->options, why);
     if (!e)
         e = p->kernel ? start_make(p, program, why) : bare_make(p, program, why);

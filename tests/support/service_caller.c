@@ -11,22 +11,35 @@
 
 #define FIRST_STACK 0x28 /* where a 64-bit caller's fifth argument is, from rsp */
 
-void caller_init(struct caller *c, enum cpu_arch arch, const void *code, size_t len)
+static const uint8_t idle[] = {0xeb, 0xfe};
+
+/* Services for a process, and memory for its pointers. */
+static void equip(struct caller *c, struct process *p)
 {
-    static const uint8_t idle[] = {0xeb, 0xfe};
     static const uint8_t zeros[CALLER_SLOTS * CALLER_SLOT_SIZE];
 
-    *c = (struct caller){0};
-    c->p = build_code(arch, code ? code : idle, code ? len : sizeof idle, NULL);
-    c->vm = process_vm(c->p);
+    *c = (struct caller){.p = p, .vm = process_vm(p), .machine = p->machine};
     c->memory = build_committed(c->vm, 0, sizeof zeros);
     ck_assert(vm_debug_write(c->vm, c->memory, zeros, sizeof zeros));
-    c->machine = c->p->machine;
-    ck_assert_int_eq(registry_new(&c->machine->registry), ERR_OK);
-    c->p->kernel = &c->kernel;
+    p->kernel = &c->kernel;
 }
 
-void caller_fini(struct caller *c)
+void caller_init(struct caller *c, enum cpu_arch arch, const void *code, size_t len)
+{
+    equip(c, build_code(arch, code ? code : idle, code ? len : sizeof idle, NULL));
+    ck_assert_int_eq(registry_new(&c->machine->registry), ERR_OK);
+}
+
+void caller_init_beside(struct caller *c, const struct caller *first, enum cpu_arch arch,
+                        const void *code, size_t len)
+{
+    equip(c, build_code_beside(first->p, arch, code ? code : idle, code ? len : sizeof idle));
+    process_keep(c->p, true);
+    process_begin(c->p);
+}
+
+/* Take the services away again. */
+static void strip(struct caller *c)
 {
     if (c->p) {
         threads_fini(c->p);
@@ -34,7 +47,18 @@ void caller_fini(struct caller *c)
     }
     handles_fini(&c->kernel.handles);
     numbers_fini(&c->kernel.numbers);
+}
+
+void caller_fini(struct caller *c)
+{
+    strip(c);
     process_free(c->p);
+    *c = (struct caller){0};
+}
+
+void caller_fini_beside(struct caller *c)
+{
+    strip(c);
     *c = (struct caller){0};
 }
 
