@@ -130,6 +130,8 @@ enum err process_new(const struct process_options *options, struct process **out
     if (e)
         return name_file(why, options->path, e);
     e = make(m, NULL, options, &p, why);
+    if (!e && p->kernel && !start_begin(p->threads.on_cpu))
+        e = diag_set(why, ERR_NOMEM, "%s: the guest's memory is full", options->path);
     if (e) {
         processes_free(m);
         return e;

@@ -106,9 +106,9 @@ static nt_status equip(const struct call *call, struct thread *thread)
         return STATUS_NO_MEMORY;
     threads_load(thread);
     cpu_context_load(p->cpu, p->threads.fresh);
-    e = start_enter(thread, call->arg[4], call->arg[5], &why);
+    start_enter(thread, call->arg[4], call->arg[5]);
     leave(p, before);
-    return e ? STATUS_NO_MEMORY : STATUS_SUCCESS;
+    return STATUS_SUCCESS;
 }
 
 /*

@@ -37,6 +37,7 @@ struct thread {
     uint64_t stack_commit;         /* bytes that stay committed when the thread begins; 0: all */
     gva_t start;                   /* the function that it was made for */
     struct cpu_context *registers; /* while the CPU holds another's */
+    bool begins; /* it has not run yet: start_begin */
     bool ended;
     uint32_t exit_code;
     unsigned suspended; /* NtSuspendThread's count */
