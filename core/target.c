@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "run/caught.h"
 #include "winstub/buf.h"
@@ -123,17 +122,6 @@ static enum err op_reg_write(void *ctx, uint32_t tid, size_t reg, const void *sr
                                              : ERR_NOT_FOUND;
 }
 
-/* Is every thread of it suspended? */
-static bool is_suspended(struct process *process)
-{
-    size_t i = 0;
-
-    while (process_thread(process, i) &&
-           strncmp(process_thread_state(process, i), "suspended", strlen("suspended")) == 0)
-        i++;
-    return i && !process_thread(process, i);
-}
-
 static enum err op_process(void *ctx, size_t i, struct target_process *out)
 {
     const struct run *run = run_of(ctx);
@@ -149,7 +137,7 @@ static enum err op_process(void *ctx, size_t i, struct target_process *out)
         .pid = about.pid,
         .parent = about.parent,
         .state = process == run->process ? "debugged"
-                 : is_suspended(process) ? "suspended"
+                 : about.suspended       ? "suspended"
                                          : "running",
         .program = about.path,
         .command = about.command_line,

@@ -168,6 +168,19 @@ nt_status files_stat(const struct file *file, struct stat *out)
     return fstat(file->fd, out) ? STATUS_ACCESS_DENIED : STATUS_SUCCESS;
 }
 
+bool files_host_path(const struct file *file, char *out, size_t size)
+{
+    char link[64];
+    ssize_t len;
+
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", file->fd);
+    len = readlink(link, out, size);
+    if (len <= 0 || (size_t)len == size)
+        return false;
+    out[len] = 0;
+    return true;
+}
+
 uint32_t files_attributes(const struct stat *host)
 {
     uint32_t attributes = host->st_mode & MODE_WRITE ? 0 : ATTRIBUTE_READONLY;

@@ -132,6 +132,9 @@ struct file *files_new(enum file_kind kind, int fd, char *path);
 /* A file object for a host stream; NULL when memory is short. */
 struct file *files_stream(int fd);
 
+/* The host's name of an opened file. False: it has none, or one that does not fit. */
+bool files_host_path(const struct file *file, char *out, size_t size);
+
 /* The file behind a handle. The statuses of handles_get. */
 MUST_USE nt_status files_get(const struct handles *handles, uint64_t handle, struct file **out);
 /* The same, when the handle has one of these rights at least; else STATUS_ACCESS_DENIED. */

@@ -22,6 +22,7 @@ enum err kernel_streams(struct kernel *k, const int streams[3], struct diag *why
         }
         if (st)
             return diag_set(why, ERR_NOMEM, "the host is out of memory");
+        handles_entry(&k->handles, handles[i])->attributes = OBJ_INHERIT;
     }
     return ERR_OK;
 }

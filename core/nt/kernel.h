@@ -62,7 +62,7 @@ enum {
 
 /* Begin with the DLLs that the machine has for the process's width. machine_root's errors, ERR_NOMEM */
 MUST_USE enum err kernel_new(struct process *p, struct diag *why);
-/* Handles for the standard streams; streams NULL: this process's. ERR_NOMEM */
+/* Handles for the standard streams, which children inherit; streams NULL: this process's. ERR_NOMEM */
 MUST_USE enum err kernel_streams(struct kernel *kernel, const int streams[3], struct diag *why);
 void kernel_free(struct kernel *kernel); /* takes NULL */
 

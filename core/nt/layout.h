@@ -74,16 +74,32 @@
     F(PARAMETERS_MAXIMUM_LENGTH, 0x000, 0x000, U32)                                                \
     F(PARAMETERS_LENGTH, 0x004, 0x004, U32)                                                        \
     F(PARAMETERS_FLAGS, 0x008, 0x008, U32)                                                         \
+    F(PARAMETERS_DEBUG_FLAGS, 0x00c, 0x00c, U32)                                                   \
+    F(PARAMETERS_CONSOLE, 0x010, 0x010, PTR)                                                       \
+    F(PARAMETERS_CONSOLE_FLAGS, 0x014, 0x018, U32)                                                 \
     F(PARAMETERS_STDIN, 0x018, 0x020, PTR)                                                         \
     F(PARAMETERS_STDOUT, 0x01c, 0x028, PTR)                                                        \
     F(PARAMETERS_STDERR, 0x020, 0x030, PTR)                                                        \
     F(PARAMETERS_DIRECTORY, 0x024, 0x038, STRING)                                                  \
+    F(PARAMETERS_DLL_PATH, 0x030, 0x050, STRING)                                                   \
     F(PARAMETERS_IMAGE_PATH, 0x038, 0x060, STRING)                                                 \
     F(PARAMETERS_COMMAND_LINE, 0x040, 0x070, STRING)                                               \
     F(PARAMETERS_ENVIRONMENT, 0x048, 0x080, PTR)                                                   \
+    F(PARAMETERS_X, 0x04c, 0x088, U32)                                                             \
+    F(PARAMETERS_Y, 0x050, 0x08c, U32)                                                             \
+    F(PARAMETERS_WIDTH, 0x054, 0x090, U32)                                                         \
+    F(PARAMETERS_HEIGHT, 0x058, 0x094, U32)                                                        \
+    F(PARAMETERS_COLUMNS, 0x05c, 0x098, U32)                                                       \
+    F(PARAMETERS_ROWS, 0x060, 0x09c, U32)                                                          \
+    F(PARAMETERS_FILL, 0x064, 0x0a0, U32)                                                          \
+    F(PARAMETERS_WINDOW_FLAGS, 0x068, 0x0a4, U32)                                                  \
+    F(PARAMETERS_SHOW, 0x06c, 0x0a8, U32)                                                          \
     F(PARAMETERS_TITLE, 0x070, 0x0b0, STRING)                                                      \
     F(PARAMETERS_DESKTOP, 0x078, 0x0c0, STRING)                                                    \
+    F(PARAMETERS_SHELL, 0x080, 0x0d0, STRING)                                                      \
+    F(PARAMETERS_RUNTIME, 0x088, 0x0e0, STRING)                                                    \
     F(PARAMETERS_ENVIRONMENT_SIZE, 0x290, 0x3f0, PTR)                                              \
+    F(PARAMETERS_GROUP, 0x29c, 0x408, U32)                                                         \
     F(LDR_LENGTH, 0x000, 0x000, U32)                                                               \
     F(LDR_INITIALIZED, 0x004, 0x004, U8)                                                           \
     F(LDR_LOAD_ORDER, 0x00c, 0x010, LIST)                                                          \

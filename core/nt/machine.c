@@ -38,17 +38,20 @@ static struct shared_time time_at_start(bool host)
     };
 }
 
-enum err machine_new(bool host_time, struct machine **out, struct diag *why)
+enum err machine_new(const struct process_options *options, struct machine **out, struct diag *why)
 {
     struct machine *m = calloc(1, sizeof *m);
 
     if (!m)
         return diag_set(why, ERR_NOMEM, "the host is out of memory");
     m->last_id = IDS_ABOVE;
-    m->host_time = host_time;
-    m->began = time_at_start(host_time);
-    for (size_t i = 0; i < MACHINE_WIDTHS; i++)
+    m->host_time = options->host_time;
+    m->placement = options->placement;
+    m->began = time_at_start(m->host_time);
+    for (size_t i = 0; i < MACHINE_WIDTHS; i++) {
         m->dlls[i].root = (struct root){-1, -1};
+        m->dlls[i].e = diag_set(&m->dlls[i].why, ERR_NOT_FOUND, "no DLLs are wanted");
+    }
     object_init(&m->keyed.object, &keyed_event_class);
     *out = m;
     return ERR_OK;
@@ -139,7 +142,7 @@ void machine_free(struct machine *m)
     volumes_fini(&m->volumes);
     for (size_t i = 0; i < MACHINE_WIDTHS; i++)
         root_close(&m->dlls[i].root);
-    free(m->events);
+    events_watch(&m->events, false);
     free(m);
 }
 

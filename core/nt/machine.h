@@ -6,6 +6,7 @@
 #define CORE_NT_MACHINE_H
 
 #include "nt/directory.h"
+#include "nt/events.h"
 #include "nt/files.h"
 #include "nt/pipes.h"
 #include "nt/registry.h"
@@ -26,10 +27,9 @@ struct machine {
     uint64_t waits_begun;      /* orders waits */
     struct shared_time began;  /* the time at which every clock of it starts */
     bool host_time;
-    bool clock_runs;              /* process_clock_start */
-    bool watched;                 /* events of processes are kept */
-    struct process_event *events; /* oldest first */
-    size_t event_count, event_room;
+    uint32_t placement;   /* of images, as the options have it */
+    bool clock_runs;      /* process_clock_start */
+    struct events events; /* struct process_event */
     struct {
         struct root root;
         enum err e; /* why there is none, */
@@ -46,7 +46,8 @@ struct machine {
 };
 
 /* One without anything in it, at the time that its first process begins at. ERR_NOMEM */
-MUST_USE enum err machine_new(bool host_time, struct machine **out, struct diag *why);
+MUST_USE enum err machine_new(const struct process_options *options, struct machine **out,
+                              struct diag *why);
 /* Look for DLLs of either width where the options say; machine_root tells which are there. */
 void machine_find_dlls(struct machine *machine, const struct process_options *options);
 /* The DLLs for programs of that width; root_open's errors, and why says what helps. */

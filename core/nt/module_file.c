@@ -250,17 +250,12 @@ enum err process_host_path(struct process *p, const char *path, char *out, size_
 {
     const struct process_module *m = module_at(p, path);
     struct file *file;
-    char link[64];
-    ssize_t len;
+    bool known;
     enum err e = m && !m->made_up ? open_guest(p, path, 0, 0, &file) : ERR_NOT_FOUND;
 
     if (e)
         return e;
-    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", file->fd);
-    len = readlink(link, out, size);
+    known = files_host_path(file, out, size);
     object_unref(&file->object);
-    if (len <= 0 || (size_t)len == size)
-        return ERR_NOT_FOUND;
-    out[len] = 0;
-    return ERR_OK;
+    return known ? ERR_OK : ERR_NOT_FOUND;
 }

@@ -13,6 +13,7 @@
 #include "nt/threads.h"
 #include "winstub/buf.h"
 #include "winstub/image.h"
+#include "winstub/nt.h"
 #include "winstub/process.h"
 
 /* One function of a made-up module. Its code lies PE_STUB_SIZE bytes behind the one before. */
@@ -22,8 +23,10 @@ struct stub {
     uint8_t args;     /* bytes of arguments that it pops, in 32-bit code */
 };
 
+struct file;           /* files.h */
 struct kernel;         /* kernel.h */
 struct machine;        /* machine.h */
+struct parameters;     /* parameters.h */
 struct process_object; /* processes.h */
 
 struct module {
@@ -73,12 +76,14 @@ struct process {
 /* The handles that console programs are started with. Nothing answers to them in bare mode. */
 enum { HANDLE_STDIN = 0x50, HANDLE_STDOUT = 0x54, HANDLE_STDERR = 0x58 };
 
-/* The program's file while the process is built. */
+/* What a process is made of, while it is built. */
 struct program {
-    const struct process_options *options;
-    struct buf file;
-    struct pe_image *image; /* NULL: raw code */
-    uint8_t *mapped;        /* image_size bytes as pe_layout made them */
+    const struct process_options *options; /* the user's; NULL: a guest makes a child */
+    const struct file *from;               /* of this file, */
+    const struct parameters *parameters;   /* started with these */
+    struct buf file;                       /* what is in it */
+    struct pe_image *image;                /* NULL: raw code */
+    uint8_t *mapped;                       /* image_size bytes as pe_layout made them */
     gva_t base;
     gva_t entry;
 };
@@ -86,12 +91,12 @@ struct program {
 /* ---- process.c -------------------------------------------------------------------------------- */
 
 /*
- * Build a process beside another one, in its machine: its own address space, CPU and handles, of which it has none, and DLLs of
- * its width; its time is the machine's. Nothing of it runs before process_begin. Otherwise as process_new; what the machine has
- * already (drives, registry, streams, roots, clock) is not asked for. Raw code is in bare mode here too. ERR_NOT_FOUND,
- * ERR_UNSUPPORTED: also without DLLs of its width.
+ * Build a child of a process, in its machine: its own address space, CPU and handles, of which it has none, and DLLs of its width; its
+ * time is the machine's. Nothing of it runs before process_begin. program: one that program_read has read, with parameters.
+ * machine_root's errors: there are no DLLs of its width; ERR_UNSUPPORTED: also without an entry point; ERR_EXISTS: there is no
+ * room for the image; ERR_FORMAT, ERR_NOMEM. why begins with the program's guest path.
  */
-MUST_USE enum err process_new_beside(struct process *parent, const struct process_options *options,
+MUST_USE enum err process_new_beside(struct process *parent, struct program *program,
                                      struct process **out, struct diag *why);
 /* Everything of a process goes but its object. */
 void process_dismantle(struct process *p);
@@ -100,9 +105,19 @@ uint8_t *process_shared_page(struct process *p);
 
 /* ---- place.c: address space and the program in it --------------------------------------------- */
 
-/* Read and parse the file; choose the guest's path and directory. */
-MUST_USE enum err program_open(struct process *p, struct program *program, struct diag *why);
+/*
+ * Begin a child's program: read and parse a file that a guest has opened, which has to stay. section_read_image's statuses.
+ * program_fini is due in any case.
+ */
+MUST_USE nt_status program_read(struct program *program, const struct file *file);
+/* The same for the file that the options name. ERR_RANGE: the entry of raw code; buf_read_file's and pe_parse's errors */
+MUST_USE enum err program_open(struct program *program, const struct process_options *options,
+                               struct diag *why);
 void program_fini(struct program *program);
+/* The host's, or for a child the guest's name of the file, for messages. */
+const char *program_path(const struct program *program);
+/* Width, paths and folder of the process, as the program says. ERR_UNSUPPORTED: it has no entry point; ERR_INVALID, ERR_NOMEM */
+MUST_USE enum err program_name(struct process *p, const struct program *program, struct diag *why);
 /* Windows 10 is set to "opt in": 32-bit programs have data execution prevention when they say so, others always. */
 bool program_wants_dep(const struct program *program);
 /* Make the address space that suits the program, with shared user data at time now. */

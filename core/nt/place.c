@@ -9,8 +9,10 @@
 
 #include "image/pe_format.h"
 #include "nt/drives.h"
+#include "nt/files.h"
 #include "nt/machine.h"
 #include "nt/parts.h"
+#include "nt/sections.h"
 #include "nt/text.h"
 
 #define RAW_BASE 0x10000000
@@ -62,14 +64,17 @@ static enum err image_path(const struct process_options *options, char **out, st
     return *out ? ERR_OK : diag_set(why, ERR_NOMEM, "the host is out of memory");
 }
 
-static enum err choose_names(struct process *p, const struct process_options *options,
-                             struct diag *why)
+static enum err names_from_options(struct process *p, const struct process_options *options,
+                                   struct diag *why)
 {
     const char *cwd = options->cwd;
     char root[4];
     enum err e = image_path(options, &p->image_path, why);
     int len;
 
+    p->host_path = strdup(options->path);
+    if (!e && !p->host_path)
+        e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     if (e)
         return e;
     if (!*text_base_name(p->image_path))
@@ -91,34 +96,60 @@ static enum err choose_names(struct process *p, const struct process_options *op
     return ERR_OK;
 }
 
+/* A child's current directory is in its parameters. */
+static enum err names_from_file(struct process *p, const struct file *file, struct diag *why)
+{
+    char host[PATH_MAX] = "";
+
+    (void)files_host_path(file, host, sizeof host);
+    p->image_path = strdup(file->path);
+    p->host_path = strdup(host);
+    return p->image_path && p->host_path ? ERR_OK
+                                         : diag_set(why, ERR_NOMEM, "the host is out of memory");
+}
+
+enum err program_name(struct process *p, const struct program *program, struct diag *why)
+{
+    p->arch = program->image ? program->image->arch : program->options->arch;
+    if (program->image && !program->image->entry_rva)
+        return diag_set(why, ERR_UNSUPPORTED,
+                        "the image has no entry point: there is nothing to run");
+    return program->options ? names_from_options(p, program->options, why)
+                            : names_from_file(p, program->from, why);
+}
+
+const char *program_path(const struct program *program)
+{
+    return program->options ? program->options->path : program->from->path;
+}
+
 /* ---- The file --------------------------------------------------------------------------------- */
 
-enum err program_open(struct process *p, struct program *program, struct diag *why)
+enum err program_open(struct program *program, const struct process_options *options,
+                      struct diag *why)
 {
-    const struct process_options *options = program->options;
     enum err e;
 
+    *program = (struct program){.options = options};
     buf_init(&program->file, PE_FILE_MAX);
     e = buf_read_file(&program->file, options->path, why);
     if (e)
         return e;
-    if (options->raw) {
-        p->arch = options->arch;
-        if (program->file.len && options->entry >= program->file.len)
-            return diag_set(why, ERR_RANGE,
-                            "entry 0x%" PRIx64
-                            ": behind the end of the code, which has 0x%zx bytes",
-                            options->entry, program->file.len);
-        return choose_names(p, options, why);
-    }
-    e = pe_parse((struct bytes){program->file.data, program->file.len}, &program->image, why);
-    if (e)
-        return e;
-    p->arch = program->image->arch;
-    if (!program->image->entry_rva)
-        return diag_set(why, ERR_UNSUPPORTED,
-                        "the image has no entry point: there is nothing to run");
-    return choose_names(p, options, why);
+    if (!options->raw)
+        return pe_parse((struct bytes){program->file.data, program->file.len}, &program->image,
+                        why);
+    if (program->file.len && options->entry >= program->file.len)
+        return diag_set(why, ERR_RANGE,
+                        "entry 0x%" PRIx64 ": behind the end of the code, which has 0x%zx bytes",
+                        options->entry, program->file.len);
+    return ERR_OK;
+}
+
+nt_status program_read(struct program *program, const struct file *file)
+{
+    *program = (struct program){.from = file};
+    buf_init(&program->file, PE_FILE_MAX);
+    return section_read_image(file, &program->file, &program->image);
 }
 
 void program_fini(struct program *program)
@@ -162,7 +193,7 @@ enum err process_space(struct process *p, const struct program *program,
     p->user_limit = config.user_limit;
     vm_set_dep(p->vm, program_wants_dep(program));
     p->plan = config.user_limit == VM_USER_LIMIT_64 ? large_plan : small_plan;
-    move_images(&p->plan, program->options->placement, config.user_limit == VM_USER_LIMIT_64);
+    move_images(&p->plan, p->machine->placement, config.user_limit == VM_USER_LIMIT_64);
     e = cpu_new(p->vm, p->arch, &p->cpu, why);
     if (e)
         return e;
@@ -211,7 +242,7 @@ static enum err choose_base(const struct process *p, const struct program *progr
     bool movable = is_relocatable(image);
     bool random = image->dll_characteristics & IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE;
 
-    *base = program->options->base;
+    *base = program->options ? program->options->base : 0;
     if (*base && *base % VM_GRANULARITY)
         return diag_set(why, ERR_INVALID, "base 0x%" PRIx64 ": not a multiple of 0x10000", *base);
     if (*base && !is_possible(p, *base, image->image_size))

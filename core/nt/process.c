@@ -9,6 +9,12 @@
 #include "nt/processes.h"
 #include "winstub/log.h"
 
+/* Raw code has no imports that would load DLLs. */
+static bool wants_dlls(const struct process_options *options)
+{
+    return !options->raw && (options->root || options->roots);
+}
+
 static enum err bare_make(struct process *p, struct program *program, struct diag *why)
 {
     enum err e = modules_make(p, program, why);
@@ -29,7 +35,7 @@ static enum err find_dlls(struct process *p, const struct process_options *optio
     const struct root *root;
     enum err e;
 
-    if (!options->root && !options->roots)
+    if (!wants_dlls(options))
         return ERR_OK;
     machine_find_dlls(p->machine, options);
     e = machine_root(p->machine, p->arch, &root, why);
@@ -50,16 +56,13 @@ static enum err build(struct process *p, struct program *program, const struct p
 {
     struct machine *m = p->machine;
     struct shared_time now = parent ? machine_now(m) : m->began;
-    enum err e = program_open(p, program, why);
+    enum err e = program_name(p, program, why);
 
-    p->host_path = strdup(program->options->path);
-    if (!e && !p->host_path)
-        e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     if (!e)
         e = process_space(p, program, &now, why);
     if (!e)
         e = program_place(p, program, why);
-    if (!e && !program->options->raw) /* raw code has no imports that would load DLLs */
+    if (!e)
         e = parent ? kernel_new(p, why) : find_dlls(p, program->options, why);
     if (!e)
         e = p->kernel ? start_make(p, program, why) : bare_make(p, program, why);
@@ -100,41 +103,42 @@ static enum err name_file(struct diag *why, const char *path, enum err e)
 }
 
 /* Put a process into the machine and build it there; after a failure it is still in the machine. */
-static enum err make(struct machine *m, const struct process *parent,
-                     const struct process_options *options, struct process **out, struct diag *why)
+static enum err make(struct machine *m, const struct process *parent, struct program *program,
+                     struct process **out, struct diag *why)
 {
     struct process *p = calloc(1, sizeof *p);
-    struct program program = {.options = options};
     enum err e;
 
     if (!p || processes_add(m, p, parent)) {
         free(p);
-        return diag_set(why, ERR_NOMEM, "%s: the host is out of memory", options->path);
+        return diag_set(why, ERR_NOMEM, "the host is out of memory");
     }
     *out = p;
-    e = build(p, &program, parent, why);
+    e = build(p, program, parent, why);
     if (!e && processes_name(p))
         e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     if (!e)
-        report(p, &program);
-    program_fini(&program);
-    return e ? name_file(why, options->path, e) : ERR_OK;
+        report(p, program);
+    return e;
 }
 
 enum err process_new(const struct process_options *options, struct process **out, struct diag *why)
 {
     struct machine *m = NULL;
     struct process *p = NULL;
-    enum err e = machine_new(options->host_time, &m, why);
+    struct program program;
+    enum err e = program_open(&program, options, why);
 
-    if (e)
-        return name_file(why, options->path, e);
-    e = make(m, NULL, options, &p, why);
+    if (!e)
+        e = machine_new(options, &m, why);
+    if (!e)
+        e = make(m, NULL, &program, &p, why);
+    program_fini(&program);
     if (!e && p->kernel && !start_begin(p->threads.on_cpu))
-        e = diag_set(why, ERR_NOMEM, "%s: the guest's memory is full", options->path);
+        e = diag_set(why, ERR_NOMEM, "the guest's memory is full");
     if (e) {
         processes_free(m);
-        return e;
+        return name_file(why, options->path, e);
     }
     p->kept = true;
     process_begin(p);
@@ -142,17 +146,17 @@ enum err process_new(const struct process_options *options, struct process **out
     return ERR_OK;
 }
 
-enum err process_new_beside(struct process *parent, const struct process_options *options,
-                            struct process **out, struct diag *why)
+enum err process_new_beside(struct process *parent, struct program *program, struct process **out,
+                            struct diag *why)
 {
     struct process *p = NULL;
-    enum err e = make(parent->machine, parent, options, &p, why);
+    enum err e = make(parent->machine, parent, program, &p, why);
 
     if (!e)
         *out = p;
     else if (p)
         process_discard(p);
-    return e;
+    return e ? name_file(why, program_path(program), e) : ERR_OK;
 }
 
 void process_free(struct process *p)

@@ -96,45 +96,26 @@ struct thread *processes_thread(const struct machine *m, uint32_t tid)
 
 /* ---- Events ----------------------------------------------------------------------------------- */
 
-/* Without memory for it the event is lost. */
 static void keep_event(struct machine *m, const struct process_object *object, bool begun)
 {
-    size_t room = m->event_room ? 2 * m->event_room : 8;
-    const char *path = object->image_path ? object->image_path : "";
-    struct process_event *grown, *event;
+    struct process_event event = {.begun = begun,
+                                  .pid = object->pid,
+                                  .parent = object->parent,
+                                  .exit_code = object->exit_code};
 
-    if (!m->watched)
-        return;
-    if (m->event_count == m->event_room) {
-        grown = reallocarray(m->events, room, sizeof *grown);
-        if (!grown)
-            return;
-        m->events = grown;
-        m->event_room = room;
-    }
-    event = &m->events[m->event_count++];
-    *event = (struct process_event){.begun = begun,
-                                    .pid = object->pid,
-                                    .parent = object->parent,
-                                    .exit_code = object->exit_code};
-    (void)snprintf(event->path, sizeof event->path, "%s", path);
+    (void)snprintf(event.path, sizeof event.path, "%s",
+                   object->image_path ? object->image_path : "");
+    events_keep(&m->events, &event, sizeof event);
 }
 
 void process_watch_processes(struct process *p, bool on)
 {
-    p->machine->watched = on;
-    p->machine->event_count = 0;
+    events_watch(&p->machine->events, on);
 }
 
 bool process_event(struct process *p, struct process_event *out)
 {
-    struct machine *m = p->machine;
-
-    if (!m->event_count)
-        return false;
-    *out = m->events[0];
-    memmove(m->events, m->events + 1, --m->event_count * sizeof *m->events);
-    return true;
+    return events_take(&p->machine->events, out, sizeof *out);
 }
 
 /* ---- Beginning and ending --------------------------------------------------------------------- */
@@ -237,6 +218,8 @@ void processes_free(struct machine *m)
 {
     struct process *p;
 
+    if (!m)
+        return;
     for (p = m->processes; p; p = p->next)
         threads_fini(p);
     for (p = m->processes; p; p = p->next) {
@@ -274,6 +257,15 @@ struct process *process_next(const struct process *p, const struct process *afte
     return next;
 }
 
+static bool is_suspended(const struct process *p)
+{
+    size_t i = 0;
+
+    while (i < p->threads.count && p->threads.list[i]->suspended)
+        i++;
+    return i && i == p->threads.count;
+}
+
 void process_about(const struct process *p, struct process_about *out)
 {
     const struct process_object *object = p->object;
@@ -282,7 +274,8 @@ void process_about(const struct process *p, struct process_about *out)
                                   .parent = object->parent,
                                   .path = object->image_path ? object->image_path : "",
                                   .command_line = object->command_line ? object->command_line : "",
-                                  .thread_count = p->threads.count};
+                                  .thread_count = p->threads.count,
+                                  .suspended = is_suspended(p)};
 }
 
 void process_attach(struct process *p, void *data, void (*gone)(void *data))

@@ -52,6 +52,6 @@ void process_discard(struct process *p);
 /* Free what processes that have ended left, those that somebody keeps aside. Between runs of a CPU. */
 void processes_reap(struct machine *machine);
 /* All of them go, and the machine. */
-void processes_free(struct machine *machine);
+void processes_free(struct machine *machine); /* takes NULL */
 
 #endif

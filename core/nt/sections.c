@@ -122,7 +122,7 @@ static nt_status read_file(const struct file *file, struct buf *out)
                                                                    : STATUS_IN_PAGE_ERROR;
 }
 
-/* What a file that is no image for this process is to NT (M28). */
+/* What a file that is no image is to NT (M28). */
 static nt_status image_status(enum err e, const struct buf *bytes)
 {
     if (e == ERR_NOMEM)
@@ -132,17 +132,22 @@ static nt_status image_status(enum err e, const struct buf *bytes)
     return STATUS_INVALID_IMAGE_FORMAT;
 }
 
+nt_status section_read_image(const struct file *file, struct buf *bytes, struct pe_image **out)
+{
+    nt_status st = read_file(file, bytes);
+    enum err e = st ? ERR_OK : pe_parse((struct bytes){bytes->data, bytes->len}, out, NULL);
+
+    return e ? image_status(e, bytes) : st;
+}
+
 static nt_status make_image(struct process *p, struct section *section, const struct file *file)
 {
-    nt_status st = file ? read_file(file, &section->bytes) : STATUS_INVALID_FILE_FOR_SECTION;
-    enum err e;
+    nt_status st = file ? section_read_image(file, &section->bytes, &section->image)
+                        : STATUS_INVALID_FILE_FOR_SECTION;
 
-    if (st)
-        return st;
-    e = pe_parse((struct bytes){section->bytes.data, section->bytes.len}, &section->image, NULL);
-    if (e)
-        return image_status(e, &section->bytes);
-    return section->image->arch == p->arch ? STATUS_SUCCESS : STATUS_INVALID_IMAGE_FORMAT;
+    if (!st && section->image->arch != p->arch)
+        st = STATUS_INVALID_IMAGE_FORMAT;
+    return st;
 }
 
 /* What NtQuerySection says: a file is always committed, and an image always cached. */

@@ -53,6 +53,14 @@ MUST_USE nt_status section_new(struct process *p, const struct section_request *
 MUST_USE nt_status section_of_bytes(struct process *p, const char *path, struct bytes bytes,
                                     struct section **out);
 
+/*
+ * Read the image in a file, of either width: its bytes, appended to out, and what they say. STATUS_INVALID_IMAGE_NOT_MZ,
+ * STATUS_INVALID_IMAGE_FORMAT; STATUS_INVALID_FILE_FOR_SECTION: it is none, or empty; STATUS_SECTION_TOO_BIG; STATUS_NO_MEMORY;
+ * STATUS_IN_PAGE_ERROR. M28.
+ */
+MUST_USE nt_status section_read_image(const struct file *file, struct buf *bytes,
+                                      struct pe_image **out);
+
 uint64_t section_size(const struct section *section); /* bytes */
 
 /*

@@ -1,172 +1,35 @@
 /*
- * The process-wide tables that user code reads: PEB, process parameters, environment, and the header of a heap
+ * The process-wide tables that user code reads: PEB, what parameters.c makes, and the header of a heap
  * that nobody manages (anti-debugging code looks at its flags). Follows NT-PROCESS section 2, items 4 and 5.
  */
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "winstub/utf.h"
 #include "nt/layout.h"
+#include "nt/parameters.h"
 #include "nt/parts.h"
-#include "nt/text.h"
 
-#define ENVIRONMENT_BYTES_MAX (8u << 20)
-#define PARAMETERS_BYTES_MAX  (1u << 20)
-#define LINE_BYTES_MAX        (1u << 30) /* before it is known to be too long for Windows */
-#define DIRECTORY_ROOM        520 /* bytes: MAX_PATH characters, as RtlCreateProcessParameters gives */
-#define PARAMETERS_NORMALIZED 1
-#define HEAP_BYTES            0x100000
-#define HEAP_MARK             0xffeeffee
-#define HEAP_GROWABLE         2
-#define PEB_ROOM              0x3000 /* Wine's ntdll reads a table two pages behind it: empty */
-#define SECTION_TIMEOUT       (INT64_C(30) * 24 * 60 * 60 * 10000000) /* 30 days in 100 ns */
+#define HEAP_BYTES      0x100000
+#define HEAP_MARK       0xffeeffee
+#define HEAP_GROWABLE   2
+#define PEB_ROOM        0x3000 /* Wine's ntdll reads a table two pages behind it: empty */
+#define SECTION_TIMEOUT (INT64_C(30) * 24 * 60 * 60 * 10000000) /* 30 days in 100 ns */
 
-/* Begin a block of at most limit bytes at the lowest free place above the plan's. */
-static enum err begin(const struct process *p, struct nt_block *block, gva_t lowest, size_t limit,
-                      struct diag *why)
-{
-    gva_t base = 0;
-    enum err e = process_find(p, lowest, limit, &base, why);
+/* ---- Parameters ------------------------------------------------------------------------------- */
 
-    nt_block_init(block, p->arch, base, limit);
-    return e;
-}
-
-/* ---- Environment and parameters --------------------------------------------------------------- */
-
-static enum err make_environment(struct process *p, const struct process_options *options,
-                                 gva_t *at, uint64_t *size, struct diag *why)
-{
-    struct nt_block block;
-    enum err e = begin(p, &block, p->plan.heap, ENVIRONMENT_BYTES_MAX, why);
-
-    if (!e)
-        e = text_environment(&block.bytes, p->arch, options->env, options->env_count, why);
-    if (!e)
-        e = nt_block_store(&block, p->vm, "environment", why);
-    *at = block.base;
-    *size = block.bytes.len;
-    nt_block_fini(&block);
-    return e;
-}
-
-/* Convert text that may take at most `room` bytes in UTF-16. */
-static enum err to_utf16(struct buf *out, const char *what, const char *utf8, size_t room,
-                         struct diag *why)
-{
-    buf_init(out, 2 * strlen(utf8) + 2); /* a unit takes a byte of UTF-8 or more */
-    if (!utf16_append(out, utf8))
-        return diag_set(why, ERR_NOMEM, "the host is out of memory for the %s", what);
-    if (out->len > room)
-        return diag_set(why, ERR_LIMIT, "the %s has %zu characters; Windows takes %zu", what,
-                        out->len / 2, room / 2);
-    return ERR_OK;
-}
-
-/* Put UTF-8 text into a string field. */
-static enum err put_utf8(struct nt_block *block, enum nt_field field, const char *what,
-                         const char *utf8, struct diag *why)
-{
-    struct buf text;
-    enum err e = to_utf16(&text, what, utf8, NT_STRING_MAX, why);
-
-    if (!e)
-        nt_put_text(block, 0, field, &text);
-    buf_fini(&text);
-    return e;
-}
-
-/* The current directory has room to change in place. */
-static enum err put_directory(struct nt_block *block, const char *directory, struct diag *why)
-{
-    size_t at = nt_block_take(block, DIRECTORY_ROOM);
-    struct buf text;
-    enum err e = to_utf16(&text, "current directory", directory, DIRECTORY_ROOM - 2, why);
-
-    if (!e && !block->bytes.failed)
-        memcpy(block->bytes.data + at, text.data, text.len);
-    nt_put_string(block, 0, NT_PARAMETERS_DIRECTORY, at, text.len, DIRECTORY_ROOM);
-    buf_fini(&text);
-    return e;
-}
-
-/* The arguments, the program named as the guest knows it: a host path's slashes would pass for options. malloc'd. */
-static const char **guest_arguments(const struct process *p, const struct process_options *options,
-                                    size_t *count)
-{
-    const char **argv = calloc(options->argc + 1, sizeof *argv);
-
-    *count = options->argc ? options->argc : 1;
-    for (size_t i = 0; argv && i < options->argc; i++)
-        argv[i] = options->argv[i];
-    if (argv && (!options->argc || strchr(argv[0], '/')))
-        argv[0] = p->image_path;
-    return argv;
-}
-
-static enum err put_command_line(struct nt_block *block, const struct process *p,
-                                 const struct process_options *options, struct diag *why)
-{
-    size_t count;
-    const char **argv = guest_arguments(p, options, &count);
-    struct buf line;
-    enum err e;
-
-    buf_init(&line, LINE_BYTES_MAX);
-    e = argv ? text_command_line(&line, argv, count, why)
-             : diag_set(why, ERR_NOMEM, "the host is out of memory");
-    free(argv);
-    if (!e)
-        e = put_utf8(block, NT_PARAMETERS_COMMAND_LINE, "command line", buf_str(&line), why);
-    buf_fini(&line);
-    return e;
-}
-
-static enum err fill_parameters(struct process *p, const struct process_options *options,
-                                struct nt_block *block, struct diag *why)
-{
-    enum err e;
-
-    (void)nt_block_take(block, nt_size(p->arch, NT_STRUCT_PARAMETERS));
-    nt_put(block, 0, NT_PARAMETERS_FLAGS, PARAMETERS_NORMALIZED);
-    nt_put(block, 0, NT_PARAMETERS_STDIN, HANDLE_STDIN);
-    nt_put(block, 0, NT_PARAMETERS_STDOUT, HANDLE_STDOUT);
-    nt_put(block, 0, NT_PARAMETERS_STDERR, HANDLE_STDERR);
-    e = put_directory(block, p->directory, why);
-    if (!e)
-        e = put_utf8(block, NT_PARAMETERS_IMAGE_PATH, "program's path", p->image_path, why);
-    if (!e)
-        e = put_command_line(block, p, options, why);
-    if (!e)
-        e = put_utf8(block, NT_PARAMETERS_TITLE, "program's path", p->image_path, why);
-    if (!e)
-        e = put_utf8(block, NT_PARAMETERS_DESKTOP, "desktop", "WinSta0\\Default", why);
-    return e;
-}
-
-static enum err make_parameters(struct process *p, const struct process_options *options, gva_t *at,
+/* As the program has been given them, or else as the options say. */
+static enum err make_parameters(struct process *p, const struct program *program, gva_t *at,
                                 struct diag *why)
 {
-    uint64_t environment_size;
-    struct nt_block block;
-    gva_t environment;
-    enum err e = make_environment(p, options, &environment, &environment_size, why);
+    struct parameters own;
+    enum err e = ERR_OK;
 
-    if (e)
-        return e;
-    e = begin(p, &block, p->plan.heap, PARAMETERS_BYTES_MAX, why);
+    if (program->parameters)
+        return parameters_store(program->parameters, p, at, why);
+    parameters_init(&own);
+    e = parameters_from_options(&own, p, program->options, why);
     if (!e)
-        e = fill_parameters(p, options, &block, why);
-    if (!e) {
-        nt_put(&block, 0, NT_PARAMETERS_ENVIRONMENT, environment);
-        nt_put(&block, 0, NT_PARAMETERS_ENVIRONMENT_SIZE, environment_size);
-        nt_put(&block, 0, NT_PARAMETERS_MAXIMUM_LENGTH, block.bytes.len);
-        nt_put(&block, 0, NT_PARAMETERS_LENGTH, block.bytes.len);
-        e = nt_block_store(&block, p->vm, "process parameters", why);
-    }
-    *at = block.base;
-    nt_block_fini(&block);
+        e = parameters_store(&own, p, at, why);
+    parameters_fini(&own);
     return e;
 }
 
@@ -242,8 +105,10 @@ static enum err make_peb(struct process *p, const struct program *program,
     const struct pe_image *image = program->image;
     struct nt_block block;
     size_t size = p->kernel ? PEB_ROOM : VM_PAGE_SIZE;
-    enum err e = begin(p, &block, p->plan.teb, size, why);
+    gva_t base = 0;
+    enum err e = process_find(p, p->plan.teb, size, &base, why);
 
+    nt_block_init(&block, p->arch, base, size);
     if (!e) {
         (void)nt_block_take(&block, nt_size(p->arch, NT_STRUCT_PEB));
         put_constants(&block);
@@ -272,7 +137,7 @@ enum err tables_make(struct process *p, const struct program *program, gva_t api
     enum err e = bare ? make_heap(p, &tables.heap, why) : ERR_OK;
 
     if (!e)
-        e = make_parameters(p, program->options, &tables.parameters, why);
+        e = make_parameters(p, program, &tables.parameters, why);
     if (!e && bare)
         e = loader_make(p, &tables.ldr, why);
     if (!e)

@@ -88,46 +88,21 @@ nt_status threads_new(struct process *p, struct thread **out)
     return STATUS_SUCCESS;
 }
 
-/* Without memory for it the event is lost. */
-static void keep_event(struct threads *t, const struct process_thread_event *event)
-{
-    size_t room = t->event_room ? 2 * t->event_room : 8;
-    struct process_thread_event *grown;
-
-    if (!t->watched)
-        return;
-    if (t->event_count == t->event_room) {
-        grown = reallocarray(t->events, room, sizeof *grown);
-        if (!grown)
-            return;
-        t->events = grown;
-        t->event_room = room;
-    }
-    t->events[t->event_count++] = *event;
-}
-
 void process_watch_threads(struct process *p, bool on)
 {
-    p->threads.watched = on;
-    p->threads.event_count = 0;
+    events_watch(&p->threads.events, on);
 }
 
 bool process_thread_event(struct process *p, struct process_thread_event *out)
 {
-    struct threads *t = &p->threads;
-
-    if (!t->event_count)
-        return false;
-    *out = t->events[0];
-    memmove(t->events, t->events + 1, --t->event_count * sizeof *t->events);
-    return true;
+    return events_take(&p->threads.events, out, sizeof *out);
 }
 
 void threads_begun(struct thread *thread)
 {
     const struct process_thread_event event = {.begun = true, .tid = thread->info.tid};
 
-    keep_event(&thread->process->threads, &event);
+    events_keep(&thread->process->threads.events, &event, sizeof event);
 }
 
 void threads_name(struct thread *thread, const char *name)
@@ -178,7 +153,7 @@ void threads_end(struct thread *thread, uint32_t exit_code)
     struct process *p = thread->process;
     const struct process_thread_event event = {.tid = thread->info.tid, .exit_code = exit_code};
 
-    keep_event(&p->threads, &event);
+    events_keep(&p->threads.events, &event, sizeof event);
     LOG(nt, "thread %" PRIu32 " ends with 0x%" PRIx32, thread->info.tid, exit_code);
     if (thread->wait.kind)
         wait_end(thread, STATUS_SUCCESS);
@@ -206,7 +181,6 @@ void threads_end_all(struct process *p, uint32_t exit_code)
     }
     while (t->count)
         threads_end(t->list[0], exit_code);
-    requests_drop_left(p);
     threads_fini(p);
 }
 
@@ -223,7 +197,7 @@ void threads_fini(struct process *p)
     }
     requests_drop_left(p);
     free(p->threads.list);
-    free(p->threads.events);
+    events_watch(&p->threads.events, false);
     cpu_context_free(p->threads.fresh);
     p->threads = (struct threads){0};
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nt/events.h"
 #include "nt/handles.h"
 #include "nt/waits.h"
 #include "winstub/cpu.h"
@@ -82,12 +83,10 @@ struct threads {
     struct thread *on_cpu; /* whose registers the CPU holds; NULL: nobody's */
     size_t turn;   /* in the list: who runs or ran last, or came behind it when it has ended */
     uint32_t made; /* threads so far */
-    struct request *left;                /* that threads have left pending which have ended */
-    struct cpu_context *fresh;           /* registers of a thread that has not begun */
-    bool hold_new;                       /* threads that begin are held */
-    bool watched;                        /* events are kept */
-    struct process_thread_event *events; /* oldest first */
-    size_t event_count, event_room;
+    struct request *left;      /* that threads have left pending which have ended */
+    struct cpu_context *fresh; /* registers of a thread that has not begun */
+    bool hold_new;             /* threads that begin are held */
+    struct events events;      /* struct process_thread_event */
 };
 
 /* ---- threads.c -------------------------------------------------------------------------------- */

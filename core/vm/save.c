@@ -271,12 +271,12 @@ static bool restore_layout(struct vm *vm, struct layout *l)
     return ok;
 }
 
-/* The views of m's section in spaces beside vm which commitment has changed for; NULL after the last. */
+/* The views in spaces beside vm of a section of which pages may be reserved again; NULL after the last. */
 static const struct view *next_beside(const struct vm *vm, const struct section_moment *m,
                                       const struct view *v)
 {
     for (v = v ? v->next : m->section->views; v && m->committed; v = v->next) {
-        if (v->vm != vm && view_differences(v, m->committed))
+        if (v->vm != vm)
             return v;
     }
     return NULL;
@@ -290,8 +290,10 @@ static bool prepare_beside(struct vm *vm, const struct vm_saved *saved, size_t *
         const struct section_moment *m = &saved->sections[i];
 
         for (const struct view *v = NULL; (v = next_beside(vm, m, v)) != NULL;) {
-            *count += view_differences(v, m->committed);
-            if (space_prepare(v->vm, (struct range){v->a->base, v->a->end}, false))
+            size_t differences = view_differences(v, m->committed);
+
+            *count += differences;
+            if (differences && space_prepare(v->vm, (struct range){v->a->base, v->a->end}, false))
                 return false;
         }
     }

@@ -284,6 +284,7 @@ struct process_about {
     const char *path;         /* guest path of its program, "" unknown */
     const char *command_line; /* as it was given at the start */
     size_t thread_count;
+    bool suspended; /* every thread of it is */
 };
 /* The process that was made after `after`, the first one when that is NULL, of those that live; NULL past the last. */
 struct process *process_next(const struct process *any, const struct process *after);

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nt/parts.h"
 #include "winstub/bytes.h"
 
 void guest_file_make(struct guest_file *file, const char *name, const void *bytes, size_t len)
@@ -42,21 +41,6 @@ static enum err start(const char *name, const void *bytes, size_t len,
     e = process_new(options, out, why);
     guest_file_remove(&file);
     return e;
-}
-
-struct process *build_code_beside(struct process *parent, enum cpu_arch arch, const void *code,
-                                  size_t len)
-{
-    struct process_options options = {.raw = true, .arch = arch};
-    struct process *p = NULL;
-    struct guest_file file;
-    struct diag why = {{0}};
-
-    guest_file_make(&file, "beside.bin", code, len);
-    options.path = file.path;
-    ck_assert_msg(process_new_beside(parent, &options, &p, &why) == ERR_OK, "%s", why.text);
-    guest_file_remove(&file);
-    return p;
 }
 
 enum err try_program(const struct pe_builder *b, const struct process_options *options,

@@ -29,12 +29,6 @@ enum err try_code(enum cpu_arch arch, const void *code, size_t len,
 struct process *build_program(const struct pe_builder *b, const struct process_options *options);
 struct process *build_code(enum cpu_arch arch, const void *code, size_t len,
                            const struct process_options *options);
-/*
- * Raw code in the machine of another process, which need not be of the same width; not begun yet. It goes with its
- * machine.
- */
-struct process *build_code_beside(struct process *parent, enum cpu_arch arch, const void *code,
-                                  size_t len);
 
 /* Numbers of guest memory; word is pointer-sized. End the test when the memory is not there. */
 uint16_t guest_u16(struct process *p, gva_t addr);

@@ -2,44 +2,34 @@
 #include "service_caller.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <string.h>
 
+#include "nt/files.h"
 #include "nt/guest.h"
+#include "nt/parameters.h"
 #include "process_builder.h"
 #include "vm_builder.h"
 #include "winstub/bytes.h"
 
 #define FIRST_STACK 0x28 /* where a 64-bit caller's fifth argument is, from rsp */
 
-static const uint8_t idle[] = {0xeb, 0xfe};
-
-/* Services for a process, and memory for its pointers. */
-static void equip(struct caller *c, struct process *p)
-{
-    static const uint8_t zeros[CALLER_SLOTS * CALLER_SLOT_SIZE];
-
-    *c = (struct caller){.p = p, .vm = process_vm(p), .machine = p->machine};
-    c->memory = build_committed(c->vm, 0, sizeof zeros);
-    ck_assert(vm_debug_write(c->vm, c->memory, zeros, sizeof zeros));
-    p->kernel = &c->kernel;
-}
-
 void caller_init(struct caller *c, enum cpu_arch arch, const void *code, size_t len)
 {
-    equip(c, build_code(arch, code ? code : idle, code ? len : sizeof idle, NULL));
+    static const uint8_t idle[] = {0xeb, 0xfe};
+    static const uint8_t zeros[CALLER_SLOTS * CALLER_SLOT_SIZE];
+
+    *c = (struct caller){0};
+    c->p = build_code(arch, code ? code : idle, code ? len : sizeof idle, NULL);
+    c->vm = process_vm(c->p);
+    c->memory = build_committed(c->vm, 0, sizeof zeros);
+    ck_assert(vm_debug_write(c->vm, c->memory, zeros, sizeof zeros));
+    c->machine = c->p->machine;
     ck_assert_int_eq(registry_new(&c->machine->registry), ERR_OK);
+    c->p->kernel = &c->kernel;
 }
 
-void caller_init_beside(struct caller *c, const struct caller *first, enum cpu_arch arch,
-                        const void *code, size_t len)
-{
-    equip(c, build_code_beside(first->p, arch, code ? code : idle, code ? len : sizeof idle));
-    process_keep(c->p, true);
-    process_begin(c->p);
-}
-
-/* Take the services away again. */
-static void strip(struct caller *c)
+void caller_fini(struct caller *c)
 {
     if (c->p) {
         threads_fini(c->p);
@@ -47,19 +37,58 @@ static void strip(struct caller *c)
     }
     handles_fini(&c->kernel.handles);
     numbers_fini(&c->kernel.numbers);
-}
-
-void caller_fini(struct caller *c)
-{
-    strip(c);
     process_free(c->p);
+    tiny_dlls_remove(&c->dlls);
     *c = (struct caller){0};
 }
 
-void caller_fini_beside(struct caller *c)
+/* An opened file of the guest's with that program in it, which is nowhere else. */
+static struct file *program_file(const struct pe_builder *program)
 {
-    strip(c);
-    *c = (struct caller){0};
+    struct guest_file on_host;
+    struct file *file;
+    struct buf bytes;
+
+    buf_init(&bytes, 1 << 20);
+    pe_builder_write(program, &bytes);
+    guest_file_make(&on_host, "child.exe", bytes.data, bytes.len);
+    file =
+        files_new(FILE_REGULAR, open(on_host.path, O_RDONLY | O_CLOEXEC), strdup("C:\\child.exe"));
+    ck_assert_ptr_nonnull(file);
+    guest_file_remove(&on_host);
+    buf_fini(&bytes);
+    return file;
+}
+
+struct process *caller_child(struct caller *c, const struct pe_builder *builder)
+{
+    struct file *file = program_file(builder);
+    struct process *child = NULL;
+    struct diag why = {{0}};
+    struct parameters parameters;
+    struct program program;
+
+    if (!*c->dlls.folder) {
+        tiny_dlls_make(&c->dlls);
+        machine_find_dlls(c->machine, &(struct process_options){.root = c->dlls.folder});
+    }
+    parameters_init(&parameters);
+    ck_assert(buf_append(&parameters.environment, "\0\0\0", 4));
+    ck_succeeds(program_read(&program, file));
+    program.parameters = &parameters;
+    ck_assert_msg(process_new_beside(c->p, &program, &child, &why) == ERR_OK, "%s", why.text);
+    program_fini(&program);
+    parameters_fini(&parameters);
+    object_unref(&file->object);
+    return child;
+}
+
+struct process *caller_beside(struct caller *c, enum cpu_arch arch)
+{
+    struct pe_builder program;
+
+    pe_builder_init(&program, arch);
+    return caller_child(c, &program);
 }
 
 uint32_t caller_number(struct caller *c, const char *service)

@@ -1,5 +1,5 @@
 /*
- * System services as a guest calls them, without DLLs: processes over raw code, each of which has a kernel that knows the services that a
+ * System services as a guest calls them, without DLLs: a process over raw code whose kernel knows the services that a
  * test asks for. Numbers, arguments, checks and status go the way of every call.
  */
 #ifndef TESTS_SERVICE_CALLER_H
@@ -13,6 +13,7 @@
 #include "nt/machine.h"
 #include "nt/parts.h"
 #include "nt/processes.h"
+#include "tiny_dlls.h"
 #include "winstub/process.h"
 
 /* Pointers for arguments: slot i is 128 bytes of committed memory of the guest's. */
@@ -26,17 +27,19 @@ struct caller {
     struct machine *machine;
     gva_t memory; /* of the slots */
     uint32_t numbers;
+    struct tiny_dlls dlls; /* what others of the machine run on, once there are some */
 };
 
 /* Raw code of that width; code NULL: one that is never run. The registry is a fresh one. Ends the test when it cannot. */
 void caller_init(struct caller *c, enum cpu_arch arch, const void *code, size_t len);
 void caller_fini(struct caller *c); /* takes one of zeros */
 
-/* Another process in the machine of the first one, with handles and services of its own. It may end: it is kept. */
-void caller_init_beside(struct caller *c, const struct caller *first, enum cpu_arch arch,
-                        const void *code, size_t len);
-/* Before caller_fini of the first one; takes one of zeros. */
-void caller_fini_beside(struct caller *c);
+/*
+ * A child of the caller's, in the same machine: that program, or a width's ordinary one, on tiny_dlls.h's ntdll. It has not begun
+ * and goes with the machine. Ends the test when it cannot.
+ */
+struct process *caller_child(struct caller *c, const struct pe_builder *program);
+struct process *caller_beside(struct caller *c, enum cpu_arch arch);
 
 /* The number of a service, for guests that call it themselves. */
 uint32_t caller_number(struct caller *c, const char *service);
