@@ -258,7 +258,8 @@ static void load_x87(struct cpu *cpu, const uint8_t *fs)
 static bool shows(const struct layout *l, enum cpu_arch width, const struct cpu *cpu,
                   const uint8_t *raw)
 {
-    return (width == CPU_AMD64 || cpu_get_arch(cpu) == CPU_I386) && get_u32(raw + l->flags) & l->cpu;
+    return (width == CPU_AMD64 || cpu_get_arch(cpu) == CPU_I386) &&
+           get_u32(raw + l->flags) & l->cpu;
 }
 
 static bool has_register(const struct cpu *cpu, enum cpu_reg reg)
