@@ -128,16 +128,22 @@ static void describe_child(const struct target_child *child, struct buf *out)
         (void)buf_printf(out, ": %s", child->note);
 }
 
+/* Does one who only runs a program want to know? */
+static bool is_bad(const struct target_child *child)
+{
+    return !child->begun && (child->left || *child->note || is_fatal(child->exit_code));
+}
+
 /*
  * A process that is not debugged has begun, or ended. Who debugs hears it on the debugger's console while the guest runs for
- * it; who only runs a program is told of exceptions.
+ * it; who only runs a program is told of bad ends.
  */
 static void tell_of_child(void *ctx, const struct target_child *child)
 {
     const struct guest *g = ctx;
     struct buf line;
 
-    if (g->options->mode == OPTION_RUN && !*child->note && !child->left)
+    if (g->options->mode == OPTION_RUN && !is_bad(child))
         return;
     buf_init(&line, CHILD_LINE_MAX);
     describe_child(child, &line);
