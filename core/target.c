@@ -5,9 +5,9 @@
 #include "winstub/run.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "run/caught.h"
+#include "run/others.h"
 #include "winstub/buf.h"
 
 _Static_assert(TARGET_FILE_WRITE == (int)PROCESS_FILE_WRITE &&
@@ -18,9 +18,14 @@ _Static_assert(TARGET_FILE_WRITE == (int)PROCESS_FILE_WRITE &&
 _Static_assert(TARGET_I386 == (int)CPU_I386 && TARGET_AMD64 == (int)CPU_AMD64,
                "the seam and the CPU number architectures alike");
 
-static struct run *run_of(void *ctx)
+static struct session *session_of(void *ctx)
 {
     return ctx;
+}
+
+static struct run *run_of(void *ctx)
+{
+    return session_of(ctx)->debugged;
 }
 
 static void op_info(void *ctx, struct target_info *out)
@@ -254,8 +259,8 @@ static enum err op_point_agent(void *ctx, enum point_kind kind, gva_t addr,
 static void op_set_console(void *ctx, void (*write)(void *arg, const char *text, size_t len),
                            void *arg)
 {
-    run_of(ctx)->console = write;
-    run_of(ctx)->console_ctx = arg;
+    session_of(ctx)->console = write;
+    session_of(ctx)->console_ctx = arg;
 }
 
 static enum err op_catch_add(void *ctx, const struct target_catch *what, unsigned *id,
@@ -351,7 +356,7 @@ static enum err op_run(void *ctx, struct target_stop *why)
 
 static void op_interrupt(void *ctx)
 {
-    run_interrupt(run_of(ctx));
+    session_interrupt(session_of(ctx));
 }
 
 static void op_last_stop(void *ctx, struct target_stop *out)
@@ -362,6 +367,7 @@ static void op_last_stop(void *ctx, struct target_stop *out)
 static void op_kill(void *ctx)
 {
     run_end(run_of(ctx), 1);
+    session_end_others(session_of(ctx));
 }
 
 static const struct target_ops process_ops = {
@@ -407,27 +413,36 @@ static const struct target_ops process_ops = {
 
 enum err target_init(struct target *out, struct process *process)
 {
-    struct run *run = malloc(sizeof *run);
-    enum err e = ERR_NOMEM;
+    struct session *session;
+    enum err e = session_new(process, &session);
 
-    if (!run)
-        return ERR_NOMEM;
-    e = run_init(run, process);
-    if (e) {
-        free(run);
-        return e;
-    }
-    *out = (struct target){.ops = &process_ops, .ctx = run};
-    return ERR_OK;
+    if (!e)
+        *out = (struct target){.ops = &process_ops, .ctx = session};
+    return e;
 }
 
 void target_fini(struct target *target)
 {
-    if (!target->ctx)
-        return;
-    run_fini(target->ctx);
-    free(target->ctx);
+    session_free(target->ctx);
     *target = (struct target){0};
+}
+
+void target_watch_children(struct target *target,
+                           void (*fn)(void *ctx, const struct target_child *child), void *ctx)
+{
+    session_of(target->ctx)->child = fn;
+    session_of(target->ctx)->child_ctx = ctx;
+}
+
+enum err target_follow(struct target *target, const char *name, struct target_stop *stop,
+                       struct diag *why)
+{
+    return others_follow(session_of(target->ctx), name, stop, why);
+}
+
+enum err target_run_others(struct target *target, struct target_stop *stop)
+{
+    return others_finish(session_of(target->ctx), stop);
 }
 
 enum err target_start(struct target *target, enum target_place place, struct target_stop *why)

@@ -346,6 +346,12 @@ void requests_cancel_all(struct thread *thread)
     leave_all(thread);
 }
 
+void requests_cancel_left(struct process *p)
+{
+    while (p->threads.left)
+        cancel(p->threads.left);
+}
+
 void requests_drop_all(struct thread *thread)
 {
     while (thread->requests)

@@ -103,7 +103,9 @@ nt_status requests_cancel_waited(struct thread *thread, gva_t iosb);
 void requests_cancel_all(struct thread *thread);
 /* Everything ends. */
 void requests_drop_all(struct thread *thread);
-/* The process ends, and with it what its threads have left. */
+/* The process ends: what its threads have left is cancelled, */
+void requests_cancel_left(struct process *p);
+/* or goes with everything else. */
 void requests_drop_left(struct process *p);
 
 /* Tell of a request that was served at once, as arguments 1 to 3 and iosb say; st, or why it cannot be told. */

@@ -148,6 +148,13 @@ void threads_discard(struct thread *thread)
     object_unref(&thread->object);
 }
 
+/* It waits no more: what it has asked for is cancelled. */
+static void stop_waiting(struct thread *thread)
+{
+    if (thread->wait.kind && requests_cancel_waited(thread, 0))
+        wait_end(thread, STATUS_SUCCESS);
+}
+
 void threads_end(struct thread *thread, uint32_t exit_code)
 {
     struct process *p = thread->process;
@@ -155,8 +162,7 @@ void threads_end(struct thread *thread, uint32_t exit_code)
 
     events_keep(&p->threads.events, &event, sizeof event);
     LOG(nt, "thread %" PRIu32 " ends with 0x%" PRIx32, thread->info.tid, exit_code);
-    if (thread->wait.kind)
-        wait_end(thread, STATUS_SUCCESS);
+    stop_waiting(thread);
     unlist(thread);
     thread->ended = true;
     thread->exit_code = exit_code;
@@ -176,12 +182,11 @@ void threads_end_all(struct process *p, uint32_t exit_code)
 {
     struct threads *t = &p->threads;
 
-    for (size_t i = 0; i < t->count; i++) { /* lest one takes what another gives up */
-        if (t->list[i]->wait.kind)
-            wait_end(t->list[i], STATUS_SUCCESS);
-    }
+    for (size_t i = 0; i < t->count; i++) /* lest one takes what another gives up */
+        stop_waiting(t->list[i]);
     while (t->count)
         threads_end(t->list[0], exit_code);
+    requests_cancel_left(p);
     threads_fini(p);
 }
 

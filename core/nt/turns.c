@@ -25,9 +25,11 @@ bool threads_is_ready(const struct thread *thread)
     return !thread->wait.kind && !thread->suspended && !thread->held;
 }
 
-static bool has_ready(const struct threads *t, const struct thread *but)
+static bool has_ready(const struct process *p, const struct thread *but)
 {
-    for (size_t i = 0; i < t->count; i++) {
+    const struct threads *t = &p->threads;
+
+    for (size_t i = 0; p->begun && i < t->count; i++) {
         if (t->list[i] != but && threads_is_ready(t->list[i]))
             return true;
     }
@@ -37,7 +39,7 @@ static bool has_ready(const struct threads *t, const struct thread *but)
 bool threads_others_ready(const struct machine *m)
 {
     for (const struct process *p = m->processes; p; p = p->next) {
-        if (has_ready(&p->threads, p == m->running ? p->threads.on_cpu : NULL))
+        if (has_ready(p, p == m->running ? p->threads.on_cpu : NULL))
             return true;
     }
     return false;
@@ -68,7 +70,7 @@ static bool find_ready(struct process *p, size_t from, bool patient, struct choi
 {
     const struct threads *t = &p->threads;
 
-    for (size_t i = 0; i < t->count; i++) {
+    for (size_t i = 0; p->begun && i < t->count; i++) {
         size_t candidate = (from + i) % t->count;
 
         if (threads_is_ready(t->list[candidate]) && (!t->list[candidate]->asks_again || patient)) {

@@ -289,7 +289,7 @@ static bool meet(struct run *run, struct catch *c, const struct buf *text)
     (void)buf_printf(&line, "catch %u: %s", c->what.id, buf_str(text));
     if (log) {
         (void)buf_byte(&line, '\n');
-        run_print(run, buf_str(&line), line.len);
+        session_print(run->session, buf_str(&line), line.len);
     } else if (run->stop.kind == STOP_STEP) { /* else the first one's words stand */
         run_stop(run, STOP_CATCH, &line);
     }

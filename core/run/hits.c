@@ -132,15 +132,11 @@ static bool env_read(void *ctx, gva_t addr, void *dst, size_t len)
     return vm_debug_read(process_vm(run->process), addr, dst, len) == len;
 }
 
-void run_print(struct run *run, const char *text, size_t len)
-{
-    if (run->console)
-        run->console(run->console_ctx, text, len);
-}
-
 static void env_print(void *ctx, const char *text, size_t len)
 {
-    run_print(ctx, text, len);
+    const struct run *run = ctx;
+
+    session_print(run->session, text, len);
 }
 
 struct agent_env run_agent_env(struct run *run)
@@ -172,7 +168,7 @@ static void complain(struct run *run, gva_t pc, const struct diag *why)
     int len =
         snprintf(text, sizeof text, "[winstub: breakpoint at 0x%" PRIx64 ": %s]\n", pc, why->text);
 
-    run_print(run, text, (size_t)len);
+    session_print(run->session, text, (size_t)len);
 }
 
 /* Of both kinds at one address each does its work; the stop is the first one's that stops. */

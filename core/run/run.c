@@ -23,15 +23,21 @@
 #define DEBUG_NAME       0x406d1388u
 #define DEBUG_PRINT_MAX  0x1000u /* of either unit */
 
-enum err run_init(struct run *run, struct process *process)
+enum err run_init(struct run *run, struct session *session, struct process *process)
 {
-    *run = (struct run){.process = process, .cpu = process_cpu(process)};
-    atomic_init(&run->interrupted, false);
+    *run = (struct run){.session = session, .process = process, .cpu = process_cpu(process)};
     run->stop.kind = STOP_STEP;
     run->stop.tid = process_current(process);
     run->dis = dis_new();
+    if (!run->dis)
+        return ERR_NOMEM;
     cpu_on_served(run->cpu, watched_by_service, run);
-    return run->dis ? ERR_OK : ERR_NOMEM;
+    return ERR_OK;
+}
+
+bool run_is_debugged(const struct run *run)
+{
+    return run->session->debugged == run;
 }
 
 void run_fini(struct run *run)
@@ -49,12 +55,6 @@ void run_fini(struct run *run)
     dis_free(run->dis);
 }
 
-void run_interrupt(struct run *run)
-{
-    atomic_store(&run->interrupted, true);
-    cpu_stop(run->cpu);
-}
-
 /* Save the coverage if that was asked for, and say so where the client still hears it. */
 static void save_coverage(struct run *run)
 {
@@ -70,7 +70,7 @@ static void save_coverage(struct run *run)
         (void)buf_printf(&line, "coverage: %s\n", why.text);
     else
         (void)buf_printf(&line, "coverage saved in %s\n", file);
-    run_print(run, buf_str(&line), line.len);
+    session_print(run->session, buf_str(&line), line.len);
     buf_fini(&line);
 }
 
@@ -161,7 +161,7 @@ enum err run_resume(struct run *run, const struct target_action *acts, size_t n)
     thread->leaves_import = run->stop.kind == STOP_IMPORT;
     take_actions(run);
     run->resumed = true;
-    atomic_store(&run->interrupted, false);
+    atomic_store(&run->session->interrupted, false);
     return ERR_OK;
 }
 
@@ -280,7 +280,10 @@ static bool stop_at_exception(struct run *run, const struct cpu_event *event)
     return true;
 }
 
-/* Text that the guest gives to its debugger: OutputDebugString's length and address, in bytes or UTF-16 units. */
+/*
+ * Text that the guest gives to its debugger: OutputDebugString's length and address, in bytes or UTF-16 units. A process that nobody
+ * debugs has its handlers take it all the same, which is false.
+ */
 static bool print_for_guest(struct run *run, const struct process_exception *raised)
 {
     bool wide = raised->code == DEBUG_PRINT_WIDE;
@@ -288,19 +291,21 @@ static bool print_for_guest(struct run *run, const struct process_exception *rai
     uint8_t raw[2 * DEBUG_PRINT_MAX];
     struct buf text;
 
-    if (!run->console || raised->count < 2 || (!wide && raised->code != DEBUG_PRINT))
+    if (!run->session->console || raised->count < 2 || (!wide && raised->code != DEBUG_PRINT))
         return false;
     len = vm_debug_read(process_vm(run->process), raised->info[1], raw, wide ? 2 * len : len);
-    buf_init(&text, 3 * DEBUG_PRINT_MAX);
+    buf_init(&text, 3 * DEBUG_PRINT_MAX + 32);
+    if (!run_is_debugged(run))
+        (void)buf_printf(&text, "process %" PRIu32 ": ", process_pid(run->process));
     if (wide)
         (void)utf8_append_utf16(&text, raw, len / 2);
     else
         (void)buf_append(&text, raw, len);
     while (text.len && !text.data[text.len - 1]) /* the length counts the NUL */
         text.len--;
-    run_print(run, buf_str(&text), text.len);
+    session_print(run->session, buf_str(&text), text.len);
     buf_fini(&text);
-    return true;
+    return run_is_debugged(run);
 }
 
 /* The older way to name a thread (Microsoft, "How to set a thread name"): 0x1000, name, thread id. */
@@ -313,7 +318,7 @@ static bool name_for_guest(struct run *run, const struct process_exception *rais
         return false;
     (void)vm_debug_read(process_vm(run->process), raised->info[1], name, sizeof name - 1);
     process_name_thread(run->process, tid == UINT32_MAX ? run->stop.tid : tid, name);
-    return run->console != NULL;
+    return run->session->console && run_is_debugged(run);
 }
 
 /*
@@ -380,7 +385,7 @@ static bool stop_at_modules(struct run *run)
     if (run->coverage)
         coverage_modules(run->coverage);
     caught_modules(run);
-    if (run->starting)
+    if (run->starting || !run_is_debugged(run))
         return false;
     stop_as(run, STOP_LIBRARY);
     return true;
@@ -404,7 +409,7 @@ static bool stop_at_syscall(struct run *run, const struct cpu_event *event)
         return stop_at_raised(run);
     case PROCESS_SYSCALL_WAITS:
         run->thread->told_pc = event->pc;
-        if (!atomic_load(&run->interrupted))
+        if (!atomic_load(&run->session->interrupted))
             return false;
         stop_as(run, STOP_INTERRUPT);
         return true;
@@ -420,7 +425,7 @@ bool run_stopped_by(struct run *run, const struct cpu_event *event)
 {
     switch (event->kind) {
     case CPU_EVENT_STOP:
-        if (!atomic_load(&run->interrupted))
+        if (!atomic_load(&run->session->interrupted))
             return false; /* the turn is over, or an interrupt came as another stop was made */
         stop_as(run, STOP_INTERRUPT);
         return true;
@@ -445,8 +450,8 @@ bool run_stopped_by(struct run *run, const struct cpu_event *event)
     return false;
 }
 
-/* The engine failed: the guest stands where it is and the user is told. */
-static enum err stop_broken(struct run *run, enum err e)
+/* The guest stands where it is and the user is told. */
+enum err run_broken(struct run *run, enum err e)
 {
     struct diag why;
 
@@ -499,7 +504,7 @@ enum err run_step(struct run *run, bool *stopped)
 
 bool run_interrupted(struct run *run)
 {
-    if (!atomic_load(&run->interrupted))
+    if (!atomic_load(&run->session->interrupted))
         return false;
     stop_as(run, STOP_INTERRUPT);
     return true;
@@ -534,7 +539,7 @@ enum err run_go(struct run *run, struct target_stop *why)
         e = turns_take(run);
     process_clock_stop(run->process);
     if (e)
-        e = stop_broken(run, e);
+        e = run_broken(run, e);
     *why = run->stop;
     LOG(cpu, "stop %d at 0x%" PRIx64 " %s", (int)why->kind, cpu_get(run->cpu, CPU_RIP), why->note);
     return e;

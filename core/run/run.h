@@ -2,7 +2,6 @@
 #ifndef CORE_RUN_RUN_H
 #define CORE_RUN_RUN_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "run/actions.h"
@@ -10,6 +9,7 @@
 #include "run/counts.h"
 #include "run/coverage.h"
 #include "run/points.h"
+#include "run/session.h"
 #include "run/tracing.h"
 #include "run/watches.h"
 #include "winstub/cpu.h"
@@ -33,7 +33,9 @@ struct return_point {
 };
 
 struct run {
-    struct process *process; /* the caller's */
+    struct session *session;
+    struct run *next;        /* of the session's */
+    struct process *process; /* the caller's, or the guest's */
     struct cpu *cpu;
     struct dis *dis;
     struct points points;
@@ -62,13 +64,15 @@ struct run {
     struct run_thread *thread; /* whose turn it is; while it runs */
     bool called;   /* the last step was a system call: it may have changed who can run, and when */
     bool starting; /* on the way to where the debugger begins */
-    atomic_bool interrupted;
-    void (*console)(void *ctx, const char *text, size_t len); /* NULL: nobody listens */
-    void *console_ctx;
+    struct target_stop
+        passed; /* of a process that is not debugged: its last exception, which went to its handlers */
 };
 
-MUST_USE enum err run_init(struct run *run, struct process *process);
+/* ERR_NOMEM: there is nothing to run_fini. */
+MUST_USE enum err run_init(struct run *run, struct session *session, struct process *process);
 void run_fini(struct run *run);
+/* Is its process the one that is debugged? */
+bool run_is_debugged(const struct run *run);
 
 /* target_ops.resume and run, see winstub/target.h. */
 MUST_USE enum err run_resume(struct run *run, const struct target_action *acts, size_t n);
@@ -77,8 +81,6 @@ MUST_USE enum err run_go(struct run *run, struct target_stop *why);
 /* See target_start in winstub/run.h. */
 MUST_USE enum err run_to(struct run *run, gva_t place, struct target_stop *why);
 
-/* From any thread. */
-void run_interrupt(struct run *run);
 /* The process is over, with this exit code. */
 void run_end(struct run *run, uint32_t exit_code);
 
@@ -111,8 +113,8 @@ bool run_interrupted(struct run *run);
 void run_release_break(struct run *run, gva_t addr);
 /* Make this the stop, with text as its note, cut at its size. */
 void run_stop(struct run *run, enum target_stop_kind kind, const struct buf *text);
-/* To whoever listens to commands of breakpoints. */
-void run_print(struct run *run, const char *text, size_t len);
+/* The engine failed with e: make that the stop. ERR_OK */
+MUST_USE enum err run_broken(struct run *run, enum err e);
 
 /* The machine as conditions and commands see it. */
 struct agent_env run_agent_env(struct run *run);

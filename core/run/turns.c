@@ -4,9 +4,14 @@
  */
 #include "run/turns.h"
 
+#include <string.h>
+
 #include "run/debugregs.h"
 #include "run/exception.h"
+#include "run/others.h"
 #include "run/over.h"
+#include "run/watched.h"
+#include "winstub/buf.h"
 
 /* Could the thread whose turn it is go on at once? */
 static bool is_ready(const struct run *run)
@@ -161,8 +166,7 @@ static bool leaves_raise_point(struct run *run, enum target_action_kind kind)
     return (passes || kind != ACTION_CONTINUE) && run_raises_at(run, pc);
 }
 
-/* The thread on the CPU does what it shall until it stops or its turn is over. */
-static enum err take_turn(struct run *run, bool *stopped)
+enum err turns_one(struct run *run, bool *stopped)
 {
     uint32_t tid = process_current(run->process);
     const struct target_action *action = actions_of(&run->actions, tid);
@@ -172,7 +176,8 @@ static enum err take_turn(struct run *run, bool *stopped)
     if (!run->thread)
         return ERR_NOMEM;
     cpu_set_who(run->cpu, tid);
-    *stopped = settle_exception(run, action->pass) || leaves_raise_point(run, action->kind) ||
+    *stopped = (session_enter(run->session, run) && run_interrupted(run)) ||
+               settle_exception(run, action->pass) || leaves_raise_point(run, action->kind) ||
                run_debug_pending(run);
     if (*stopped)
         return ERR_OK;
@@ -197,19 +202,29 @@ static bool somebody_may(const struct run *run)
     return false;
 }
 
-/* Nobody can run. */
-static void stop_stuck(struct run *run)
+void turns_stuck(const struct process *any, struct target_stop *stop)
 {
     struct buf text;
 
-    if (!somebody_may(run)) {
-        run->stop = (struct target_stop){.kind = STOP_NOBODY, .tid = process_current(run->process)};
-        return;
-    }
-    buf_init(&text, sizeof run->stop.note - 1);
-    process_stuck(run->process, &text);
-    run_stop(run, STOP_STUCK, &text);
+    buf_init(&text, sizeof stop->note - 1);
+    process_stuck(any, &text);
+    stop->kind = STOP_STUCK;
+    memcpy(stop->note, buf_str(&text), text.len + 1);
     buf_fini(&text);
+}
+
+/* The stop is about the process as such, or about no thread of it. */
+static void stop_at_process(struct run *run, enum target_stop_kind kind)
+{
+    run->stop = (struct target_stop){.kind = kind, .tid = process_current(run->process)};
+}
+
+/* Nobody can run. */
+static void stop_stuck(struct run *run)
+{
+    stop_at_process(run, STOP_NOBODY);
+    if (somebody_may(run))
+        turns_stuck(run->process, &run->stop);
 }
 
 /* Has a thread begun or ended, and does the debugger want to know? */
@@ -223,6 +238,44 @@ static bool thread_event(struct run *run)
                                      .tid = event.tid,
                                      .exit_code = event.exit_code};
     return true;
+}
+
+/* Has another process ended this one? */
+static bool ended_by_others(struct run *run)
+{
+    uint32_t exit_code;
+
+    if (!process_has_ended(run->process, &exit_code))
+        return false;
+    run_end(run, exit_code);
+    return true;
+}
+
+/* Another process takes its turn. What its services do to watched bytes is noticed, what it stores into shared ones is not, as on a processor. */
+static enum err turn_beside(struct run *run, bool *stopped)
+{
+    enum err e;
+
+    stop_at_process(run, STOP_NOBODY);
+    *stopped = !somebody_may(run); /* the debugger waits for nobody any more */
+    if (*stopped)
+        return ERR_OK;
+    run->stop.kind = STOP_STEP;
+    e = others_turn(run->session, &run->stop, stopped);
+    if (!e && !*stopped)
+        *stopped = ended_by_others(run) || watched_served(run);
+    return e;
+}
+
+static enum err take_turn(struct run *run, bool *stopped)
+{
+    enum err e;
+
+    if (process_running(run->process) != run->process)
+        return turn_beside(run, stopped);
+    e = turns_one(run, stopped);
+    session_tell(run->session);
+    return e;
 }
 
 enum err turns_take(struct run *run)

@@ -62,7 +62,7 @@ bool watched_hit(struct run *run, const struct watch_probe *probe, const struct 
     buf_init(&line, 1024);
     tracing_line(&run->tracing, run->process, run->dis, probe->pc, hit->addr, &line);
     if (line.len)
-        run_print(run, buf_str(&line), line.len);
+        session_print(run->session, buf_str(&line), line.len);
     buf_fini(&line);
     return false;
 }

@@ -1,0 +1,92 @@
+/* Processes beside each other; the contract is in peers.h. */
+#include "peers.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "winstub/bytes.h"
+
+struct target_child heard[PEERS_EVENTS];
+char heard_notes[PEERS_EVENTS][512];
+size_t heard_count;
+void (*on_heard)(const struct target_child *child);
+
+const struct peer_code peer_spins = {.bytes = {0xeb, 0xfe}, .len = 2};
+
+static struct caller maker; /* of processes: only what caller_child needs */
+
+struct peer_code peer_works(unsigned slices, uint8_t exit_code)
+{
+    /* mov ecx, COUNT; dec ecx; jnz back; mov eax, CODE; ret */
+    struct peer_code code = {
+        .bytes = {0xb9, 0, 0, 0, 0, 0xff, 0xc9, 0x75, 0xfc, 0xb8, exit_code, 0, 0, 0, 0xc3},
+        .len = 15};
+
+    put_u32(code.bytes + 1, slices * PEERS_SLICE);
+    return code;
+}
+
+static void hear(void *ctx, const struct target_child *child)
+{
+    (void)ctx;
+    if (heard_count == PEERS_EVENTS) /* not ck_assert: memory may be failing */
+        abort();
+    heard[heard_count] = *child;
+    (void)snprintf(heard_notes[heard_count], sizeof heard_notes[0], "%s", child->note);
+    heard_count++;
+    if (on_heard)
+        on_heard(child);
+}
+
+static void program_of(struct pe_builder *b, enum cpu_arch arch, struct peer_code code)
+{
+    pe_builder_init(b, arch);
+    pe_builder_code(b, code.bytes, code.len);
+}
+
+void peers_start(enum cpu_arch arch, struct peer_code code, bool host)
+{
+    struct process_options options = {.host_time = host};
+    struct pe_builder b;
+
+    heard_count = 0;
+    on_heard = NULL;
+    tiny_dlls_make(&maker.dlls);
+    options.root = maker.dlls.folder;
+    program_of(&b, arch, code);
+    adopt(build_program(&b, &options));
+    maker.p = process;
+    maker.machine = process->machine;
+    target_watch_children(&target, hear, NULL);
+    ck_assert_int_eq(target_start(&target, PLACE_ENTRY, &stop), ERR_OK);
+    ck_assert_int_eq(stop.kind, STOP_STEP);
+}
+
+struct process *peer_build(enum cpu_arch arch, struct peer_code code)
+{
+    struct pe_builder b;
+
+    program_of(&b, arch, code);
+    return caller_child(&maker, &b);
+}
+
+struct process *peer_new(enum cpu_arch arch, struct peer_code code)
+{
+    struct process *p = peer_build(arch, code);
+
+    process_begin(p);
+    return p;
+}
+
+void peer_service(struct process *p, uint32_t number, const char *service)
+{
+    ck_assert_int_eq(numbers_add(&p->kernel->numbers, number, service), ERR_OK);
+}
+
+void peers_teardown(void)
+{
+    teardown();
+    tiny_dlls_remove(&maker.dlls);
+    maker = (struct caller){0};
+}

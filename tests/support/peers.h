@@ -1,0 +1,39 @@
+/*
+ * Suites of processes that run beside each other: the first one under the target of target_fixture.h, at its entry point, others
+ * beside it, all of them programs on tiny_dlls.h's ntdll. What became of the others is heard.
+ */
+#ifndef TESTS_PEERS_H
+#define TESTS_PEERS_H
+
+#include "service_caller.h"
+#include "target_fixture.h"
+
+#define PEERS_SLICE  1000000u /* turns of a loop of 4 bytes that take a slice of guest time */
+#define PEERS_EVENTS 32
+
+/* Code of a program, for either width. */
+struct peer_code {
+    uint8_t bytes[64];
+    size_t len;
+};
+/* Run for that many slices, then end with this code. */
+struct peer_code peer_works(unsigned slices, uint8_t exit_code);
+/* Run for ever. */
+extern const struct peer_code peer_spins;
+
+extern struct target_child heard[PEERS_EVENTS]; /* texts are not kept, but for */
+extern char heard_notes[PEERS_EVENTS][512];
+extern size_t heard_count;
+extern void (*on_heard)(const struct target_child *child); /* called as well; NULL */
+
+/* Start the first process; host: by the host's time. */
+void peers_start(enum cpu_arch arch, struct peer_code code, bool host);
+/* One more, which begins. */
+struct process *peer_new(enum cpu_arch arch, struct peer_code code);
+/* One that has not begun. */
+struct process *peer_build(enum cpu_arch arch, struct peer_code code);
+/* Let a process's code call a service by this number, which is at least TINY_NUMBERS. */
+void peer_service(struct process *p, uint32_t number, const char *service);
+void peers_teardown(void);
+
+#endif
