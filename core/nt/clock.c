@@ -117,6 +117,11 @@ struct shared_time clock_now(struct clock *clock)
     return at_ns(clock, now_ns(clock));
 }
 
+uint64_t clock_used(const struct clock *clock)
+{
+    return (clock->ticker ? now_ns(clock) : cpu_work(clock->cpu) / WORK_PER_NS) / 100;
+}
+
 /* Interrupt time as ns since the clock was made; past times are 0, those that never come stay so. */
 static uint64_t to_ns(const struct clock *clock, uint64_t at)
 {

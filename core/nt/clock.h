@@ -34,6 +34,9 @@ void clock_follow(struct clock *clock, const struct clock *other);
 /* The guest's time now. */
 struct shared_time clock_now(struct clock *clock);
 
+/* Guest time for which its CPU has run, 100 ns; the host's time says nothing of that: then all time since it was made. */
+uint64_t clock_used(const struct clock *clock);
+
 /*
  * End the CPU's run when interrupt time is `at` (CPU_EVENT_LIMIT, which also comes earlier, each time that counted time
  * must be shown; in host time CPU_EVENT_STOP, some ms later), and show the time. needed: somebody waits for that; without it host time ends no run.

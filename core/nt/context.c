@@ -185,9 +185,10 @@ static uint32_t lengthen_tags(uint8_t bits)
     return tags;
 }
 
-static void save_floating(const struct cpu *cpu, const struct layout *l, uint8_t *fx)
+static void save_floating(const struct cpu *cpu, uint8_t *fx)
 {
     enum cpu_arch arch = cpu_get_arch(cpu);
+    const struct layout *l = &layouts[arch];
     size_t st = row_of(arch, "st0"), xmm = row_of(arch, "xmm0"), high = row_of(arch, "xmm8");
 
     put_u16(fx, (uint16_t)read_u32(cpu, st + FCTRL));
@@ -204,15 +205,16 @@ static void save_floating(const struct cpu *cpu, const struct layout *l, uint8_t
         read_row(cpu, i < 8 ? xmm + i : high + i - 8, fx + FX_XMM + FX_STEP * i, FX_STEP);
 }
 
-static void load_floating(struct cpu *cpu, const struct layout *l, const uint8_t *fx)
+static void load_floating(struct cpu *cpu, enum cpu_arch width, const uint8_t *fx)
 {
     enum cpu_arch arch = cpu_get_arch(cpu);
+    const struct layout *l = &layouts[arch];
     size_t st = row_of(arch, "st0"), xmm = row_of(arch, "xmm0"), high = row_of(arch, "xmm8");
 
     write_u32(cpu, st + FCTRL, get_u16(fx));
     write_u32(cpu, st + FSTAT, get_u16(fx + 2));
     write_u32(cpu, st + FTAG, lengthen_tags(fx[4]));
-    if (arch == CPU_I386) /* the other CONTEXT has a field of its own for it */
+    if (width == CPU_I386) /* the other CONTEXT has a field of its own for it */
         cpu_set(cpu, CPU_MXCSR, get_u32(fx + 0x18) & 0xffff);
     for (size_t i = 0; i < X87_COUNT; i++)
         write_row(cpu, st + i, fx + FX_ST + FX_STEP * i, X87_BYTES);
@@ -252,20 +254,35 @@ static void load_x87(struct cpu *cpu, const uint8_t *fs)
 
 /* ---- The whole -------------------------------------------------------------------------------- */
 
-bool context_fill(const struct cpu *cpu, uint8_t *raw)
+/* A CONTEXT of 64 bits shows a CPU of 32 as well. */
+static bool shows(const struct layout *l, enum cpu_arch width, const struct cpu *cpu,
+                  const uint8_t *raw)
 {
-    const struct layout *l = &layouts[cpu_get_arch(cpu)];
+    return (width == CPU_AMD64 || cpu_get_arch(cpu) == CPU_I386) &&
+           get_u32(raw + l->flags) & l->cpu;
+}
+
+static bool has_register(const struct cpu *cpu, enum cpu_reg reg)
+{
+    return cpu_get_arch(cpu) == CPU_AMD64 || reg < CPU_R8 || reg > CPU_R15;
+}
+
+bool context_fill(const struct cpu *cpu, enum cpu_arch width, uint8_t *raw)
+{
+    const struct layout *l = &layouts[width];
     uint32_t flags = get_u32(raw + l->flags);
 
-    if (!(flags & l->cpu))
+    if (!shows(l, width, cpu, raw))
         return false;
     for (size_t i = 0; i < l->count; i++) {
+        enum cpu_reg reg = (enum cpu_reg)l->slots[i].reg;
+
         if (flags & l->slots[i].part)
             put_sized(raw + l->slots[i].offset, l->slots[i].size,
-                      cpu_get(cpu, (enum cpu_reg)l->slots[i].reg));
+                      has_register(cpu, reg) ? cpu_get(cpu, reg) : 0);
     }
     if (flags & l->fx_part)
-        save_floating(cpu, l, raw + l->fxsave);
+        save_floating(cpu, raw + l->fxsave);
     if (l->fsave && flags & CONTEXT_FLOATING)
         save_x87(cpu, raw + l->fsave);
     return true;
@@ -277,7 +294,7 @@ void context_save(const struct cpu *cpu, uint8_t *raw)
 
     memset(raw, 0, l->size);
     put_u32(raw + l->flags, l->cpu | l->all);
-    (void)context_fill(cpu, raw);
+    (void)context_fill(cpu, cpu_get_arch(cpu), raw);
 }
 
 /* Registers that a CONTEXT does not change: the segments are the process's for good. */
@@ -286,18 +303,18 @@ static bool is_fixed(enum cpu_reg reg)
     return reg >= CPU_CS && reg <= CPU_GS;
 }
 
-bool context_load(struct cpu *cpu, const uint8_t *raw)
+bool context_load(struct cpu *cpu, enum cpu_arch width, const uint8_t *raw)
 {
-    const struct layout *l = &layouts[cpu_get_arch(cpu)];
+    const struct layout *l = &layouts[width];
     uint32_t flags = get_u32(raw + l->flags);
 
-    if (!(flags & l->cpu))
+    if (!shows(l, width, cpu, raw))
         return false;
     for (size_t i = 0; i < l->count; i++) {
         enum cpu_reg reg = (enum cpu_reg)l->slots[i].reg;
         uint64_t value = get_sized(raw + l->slots[i].offset, l->slots[i].size);
 
-        if (!(flags & l->slots[i].part) || is_fixed(reg))
+        if (!(flags & l->slots[i].part) || is_fixed(reg) || !has_register(cpu, reg))
             continue;
         if (reg == CPU_EFLAGS)
             value = (value & EFLAGS_USER) | (cpu_get(cpu, CPU_EFLAGS) & ~(uint64_t)EFLAGS_USER);
@@ -306,7 +323,7 @@ bool context_load(struct cpu *cpu, const uint8_t *raw)
         cpu_set(cpu, reg, value);
     }
     if (flags & l->fx_part)
-        load_floating(cpu, l, raw + l->fxsave);
+        load_floating(cpu, width, raw + l->fxsave);
     else if (l->fsave && flags & CONTEXT_FLOATING)
         load_x87(cpu, raw + l->fsave);
     return true;

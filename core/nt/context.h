@@ -27,13 +27,16 @@ enum {
 size_t context_size(enum cpu_arch arch);
 /* Fill raw, context_size bytes, with everything the CPU has. */
 void context_save(const struct cpu *cpu, uint8_t *raw);
-/* Fill the parts that ContextFlags in raw names; false, and nothing changed, when they are another CPU's. */
-bool context_fill(const struct cpu *cpu, uint8_t *raw);
 /*
- * Load the parts that ContextFlags in raw names; false, and nothing changed, when they are another CPU's. User code
- * cannot leave ring 3 by it: segments that it may not have are left as they are.
+ * Fill the parts that ContextFlags in raw, a CONTEXT of that width, names; false, and nothing changed, when they are another CPU's.
+ * The wider CONTEXT shows a 32-bit CPU too, whose upper registers are 0.
  */
-bool context_load(struct cpu *cpu, const uint8_t *raw);
+bool context_fill(const struct cpu *cpu, enum cpu_arch width, uint8_t *raw);
+/*
+ * Load the parts that ContextFlags in raw names, otherwise as context_fill. User code cannot leave ring 3 by it: segments that it may
+ * not have are left as they are.
+ */
+bool context_load(struct cpu *cpu, enum cpu_arch width, const uint8_t *raw);
 
 /* One of the general registers in raw. */
 uint64_t context_get(enum cpu_arch arch, const uint8_t *raw, enum cpu_reg reg);

@@ -71,16 +71,20 @@ void kernel_free(struct kernel *kernel); /* takes NULL */
 struct program;
 
 /*
- * Map ntdll, make the tables and the first thread, and stand at LdrInitializeThunk as NT starts a process. Needs the
- * program in its place.
+ * Map ntdll, make the tables and the first thread, which has not begun. Needs the program in its place.
  */
 MUST_USE enum err start_make(struct process *p, struct program *program, struct diag *why);
 
 /*
- * Put a thread that has stack and TEB where the loader begins: it will call start(argument) in the end. ERR_NOMEM
+ * Give a thread on the CPU that has stack and TEB the registers from which ntdll will call start(argument). It has not begun:
+ * whoever looks at its registers sees these, and whoever changes them says where it goes when the loader is done.
  */
-MUST_USE enum err start_enter(struct thread *thread, gva_t start, uint64_t argument,
-                              struct diag *why);
+void start_enter(struct thread *thread, gva_t start, uint64_t argument);
+/*
+ * A thread on the CPU begins: its registers become a CONTEXT on its stack, and it stands at LdrInitializeThunk. False: it has
+ * no stack there, and stands where its registers are.
+ */
+bool start_begin(struct thread *thread);
 /* Bytes of stack that a thread needs committed until it begins. */
 uint64_t start_commit(const struct kernel *kernel);
 

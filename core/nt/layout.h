@@ -173,6 +173,33 @@
     F(THREAD_AFFINITY, 0x010, 0x020, PTR)                                                          \
     F(THREAD_PRIORITY, 0x014, 0x028, U32)                                                          \
     F(THREAD_BASE_PRIORITY, 0x018, 0x02c, U32)                                                     \
+    F(VM_VIRTUAL_PEAK, 0x000, 0x000, PTR)                                                          \
+    F(VM_VIRTUAL, 0x004, 0x008, PTR)                                                               \
+    F(VM_WORKING_PEAK, 0x00c, 0x018, PTR)                                                          \
+    F(VM_WORKING, 0x010, 0x020, PTR)                                                               \
+    F(VM_PAGEFILE, 0x024, 0x048, PTR)                                                              \
+    F(VM_PAGEFILE_PEAK, 0x028, 0x050, PTR)                                                         \
+    F(VM_PRIVATE, 0x02c, 0x058, PTR)                                                               \
+    F(LISTED_NEXT, 0x000, 0x000, U32)                                                              \
+    F(LISTED_THREADS, 0x004, 0x004, U32)                                                           \
+    F(LISTED_CREATED, 0x020, 0x020, U64)                                                           \
+    F(LISTED_USED, 0x028, 0x028, U64)                                                              \
+    F(LISTED_NAME, 0x038, 0x038, STRING)                                                           \
+    F(LISTED_PRIORITY, 0x040, 0x048, U32)                                                          \
+    F(LISTED_ID, 0x044, 0x050, PTR)                                                                \
+    F(LISTED_PARENT, 0x048, 0x058, PTR)                                                            \
+    F(LISTED_HANDLES, 0x04c, 0x060, U32)                                                           \
+    F(LISTED_SESSION, 0x050, 0x064, U32)                                                           \
+    F(LISTED_VIRTUAL, 0x05c, 0x078, PTR)                                                           \
+    F(LISTED_PRIVATE, 0x084, 0x0c8, PTR)                                                           \
+    F(LISTED_THREAD_CREATED, 0x010, 0x010, U64)                                                    \
+    F(LISTED_THREAD_START, 0x01c, 0x020, PTR)                                                      \
+    F(LISTED_THREAD_PROCESS, 0x020, 0x028, PTR)                                                    \
+    F(LISTED_THREAD_ID, 0x024, 0x030, PTR)                                                         \
+    F(LISTED_THREAD_PRIORITY, 0x028, 0x038, U32)                                                   \
+    F(LISTED_THREAD_BASE, 0x02c, 0x03c, U32)                                                       \
+    F(LISTED_THREAD_STATE, 0x034, 0x044, U32)                                                      \
+    F(LISTED_THREAD_REASON, 0x038, 0x048, U32)                                                     \
     F(SYSTEM_TIMER_RESOLUTION, 0x004, 0x004, U32)                                                  \
     F(SYSTEM_PAGE_SIZE, 0x008, 0x008, U32)                                                         \
     F(SYSTEM_PHYSICAL_PAGES, 0x00c, 0x00c, U32)                                                    \
@@ -212,6 +239,9 @@
     S(IMAGE, 0x30, 0x40)                                                                           \
     S(PROCESS, 0x18, 0x30)                                                                         \
     S(THREAD, 0x1c, 0x30)                                                                          \
+    S(VM, 0x30, 0x60)                                                                              \
+    S(LISTED, 0xb8, 0x100)                                                                         \
+    S(LISTED_THREAD, 0x40, 0x50)                                                                   \
     S(SYSTEM, 0x2c, 0x40)                                                                          \
     S(SID_AND_ATTRIBUTES, 0x08, 0x10)                                                              \
     S(RECORD, 0x50, 0x98)                                                                          \

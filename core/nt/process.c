@@ -134,6 +134,8 @@ enum err process_new(const struct process_options *options, struct process **out
     if (!e)
         e = make(m, NULL, &program, &p, why);
     program_fini(&program);
+    if (!e && p->kernel && !start_begin(p->threads.on_cpu))
+        e = diag_set(why, ERR_NOMEM, "the guest's memory is full");
     if (e) {
         processes_free(m);
         return name_file(why, options->path, e);

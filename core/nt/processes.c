@@ -11,9 +11,12 @@
 #include "nt/machine.h"
 #include "nt/parts.h"
 #include "nt/requests.h"
+#include "nt/services.h"
 #include "winstub/bytes.h"
 #include "winstub/log.h"
 #include "winstub/utf.h"
+
+#define PRIORITY_CLASS_NORMAL 2
 
 /* ---- Objects ---------------------------------------------------------------------------------- */
 
@@ -37,6 +40,8 @@ const struct object_class process_class = {
     .free = free_process,
     .signaled = process_signaled,
     .rights = {0x020410, 0x020bea, 0x121001, 0x1fffff},
+    .implied = {{PROCESS_RIGHT_QUERY, PROCESS_RIGHT_QUERY_LIMITED},
+                {PROCESS_RIGHT_SET, PROCESS_RIGHT_SET_LIMITED}},
 };
 
 uint32_t process_pid(const struct process *p)
@@ -129,8 +134,7 @@ static uint64_t peek(const struct process *p, gva_t at, enum nt_field field, siz
     return get_u64(raw);
 }
 
-/* The command line that the guest was given, "" when none can be read; NULL when memory is short. malloc'd. */
-static char *read_command_line(const struct process *p)
+char *processes_command_line(const struct process *p)
 {
     size_t pointer = nt_pointer(p->arch), len;
     gva_t at = peek(p, p->peb, NT_PEB_PARAMETERS, pointer);
@@ -154,9 +158,21 @@ static char *read_command_line(const struct process *p)
 
 enum err processes_name(struct process *p)
 {
-    p->object->image_path = strdup(p->image_path);
-    p->object->command_line = read_command_line(p);
-    return p->object->image_path && p->object->command_line ? ERR_OK : ERR_NOMEM;
+    struct process_object *object = p->object;
+
+    object->peb = p->peb;
+    object->wow64 = p->arch == CPU_I386 && p->machine->processes->arch == CPU_AMD64;
+    object->priority_class = PRIORITY_CLASS_NORMAL;
+    object->image_path = strdup(p->image_path);
+    object->command_line = processes_command_line(p);
+    return object->image_path && object->command_line ? ERR_OK : ERR_NOMEM;
+}
+
+unsigned process_priority(const struct process_object *object)
+{
+    static const uint8_t priorities[] = {8, 4, 8, 13, 24, 6, 10};
+
+    return priorities[object->priority_class];
 }
 
 void process_begin(struct process *p)
@@ -179,6 +195,7 @@ void process_end(struct process *p, uint32_t exit_code)
     p->ended = true;
     object->exit_code = exit_code;
     object->ended = machine_now(p->machine).system;
+    object->used = clock_used(p->clock);
     threads_end_all(p, exit_code);
     if (p->kernel)
         handles_fini(&p->kernel->handles);

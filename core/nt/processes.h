@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "nt/handles.h"
+#include "winstub/gva.h"
 #include "winstub/process.h"
 
 struct machine;
@@ -20,8 +21,12 @@ struct process_object {
     uint32_t pid, parent;    /* parent 0: none */
     uint32_t exit_code;      /* when it has ended */
     uint64_t created, ended; /* system time, 100 ns; 0: not yet */
-    char *image_path;        /* guest path of the program */
-    char *command_line;      /* as it was when the process began */
+    uint64_t used;           /* time that it ran, 100 ns, when it has ended */
+    gva_t peb;
+    bool wow64;             /* a 32-bit one, of a machine whose first process is a 64-bit one */
+    uint8_t priority_class; /* PROCESS_PRIORITY_CLASS_*; nothing follows from it */
+    char *image_path;       /* guest path of the program */
+    char *command_line;     /* as it was when the process began */
 };
 
 extern const struct object_class process_class;
@@ -37,7 +42,11 @@ struct process *processes_find(const struct machine *machine, uint32_t pid);
 /* The thread of that number, of whichever process; NULL. */
 struct thread *processes_thread(const struct machine *machine, uint32_t tid);
 
-/* The process is built: its object takes over path and command line. ERR_NOMEM */
+/* The command line that the guest has now, "" when none can be read; NULL when memory is short. malloc'd. */
+char *processes_command_line(const struct process *p);
+/* The base priority of its threads, as its class says. */
+unsigned process_priority(const struct process_object *object);
+/* The process is built: its object takes over what is asked about it later. ERR_NOMEM */
 MUST_USE enum err processes_name(struct process *p);
 /* Its threads take their turns from here on, and who watches processes is told. */
 void process_begin(struct process *p);

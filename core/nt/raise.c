@@ -143,7 +143,7 @@ static nt_status continue_at(struct call *call, gva_t context)
 
     if (st)
         return st;
-    if (!context_load(p->cpu, raw))
+    if (!context_load(p->cpu, p->arch, raw))
         return STATUS_INVALID_PARAMETER;
     call->end = CALL_CONTINUES;
     return STATUS_SUCCESS;

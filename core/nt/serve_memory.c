@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "image/pe_format.h"
-#include "winstub/utf.h"
 #include "nt/services.h"
 #include "nt/stack_growth.h"
 #include "nt/text.h"
@@ -15,7 +14,6 @@ enum { MEMORY_BASIC = 0, MEMORY_MAPPED_NAME = 2, MEMORY_REGION = 3 };
 #define ZERO_BITS_COUNT     31u  /* above it zero_bits is a mask */
 #define ZERO_BITS_MOST      21u
 #define COPY_CHUNK          0x1000u
-#define VOLUME_DEVICE       "\\Device\\HarddiskVolume1"
 #define REGION_PRIVATE      1u
 
 /* After a commit or protect of [base, base + size) in target: what it means for the caller's stack (S06, S07). */
@@ -224,21 +222,9 @@ static nt_status put_region(struct nt_block *out, const struct vm *vm, const str
 /* A UNICODE_STRING with its text behind it; the name is that of the device, not of the drive. */
 static nt_status put_mapped_name(struct nt_block *out, gva_t at, const struct vm_region *r)
 {
-    struct buf text;
-    size_t where;
-
     if (!*r->path || !text_is_dos_path(r->path))
         return STATUS_INVALID_ADDRESS;
-    buf_init(&text, NT_STRING_MAX);
-    (void)utf16_append(&text, VOLUME_DEVICE);
-    (void)utf16_append(&text, r->path + 2);
-    out->base = at;
-    (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_STRING));
-    where = nt_block_text(out, &text);
-    nt_put(out, 0, NT_STRING_LENGTH, text.len);
-    nt_put(out, 0, NT_STRING_ROOM, text.len + 2);
-    nt_put(out, 0, NT_STRING_BUFFER, at + where);
-    buf_fini(&text);
+    service_put_device_path(out, at, r->path);
     return STATUS_SUCCESS;
 }
 

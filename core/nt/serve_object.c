@@ -74,7 +74,7 @@ static nt_status duplicate(const struct call *call, const struct source *source)
         return st;
     handles_entry(&target->kernel->handles, handle)->attributes =
         options & DUPLICATE_SAME_ATTRIBUTES ? source->attributes : flags;
-    return guest_put_pointer(call->process, call->arg[3], handle);
+    return call->arg[3] ? guest_put_pointer(call->process, call->arg[3], handle) : STATUS_SUCCESS;
 }
 
 /*
@@ -88,7 +88,7 @@ nt_status serve_NtDuplicateObject(struct call *call)
 
     if (st)
         return st;
-    if (call->arg[2] && call->arg[3])
+    if (call->arg[2])
         st = duplicate(call, &source);
     if (call->arg[6] & DUPLICATE_CLOSE_SOURCE)
         (void)close_handle(source.process, call->arg[1]);
@@ -133,20 +133,16 @@ static void put_name(struct nt_block *out, gva_t at, const struct handle *entry)
 {
     const struct file *file = (const struct file *)entry->object;
     struct buf text;
-    size_t where;
 
     buf_init(&text, 2u * NT_STRING_MAX);
     if (entry->object->class == &file_class && *file->path) {
         (void)utf16_append(&text, *file->path == '\\' ? "" : "\\??\\");
         (void)utf16_append(&text, file->path);
     }
-    (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_STRING));
-    if (text.len) {
-        where = nt_block_text(out, &text);
-        nt_put(out, 0, NT_STRING_LENGTH, text.len);
-        nt_put(out, 0, NT_STRING_ROOM, text.len + 2);
-        nt_put(out, 0, NT_STRING_BUFFER, at + where);
-    }
+    if (text.len)
+        service_put_string(out, at, &text);
+    else
+        (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_STRING));
     buf_fini(&text);
 }
 

@@ -1,28 +1,15 @@
-/* Services about the process and its user. */
+/* Services about processes as wholes: opening, listing, stopping and ending them; and about their user. */
 #include <stdlib.h>
 
+#include "nt/machine.h"
 #include "nt/processes.h"
 #include "nt/services.h"
 #include "nt/token.h"
+#include "winstub/log.h"
 
-/* PROCESSINFOCLASS, TOKEN_INFORMATION_CLASS */
-enum {
-    PROCESS_BASIC = 0,
-    PROCESS_DEBUG_PORT = 7,
-    PROCESS_DEFAULT_ERRORS = 12,
-    PROCESS_WOW64 = 26,
-    PROCESS_DEBUG_OBJECT = 30,
-    PROCESS_DEBUG_FLAGS = 31,
-    PROCESS_EXECUTE_FLAGS = 34,
-    PROCESS_IMAGE_INFORMATION = 37,
-    PROCESS_STACK_ALLOCATION = 41,
-    PROCESS_COOKIE = 36,
-};
+/* TOKEN_INFORMATION_CLASS */
 enum { TOKEN_USER = 1, TOKEN_SESSION = 12, TOKEN_ELEVATION_TYPE = 18, TOKEN_ELEVATION = 20 };
-
-#define STILL_ACTIVE 0x103
-#define COOKIE       0x6b8b4567
-#define STACK_EXTRA  16u /* bytes that the longer form of a stack's description begins with */
+enum { NEXT_BACKWARDS = 1 }; /* flag of NtGetNextProcess */
 
 static void free_token(struct object *object)
 {
@@ -31,136 +18,97 @@ static void free_token(struct object *object)
 
 const struct object_class token_class = {.name = "Token", .free = free_token};
 
-/* ---- The process ------------------------------------------------------------------------------ */
+/* ---- Finding one ------------------------------------------------------------------------------ */
 
-static void put_process(struct nt_block *out, const struct process *p)
+/* The process that a CLIENT_ID means: by a thread of it when there is one in it. */
+static struct process *find(const struct machine *m, const struct client_id *id)
 {
-    (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_PROCESS));
-    nt_put(out, 0, NT_PROCESS_EXIT_STATUS, STILL_ACTIVE);
-    nt_put(out, 0, NT_PROCESS_PEB, p->peb);
-    nt_put(out, 0, NT_PROCESS_AFFINITY, 1);
-    nt_put(out, 0, NT_PROCESS_PRIORITY, 8);
-    nt_put(out, 0, NT_PROCESS_ID, process_pid(p));
+    struct thread *thread;
+
+    if (!id->thread)
+        return processes_find(m, id->process);
+    thread = processes_thread(m, id->thread);
+    return thread && (!id->process || id->process == thread->pid) ? thread->process : NULL;
 }
 
-/* SECTION_IMAGE_INFORMATION of the program. */
-static nt_status put_image(struct nt_block *out, const struct process *p)
+/* arg: 0 handle, 1 access, 2 attributes, 3 CLIENT_ID. */
+nt_status serve_NtOpenProcess(struct call *call)
 {
-    const struct program_facts *facts = &p->kernel->program;
-
-    (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_IMAGE));
-    nt_put(out, 0, NT_IMAGE_ENTRY, p->kernel->program_entry);
-    nt_put(out, 0, NT_IMAGE_STACK_RESERVE, facts->stack_reserve);
-    nt_put(out, 0, NT_IMAGE_STACK_COMMIT, facts->stack_commit);
-    nt_put(out, 0, NT_IMAGE_SUBSYSTEM, facts->subsystem);
-    nt_put(out, 0, NT_IMAGE_SUBSYSTEM_MAJOR, 6);
-    nt_put(out, 0, NT_IMAGE_CHARACTERISTICS, facts->characteristics);
-    nt_put(out, 0, NT_IMAGE_DLL_CHARACTERISTICS, facts->dll_characteristics);
-    nt_put(out, 0, NT_IMAGE_MACHINE, facts->machine);
-    nt_put(out, 0, NT_IMAGE_HAS_CODE, 1);
-    return STATUS_SUCCESS;
-}
-
-static nt_status query_process(struct call *call, struct nt_block *out)
-{
-    uint32_t pointer = nt_pointer(out->arch);
+    struct client_id id;
     struct process *p;
-    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_QUERY_LIMITED, &p);
+    uint32_t flags = 0;
+    nt_status st = service_client_id(call, &id, &flags);
 
     if (st)
         return st;
-    switch (call->arg[1]) {
-    case PROCESS_BASIC:
-        put_process(out, p);
-        return STATUS_SUCCESS;
-    case PROCESS_DEBUG_PORT:
-    case PROCESS_WOW64:
-        service_put(out, pointer, 0);
-        return STATUS_SUCCESS;
-    case PROCESS_DEFAULT_ERRORS:
-        service_put(out, 4, 1);
-        return STATUS_SUCCESS;
-    case PROCESS_DEBUG_OBJECT:
-        return STATUS_PORT_NOT_SET;
-    case PROCESS_DEBUG_FLAGS:
-        service_put(out, 4, 1); /* "not inherited": no debugger */
-        return STATUS_SUCCESS;
-    case PROCESS_EXECUTE_FLAGS:
-        service_put(out, 4, p->kernel->execute_flags);
-        return STATUS_SUCCESS;
-    case PROCESS_COOKIE:
-        service_put(out, 4, COOKIE);
-        return STATUS_SUCCESS;
-    case PROCESS_IMAGE_INFORMATION:
-        return put_image(out, p);
-    default:
-        return STATUS_INVALID_INFO_CLASS;
+    p = find(call->process->machine, &id);
+    if (!p)
+        return STATUS_INVALID_CID;
+    return service_add(call, call->arg[0], &p->object->object, (uint32_t)call->arg[1], flags);
+}
+
+/* The one behind that of number `after`, 0 for the first; or before it, 0 for the last. Those that have ended are left out. */
+static struct process *next_process(const struct machine *m, uint32_t after, bool backwards)
+{
+    struct process *found = NULL;
+
+    for (struct process *p = m->processes; p; p = p->next) {
+        uint32_t pid = process_pid(p);
+
+        if (p->ended)
+            continue;
+        if (!backwards && pid > after)
+            return p;
+        if (backwards && (!after || pid < after))
+            found = p;
     }
+    return found;
 }
 
-nt_status serve_NtQueryInformationProcess(struct call *call)
+/* arg: 0 process before, 1 access, 2 attributes of the handle, 3 flags, 4 handle. */
+nt_status serve_NtGetNextProcess(struct call *call)
 {
-    return service_query(call, query_process);
-}
+    struct object *object = NULL;
+    struct process *p;
+    uint32_t after = 0;
+    nt_status st =
+        call->arg[3] & ~(uint64_t)NEXT_BACKWARDS ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
 
-/*
- * PROCESS_STACK_ALLOCATION_INFORMATION, alone or behind four numbers: reserve a stack for RtlCreateUserStack, which asks
- * for the size and the zero bits, and is told where it is (S10).
- */
-static nt_status reserve_stack(struct call *call, const struct process *target)
-{
-    struct process *p = call->process;
-    struct vm_request req = {.type = MEM_RESERVE, .protect = PAGE_READWRITE, .label = "stack"};
-    uint32_t width = nt_pointer(p->arch);
-    uint64_t extra = call->arg[3] - 3 * (uint64_t)width;
-    gva_t at = call->arg[2] + extra, base = 0;
-    nt_status st;
-
-    if (extra && extra != STACK_EXTRA)
-        return STATUS_INFO_LENGTH_MISMATCH;
-    st = guest_get_pointer(p, at, &req.size);
-    if (!st)
-        st = guest_get_pointer(p, at + width, &req.zero_bits);
-    if (!st)
-        st = service_zero_bits(call, req.zero_bits);
-    if (!st)
-        st = guest_probe(p, at + 2 * width, width, VM_WRITE);
-    if (!st)
-        st = vm_allocate(target->vm, &req, &base, NULL);
-    return st ? st : guest_put_pointer(p, at + 2 * width, base);
-}
-
-/* One of the two that say whether data may be executed must be there, until it is said for good. */
-static nt_status set_execute_flags(struct call *call, const struct process *target)
-{
-    uint64_t flags = 0;
-    nt_status st = call->arg[3] == 4 ? guest_get_number(call->process, call->arg[2], 4, &flags)
-                                     : STATUS_INFO_LENGTH_MISMATCH;
-
+    if (!st && call->arg[0])
+        st = service_object(call, call->arg[0], &process_class, 0, &object);
     if (st)
         return st;
-    if (target->kernel->execute_flags & EXECUTE_PERMANENT)
-        return STATUS_ACCESS_DENIED;
-    if (!(flags & EXECUTE_CODE_ONLY) == !(flags & EXECUTE_DATA))
-        return STATUS_INVALID_PARAMETER;
-    target->kernel->execute_flags = (uint32_t)flags;
-    vm_set_dep(target->vm, flags & EXECUTE_CODE_ONLY);
-    return STATUS_SUCCESS;
+    if (object)
+        after = ((const struct process_object *)object)->pid;
+    p = next_process(call->process->machine, after, call->arg[3]);
+    if (!p)
+        return STATUS_NO_MORE_ENTRIES;
+    return service_add(call, call->arg[4], &p->object->object, (uint32_t)call->arg[1],
+                       (uint32_t)call->arg[2]);
 }
 
-nt_status serve_NtSetInformationProcess(struct call *call)
+/* ---- Stopping and ending one ------------------------------------------------------------------ */
+
+/* When a thread is suspended as often as it can be, those behind it are left alone. */
+nt_status serve_NtSuspendProcess(struct call *call)
 {
     struct process *target;
-    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_SET, &target);
+    unsigned before;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_SUSPEND, &target);
 
-    if (st)
-        return st;
-    if (call->arg[1] == PROCESS_STACK_ALLOCATION)
-        return reserve_stack(call, target);
-    if (call->arg[1] == PROCESS_EXECUTE_FLAGS)
-        return set_execute_flags(call, target);
-    /* Error mode, priorities: taken, and without consequence here. */
-    return guest_probe(call->process, call->arg[2], call->arg[3], VM_READ);
+    for (size_t i = 0; !st && i < target->threads.count; i++)
+        st = threads_suspend(target->threads.list[i], &before);
+    return st;
+}
+
+nt_status serve_NtResumeProcess(struct call *call)
+{
+    struct process *target;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_SUSPEND, &target);
+
+    for (size_t i = 0; !st && i < target->threads.count; i++)
+        (void)threads_resume(target->threads.list[i]);
+    return st;
 }
 
 /* Every thread but the caller. */
@@ -170,27 +118,6 @@ static void end_others(struct call *call)
 
     while (t->count > 1)
         threads_end(t->list[t->list[0] == call->thread], (uint32_t)call->arg[1]);
-}
-
-nt_status serve_NtOpenProcess(struct call *call)
-{
-    uint64_t id = 0;
-    uint32_t flags = 0;
-    nt_status st = guest_get_pointer(call->process, call->arg[3], &id);
-
-    if (!st)
-        st = service_flags(call, call->arg[2], &flags);
-    if (!st && id != process_pid(call->process))
-        st = STATUS_INVALID_CID;
-    return st ? st
-              : service_add(call, call->arg[0], &call->process->object->object,
-                            (uint32_t)call->arg[1], flags);
-}
-
-nt_status serve_NtFlushProcessWriteBuffers(struct call *call)
-{
-    (void)call;
-    return STATUS_SUCCESS; /* one thread at a time sees all that others have written */
 }
 
 nt_status serve_NtTerminateProcess(struct call *call)
@@ -203,11 +130,44 @@ nt_status serve_NtTerminateProcess(struct call *call)
         return STATUS_SUCCESS;
     }
     st = service_process(call, call->arg[0], PROCESS_RIGHT_TERMINATE, &target);
-    if (st)
-        return st;
-    call->end = CALL_ENDS;
-    call->exit_code = (uint32_t)call->arg[1];
-    return STATUS_SUCCESS;
+    if (!st)
+        service_end(call, target, (uint32_t)call->arg[1]);
+    return st;
+}
+
+nt_status serve_NtFlushProcessWriteBuffers(struct call *call)
+{
+    (void)call;
+    return STATUS_SUCCESS; /* one thread at a time sees all that others have written */
+}
+
+/* ---- Debugging one: nobody in the guest can --------------------------------------------------- */
+
+nt_status serve_NtCreateDebugObject(struct call *call)
+{
+    (void)call;
+    LOG(nt, "guests cannot debug each other: winstub's client is the debugger");
+    return STATUS_NOT_SUPPORTED;
+}
+
+/* There are no debug objects. */
+nt_status serve_NtDebugActiveProcess(struct call *call)
+{
+    struct process *target;
+    struct object *object;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_SUSPEND, &target);
+
+    if (!st)
+        st = service_object(call, call->arg[1], NULL, 0, &object);
+    return st ? st : STATUS_OBJECT_TYPE_MISMATCH;
+}
+
+nt_status serve_NtRemoveProcessDebug(struct call *call)
+{
+    struct process *target;
+    nt_status st = service_process(call, call->arg[0], PROCESS_RIGHT_SUSPEND, &target);
+
+    return st ? st : STATUS_PORT_NOT_SET;
 }
 
 /* ---- The user --------------------------------------------------------------------------------- */

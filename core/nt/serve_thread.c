@@ -1,9 +1,10 @@
-/* Services about threads: making, ending, suspending, calling and asking them, and their registers. */
+/* Services about threads: making, ending, suspending, calling and asking them. Their registers are serve_context.c's. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "nt/apcs.h"
-#include "nt/context.h"
+#include "nt/processes.h"
+#include "nt/serve_context.h"
 #include "nt/services.h"
 #include "nt/threads.h"
 #include "winstub/utf.h"
@@ -15,10 +16,13 @@ enum {
     THREAD_PRIORITY = 2,
     THREAD_BASE_PRIORITY = 3,
     THREAD_AFFINITY = 4,
+    THREAD_IMPERSONATION = 5,
     THREAD_START_ADDRESS = 9,
     THREAD_IS_LAST = 12,
     THREAD_IO_PENDING = 16,
+    THREAD_HIDE = 17,
     THREAD_IS_TERMINATED = 20,
+    THREAD_WOW64_CONTEXT = 29,
     THREAD_GROUP = 30,
     THREAD_SUSPEND_COUNT = 35,
     THREAD_NAME = 38,
@@ -32,13 +36,6 @@ enum { QUEUE_SPECIAL = 1 };
 #define STILL_ACTIVE    0x103
 #define PRIORITY_NORMAL 8u
 #define ATTRIBUTES_MAX  64u
-
-/* Put the registers back on a CPU that were on it before; NULL: nobody's were. */
-static void leave(const struct process *p, struct thread *before)
-{
-    if (before && before != p->threads.on_cpu)
-        threads_load(before);
-}
 
 /* ---- Making ----------------------------------------------------------------------------------- */
 
@@ -106,9 +103,9 @@ static nt_status equip(const struct call *call, struct thread *thread)
         return STATUS_NO_MEMORY;
     threads_load(thread);
     cpu_context_load(p->cpu, p->threads.fresh);
-    e = start_enter(thread, call->arg[4], call->arg[5], &why);
-    leave(p, before);
-    return e ? STATUS_NO_MEMORY : STATUS_SUCCESS;
+    start_enter(thread, call->arg[4], call->arg[5]);
+    threads_restore(p, before);
+    return STATUS_SUCCESS;
 }
 
 /*
@@ -156,9 +153,8 @@ nt_status serve_NtTerminateThread(struct call *call)
         st = service_thread(call, call->arg[0], THREAD_RIGHT_TERMINATE, &thread);
     if (st || thread->ended)
         return st;
-    if (call->process->threads.count == 1) {
-        call->end = CALL_ENDS;
-        call->exit_code = (uint32_t)call->arg[1];
+    if (thread->process->threads.count == 1) {
+        service_end(call, thread->process, (uint32_t)call->arg[1]);
         return STATUS_SUCCESS;
     }
     if (thread == call->thread)
@@ -169,24 +165,18 @@ nt_status serve_NtTerminateThread(struct call *call)
 
 /* ---- Opening ---------------------------------------------------------------------------------- */
 
-/* arg: 0 handle, 1 access, 2 attributes, 3 CLIENT_ID, of which either half may be 0. */
+/* arg: 0 handle, 1 access, 2 attributes, 3 CLIENT_ID, whose process may be 0. */
 nt_status serve_NtOpenThread(struct call *call)
 {
-    uint32_t pointer = nt_pointer(call->process->arch);
-    uint64_t process = 0, id = 0;
-    struct thread *thread = NULL;
+    struct client_id id;
+    struct thread *thread;
     uint32_t flags = 0;
-    nt_status st = guest_get_pointer(call->process, call->arg[3], &process);
+    nt_status st = service_client_id(call, &id, &flags);
 
-    if (!st)
-        st = guest_get_pointer(call->process, call->arg[3] + pointer, &id);
-    if (!st)
-        st = service_flags(call, call->arg[2], &flags);
     if (st)
         return st;
-    if (!process || process == process_pid(call->process))
-        thread = threads_find(call->process, (uint32_t)id);
-    if (!thread)
+    thread = processes_thread(call->process->machine, id.thread);
+    if (!thread || (id.process && id.process != thread->pid))
         return STATUS_INVALID_CID;
     return service_add(call, call->arg[0], &thread->object, (uint32_t)call->arg[1], flags);
 }
@@ -306,50 +296,6 @@ nt_status serve_NtQueueApcThreadEx(struct call *call)
     return queue_apc(call, 2, call->arg[1] == QUEUE_SPECIAL);
 }
 
-/* ---- Registers -------------------------------------------------------------------------------- */
-
-nt_status serve_NtGetContextThread(struct call *call)
-{
-    struct process *p = call->process;
-    uint8_t raw[CONTEXT_MAX];
-    struct thread *thread;
-    bool filled;
-    nt_status st = service_thread(call, call->arg[0], THREAD_RIGHT_GET_CONTEXT, &thread);
-
-    if (!st)
-        st = guest_read(p, call->arg[1], raw, context_size(p->arch));
-    if (st || thread->ended)
-        return st ? st : STATUS_UNSUCCESSFUL;
-    threads_load(thread);
-    filled = context_fill(p->cpu, raw);
-    threads_load(call->thread);
-    if (!filled)
-        return STATUS_INVALID_PARAMETER;
-    return guest_write(p, call->arg[1], raw, context_size(p->arch));
-}
-
-nt_status serve_NtSetContextThread(struct call *call)
-{
-    struct process *p = call->process;
-    uint8_t raw[CONTEXT_MAX];
-    struct thread *thread;
-    bool loaded;
-    nt_status st = service_thread(call, call->arg[0], THREAD_RIGHT_SET_CONTEXT, &thread);
-
-    if (!st)
-        st = guest_read(p, call->arg[1], raw, context_size(p->arch));
-    if (st || thread->ended)
-        return st ? st : STATUS_UNSUCCESSFUL;
-    threads_load(thread);
-    loaded = context_load(p->cpu, raw);
-    threads_load(call->thread);
-    if (!loaded)
-        return STATUS_INVALID_PARAMETER;
-    if (thread == call->thread)
-        call->end = CALL_CONTINUES;
-    return STATUS_SUCCESS;
-}
-
 /* ---- Asking ----------------------------------------------------------------------------------- */
 
 static void put_basic(struct nt_block *out, const struct thread *thread)
@@ -368,7 +314,7 @@ static void put_basic(struct nt_block *out, const struct thread *thread)
 static void put_times(struct nt_block *out, const struct thread *thread)
 {
     service_put(out, 8, thread->created);
-    service_put(out, 8, 0);
+    service_put(out, 8, thread->finished);
     service_put(out, 8, 0);
     service_put(out, 8, 0);
 }
@@ -398,13 +344,31 @@ static nt_status put_name(struct nt_block *out, const struct thread *thread)
     return STATUS_SUCCESS;
 }
 
+/* What a handle must be good for that is asked about this. */
+static uint32_t right_to_ask(uint64_t class)
+{
+    switch (class) {
+    case THREAD_BASIC:
+    case THREAD_TIMES:
+    case THREAD_IS_TERMINATED:
+    case THREAD_GROUP:
+    case THREAD_SUSPEND_COUNT:
+    case THREAD_NAME:
+        return THREAD_RIGHT_QUERY_LIMITED;
+    default:
+        return THREAD_RIGHT_QUERY;
+    }
+}
+
+static bool is_last(const struct thread *thread)
+{
+    return thread->process && thread->process->threads.count == 1;
+}
+
 static nt_status query(struct call *call, struct nt_block *out)
 {
     struct thread *thread;
-    uint32_t right = call->arg[1] == THREAD_BASIC || call->arg[1] == THREAD_NAME
-                         ? THREAD_RIGHT_QUERY_LIMITED
-                         : THREAD_RIGHT_QUERY;
-    nt_status st = service_thread(call, call->arg[0], right, &thread);
+    nt_status st = service_thread(call, call->arg[0], right_to_ask(call->arg[1]), &thread);
 
     if (st)
         return st;
@@ -419,7 +383,7 @@ static nt_status query(struct call *call, struct nt_block *out)
         service_put(out, nt_pointer(out->arch), thread->start);
         return STATUS_SUCCESS;
     case THREAD_IS_LAST:
-        service_put(out, 4, call->process->threads.count == 1);
+        service_put(out, 4, is_last(thread));
         return STATUS_SUCCESS;
     case THREAD_IO_PENDING:
         service_put(out, 4, 0);
@@ -442,8 +406,11 @@ static nt_status query(struct call *call, struct nt_block *out)
 
 nt_status serve_NtQueryInformationThread(struct call *call)
 {
-    nt_status st = service_query(call, query);
+    nt_status st;
 
+    if (call->arg[1] == THREAD_WOW64_CONTEXT)
+        return wow64_context_get(call);
+    st = service_query(call, query);
     return st == STATUS_INFO_LENGTH_MISMATCH && call->arg[1] == THREAD_NAME
                ? STATUS_BUFFER_TOO_SMALL
                : st;
@@ -488,11 +455,27 @@ static nt_status set_priority(struct call *call, struct thread *thread)
     return st;
 }
 
+static uint32_t right_to_change(uint64_t class)
+{
+    switch (class) {
+    case THREAD_IMPERSONATION:
+        return THREAD_RIGHT_SET_TOKEN;
+    case THREAD_AFFINITY:
+    case THREAD_HIDE:
+        return THREAD_RIGHT_SET;
+    default:
+        return THREAD_RIGHT_SET_LIMITED;
+    }
+}
+
 nt_status serve_NtSetInformationThread(struct call *call)
 {
     struct thread *thread;
-    nt_status st = service_thread(call, call->arg[0], THREAD_RIGHT_SET_LIMITED, &thread);
+    nt_status st;
 
+    if (call->arg[1] == THREAD_WOW64_CONTEXT)
+        return wow64_context_set(call);
+    st = service_thread(call, call->arg[0], right_to_change(call->arg[1]), &thread);
     if (st)
         return st;
     switch (call->arg[1]) {

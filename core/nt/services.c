@@ -24,10 +24,13 @@
 #include "winstub/log.h"
 #include "winstub/utf.h"
 
-#define REGISTER_ARGS 4       /* of 64-bit callers */
-#define CALL_SIZE     2       /* bytes of syscall and int n */
-#define FIRST_STACK   0x28    /* the fifth argument, from the stack pointer at the syscall */
-#define ANSWER_MAX    0x1000u /* bytes of a query's answer */
+#define REGISTER_ARGS 4        /* of 64-bit callers */
+#define CALL_SIZE     2        /* bytes of syscall and int n */
+#define FIRST_STACK   0x28     /* the fifth argument, from the stack pointer at the syscall */
+#define ANSWER_MAX    0x20000u /* bytes of a query's answer */
+#define VOLUME_DEVICE "\\Device\\HarddiskVolume1"
+#define DRIVE         2  /* characters of "C:" */
+#define ID_BITS       3u /* of a number, which do not count */
 #define NAME_BYTES    (3u * NT_STRING_MAX / 2 + 1)
 
 static const struct service services[] = {
@@ -317,6 +320,34 @@ nt_status service_thread(const struct call *call, uint64_t handle, uint32_t acce
     return st;
 }
 
+nt_status service_client_id(const struct call *call, struct client_id *id, uint32_t *flags)
+{
+    struct process *p = call->process;
+    uint64_t process = 0, thread = 0, name = 0;
+    nt_status st = service_flags(call, call->arg[2], flags);
+
+    if (!st)
+        st = guest_get(p, call->arg[2], NT_ATTRIBUTES_NAME, &name);
+    if (!st && (name || !call->arg[3]))
+        st = STATUS_INVALID_PARAMETER_MIX;
+    if (!st)
+        st = guest_get_pointer(p, call->arg[3], &process);
+    if (!st)
+        st = guest_get_pointer(p, call->arg[3] + nt_pointer(p->arch), &thread);
+    *id = (struct client_id){(uint32_t)process & ~ID_BITS, (uint32_t)thread & ~ID_BITS};
+    return st;
+}
+
+void service_end(struct call *call, struct process *p, uint32_t exit_code)
+{
+    if (p != call->process) {
+        process_end(p, exit_code);
+        return;
+    }
+    call->end = CALL_ENDS;
+    call->exit_code = exit_code;
+}
+
 nt_status service_text(struct process *p, gva_t at, char **out)
 {
     struct buf utf16, utf8;
@@ -389,6 +420,27 @@ void service_put(struct nt_block *out, uint32_t size, uint64_t value)
 
     put_u64(raw, value);
     (void)buf_append(&out->bytes, raw, size);
+}
+
+void service_put_string(struct nt_block *out, gva_t at, const struct buf *utf16)
+{
+    size_t head = nt_block_take(out, nt_size(out->arch, NT_STRUCT_STRING));
+    size_t text = nt_block_text(out, utf16);
+
+    nt_put(out, head, NT_STRING_LENGTH, utf16->len);
+    nt_put(out, head, NT_STRING_ROOM, utf16->len + 2);
+    nt_put(out, head, NT_STRING_BUFFER, at + text);
+}
+
+void service_put_device_path(struct nt_block *out, gva_t at, const char *path)
+{
+    struct buf text;
+
+    buf_init(&text, NT_STRING_MAX);
+    (void)utf16_append(&text, VOLUME_DEVICE);
+    (void)utf16_append(&text, path + DRIVE);
+    service_put_string(out, at, &text);
+    buf_fini(&text);
 }
 
 nt_status service_query(struct call *call, nt_status (*query)(struct call *, struct nt_block *))

@@ -64,6 +64,7 @@ enum {
     PROCESS_RIGHT_QUERY = 0x0400,
     PROCESS_RIGHT_SUSPEND = 0x0800,
     PROCESS_RIGHT_QUERY_LIMITED = 0x1000,
+    PROCESS_RIGHT_SET_LIMITED = 0x2000,
 };
 
 /*
@@ -78,6 +79,19 @@ MUST_USE nt_status service_object(const struct call *call, uint64_t handle,
                                   struct object **out);
 MUST_USE nt_status service_thread(const struct call *call, uint64_t handle, uint32_t access,
                                   struct thread **out);
+
+/* A CLIENT_ID, whose parts may be 0; the two lowest bits of numbers do not count. */
+struct client_id {
+    uint32_t process, thread;
+};
+/*
+ * What a service opens whose arg 2 are OBJECT_ATTRIBUTES without a name and arg 3 the guest address of a CLIENT_ID; flags are those
+ * that the handle gets. STATUS_INVALID_PARAMETER_MIX: there is a name, or no CLIENT_ID; STATUS_ACCESS_VIOLATION
+ */
+MUST_USE nt_status service_client_id(const struct call *call, struct client_id *id,
+                                     uint32_t *flags);
+/* End the process: the caller's when the service is over, another at once. */
+void service_end(struct call *call, struct process *p, uint32_t exit_code);
 
 /* May a process of that width ask for so many zero bits, or for that mask? STATUS_INVALID_PARAMETER_3: A24, A26. */
 MUST_USE nt_status service_zero_bits(const struct call *call, uint64_t zero_bits);
@@ -107,6 +121,10 @@ MUST_USE nt_status service_query(struct call *call,
                                  nt_status (*query)(struct call *call, struct nt_block *out));
 /* Append a number of `size` bytes to an answer. */
 void service_put(struct nt_block *out, uint32_t size, uint64_t value);
+/* Append a UNICODE_STRING and behind it its text with a NUL, as they stand in an answer that goes to guest address `at`. */
+void service_put_string(struct nt_block *out, gva_t at, const struct buf *utf16);
+/* The same for "C:\\..." as the device has it, which is no matter of drives. */
+void service_put_device_path(struct nt_block *out, gva_t at, const char *path);
 
 /* Wait: the status, or CALL_WAITS. */
 MUST_USE nt_status service_wait(struct call *call, const struct wait *wait);
@@ -263,6 +281,12 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtQueryInformationProcess, "h d p d ?D")                                                     \
     S(NtSetInformationProcess, "h d p d")                                                          \
     S(NtOpenProcess, "P d A p")                                                                    \
+    S(NtGetNextProcess, "h d d d P")                                                               \
+    S(NtSuspendProcess, "h")                                                                       \
+    S(NtResumeProcess, "h")                                                                        \
+    S(NtCreateDebugObject, "P d ?A d")                                                             \
+    S(NtDebugActiveProcess, "h h")                                                                 \
+    S(NtRemoveProcessDebug, "h h")                                                                 \
     S(NtFlushProcessWriteBuffers, "")                                                              \
     S(NtTerminateProcess, "h d")                                                                   \
     S(NtOpenProcessToken, "h d P")                                                                 \

@@ -185,43 +185,53 @@ static enum err map_api_sets(struct process *p, gva_t *at, struct diag *why)
 
 /* ---- Threads ---------------------------------------------------------------------------------- */
 
+/* What RtlUserThreadStart gets when the loader is done. */
+void start_enter(struct thread *thread, gva_t start, uint64_t argument)
+{
+    struct process *p = thread->process;
+    bool wide = p->arch == CPU_AMD64;
+
+    cpu_set(p->cpu, wide ? CPU_GS_BASE : CPU_FS_BASE, thread->info.teb);
+    cpu_set(p->cpu, CPU_RIP, p->kernel->entry_points.thread);
+    cpu_set(p->cpu, wide ? CPU_RCX : CPU_RAX, start);
+    cpu_set(p->cpu, wide ? CPU_RDX : CPU_RBX, argument);
+    cpu_set(p->cpu, CPU_RSP, thread->info.stack_base - FRAMES);
+    thread->start = start;
+    thread->begins = true;
+}
+
 /* LdrInitializeThunk(context, ntdll), as if called. */
 static bool call_loader(struct process *p, gva_t context)
 {
     gva_t sp = context - ENTRY_FRAME;
     uint8_t frame[12] = {0};
 
-    cpu_set(p->cpu, CPU_RSP, sp);
-    cpu_set(p->cpu, CPU_RIP, p->kernel->entry_points.start);
+    put_u32(frame + 4, (uint32_t)context);
+    put_u32(frame + 8, (uint32_t)p->kernel->ntdll);
+    if (p->arch == CPU_I386 && vm_write(p->vm, sp, frame, sizeof frame))
+        return false;
     if (p->arch == CPU_AMD64) {
         cpu_set(p->cpu, CPU_RCX, context);
         cpu_set(p->cpu, CPU_RDX, p->kernel->ntdll);
-        return true;
     }
-    put_u32(frame + 4, (uint32_t)context);
-    put_u32(frame + 8, (uint32_t)p->kernel->ntdll);
-    return vm_debug_write(p->vm, sp, frame, sizeof frame);
+    cpu_set(p->cpu, CPU_RSP, sp);
+    cpu_set(p->cpu, CPU_RIP, p->kernel->entry_points.start);
+    return true;
 }
 
-/* The CONTEXT from which the loader will start the thread, on its stack; and the registers that start the loader. */
-enum err start_enter(struct thread *thread, gva_t start, uint64_t argument, struct diag *why)
+bool start_begin(struct thread *thread)
 {
     struct process *p = thread->process;
-    bool wide = p->arch == CPU_AMD64;
     uint8_t raw[CONTEXT_MAX];
-    gva_t sp = thread->info.stack_base - FRAMES;
-    gva_t context = (sp - context_size(p->arch)) & ~(gva_t)15;
+    gva_t context = (cpu_get(p->cpu, CPU_RSP) - context_size(p->arch)) & ~(gva_t)15;
 
-    cpu_set(p->cpu, wide ? CPU_GS_BASE : CPU_FS_BASE, thread->info.teb);
+    thread->begins = false;
     context_save(p->cpu, raw);
-    context_put(p->arch, raw, CPU_RIP, p->kernel->entry_points.thread);
-    context_put(p->arch, raw, wide ? CPU_RCX : CPU_RAX, start);
-    context_put(p->arch, raw, wide ? CPU_RDX : CPU_RBX, argument);
-    context_put(p->arch, raw, CPU_RSP, sp);
-    if (!vm_debug_write(p->vm, context, raw, context_size(p->arch)) || !call_loader(p, context))
-        return diag_set(why, ERR_NOMEM, "the guest's memory is full");
-    thread->start = start;
-    return ERR_OK;
+    if (!vm_write(p->vm, context, raw, context_size(p->arch)) && call_loader(p, context))
+        return true;
+    LOG(nt, "thread %" PRIu32 " begins without the loader: no stack at 0x%" PRIx64,
+        thread->info.tid, context);
+    return false;
 }
 
 uint64_t start_commit(const struct kernel *kernel)
@@ -237,7 +247,7 @@ static enum err start_thread(struct process *p, const struct program *program, s
     if (!e)
         e = thread_teb(thread, 0, why);
     if (!e)
-        e = start_enter(thread, program->entry, p->peb, why);
+        start_enter(thread, program->entry, p->peb);
     return e;
 }
 

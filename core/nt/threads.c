@@ -166,6 +166,7 @@ void threads_end(struct thread *thread, uint32_t exit_code)
     unlist(thread);
     thread->ended = true;
     thread->exit_code = exit_code;
+    thread->finished = machine_now(p->machine).system;
     mutants_abandon(thread);
     requests_cancel_all(thread);
     apcs_drop(thread);
@@ -241,6 +242,12 @@ void threads_load(struct thread *thread)
     }
     if (thread->has_result)
         take_result(thread);
+}
+
+void threads_restore(struct process *p, struct thread *before)
+{
+    if (before && before != p->threads.on_cpu)
+        threads_load(before);
 }
 
 void threads_answer(struct thread *thread, nt_status result)

@@ -38,6 +38,7 @@ struct thread {
     uint64_t stack_commit;         /* bytes that stay committed when the thread begins; 0: all */
     gva_t start;                   /* the function that it was made for */
     struct cpu_context *registers; /* while the CPU holds another's */
+    bool begins;                   /* it has not run yet: start_begin */
     bool ended;
     uint32_t exit_code;
     unsigned suspended; /* NtSuspendThread's count */
@@ -57,7 +58,7 @@ struct thread {
     uint32_t priority; /* as the guest set it, relative to the process's; nothing follows from it */
     char name[THREAD_NAME_MAX]; /* UTF-8 */
     char state[160];            /* as process_thread_state last said it */
-    uint64_t created;           /* system time, 100 ns */
+    uint64_t created, finished; /* system time, 100 ns; finished 0: it lives */
 };
 
 extern const struct object_class thread_class;
@@ -71,6 +72,7 @@ enum {
     THREAD_RIGHT_SET_CONTEXT = 0x0010,
     THREAD_RIGHT_SET = 0x0020,
     THREAD_RIGHT_QUERY = 0x0040,
+    THREAD_RIGHT_SET_TOKEN = 0x0080,
     THREAD_RIGHT_SET_LIMITED = 0x0400,
     THREAD_RIGHT_QUERY_LIMITED = 0x0800,
 };
@@ -111,6 +113,8 @@ void threads_name(struct thread *thread, const char *name);
 struct thread *threads_find(const struct process *p, uint32_t tid);
 /* Put this thread's registers on the CPU. */
 void threads_load(struct thread *thread);
+/* Put back whose registers were on the CPU of p before another's were loaded; NULL: nobody's were. */
+void threads_restore(struct process *p, struct thread *before);
 /* A wait or service of a thread that is not on the CPU, or may not be, has this result. */
 void threads_answer(struct thread *thread, nt_status result);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "nt/apcs.h"
+#include "nt/kernel.h"
 #include "nt/machine.h"
 #include "nt/parts.h"
 #include "nt/processes.h"
@@ -157,6 +158,8 @@ static void run_turn(struct machine *m)
 
     thread->asks_again = false;
     threads_load(thread);
+    if (thread->begins)
+        (void)start_begin(thread);
     if (apcs_urgent(thread))
         apcs_deliver(thread);
     clock_alarm(p->clock, m->slice_end < m->next_due ? m->slice_end : m->next_due,

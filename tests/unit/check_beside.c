@@ -50,6 +50,8 @@ START_TEST(a_child_runs_from_the_loader_to_its_end)
     pe_builder_init(&program, arch);
     pe_builder_code(&program, code, sizeof code);
     child = caller_child(&c, &program);
+    ck_assert_uint_eq(cpu_get(child->cpu, CPU_RIP), TINY_BASE + TINY_START); /* as others see it */
+    ck_assert(start_begin(child->threads.on_cpu));
     ck_assert_uint_eq(cpu_get(child->cpu, CPU_RIP), TINY_BASE + TINY_LOADER);
     ck_assert_int_eq(serve_next(child, &exit_code), PROCESS_SYSCALL_DONE);
     ck_assert_uint_eq(cpu_get(child->cpu, CPU_RIP), TINY_BASE + TINY_START);

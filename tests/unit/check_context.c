@@ -85,7 +85,7 @@ START_TEST(everything_comes_back)
     cpu_set(g.cpu, CPU_RSP, 0);
     cpu_set(g.cpu, CPU_RIP, 0);
     clear_floating_point();
-    ck_assert(context_load(g.cpu, raw));
+    ck_assert(context_load(g.cpu, cpu_get_arch(g.cpu), raw));
     ck_assert_uint_eq(cpu_get(g.cpu, CPU_RAX), 0x12345678);
     ck_assert_uint_eq(cpu_get(g.cpu, CPU_RDI), 0x87654321);
     ck_assert_uint_eq(cpu_get(g.cpu, CPU_RBP), GUEST_STACK);
@@ -107,13 +107,13 @@ START_TEST(only_the_parts_asked_for_are_touched)
     cpu_set(g.cpu, CPU_RAX, 2);
     cpu_set(g.cpu, CPU_RIP, 0x1234);
     ask_for(raw, CONTEXT_INTEGER);
-    ck_assert(context_load(g.cpu, raw));
+    ck_assert(context_load(g.cpu, cpu_get_arch(g.cpu), raw));
     ck_assert_uint_eq(cpu_get(g.cpu, CPU_RAX), 1);
     ck_assert_uint_eq(cpu_get(g.cpu, CPU_RIP), 0x1234);
     context_put(cpu_get_arch(g.cpu), raw, CPU_RIP, 0x5678);
     ask_for(raw, CONTEXT_CONTROL);
     context_put(cpu_get_arch(g.cpu), raw, CPU_RAX, 3);
-    ck_assert(context_load(g.cpu, raw));
+    ck_assert(context_load(g.cpu, cpu_get_arch(g.cpu), raw));
     ck_assert_uint_eq(cpu_get(g.cpu, CPU_RAX), 1);
     ck_assert_uint_eq(cpu_get(g.cpu, CPU_RIP), 0x5678);
 }
@@ -124,7 +124,7 @@ START_TEST(another_cpus_context_is_refused)
     uint8_t raw[CONTEXT_MAX] = {0};
 
     put_u32(flags_of(raw), CONTEXT_PARTS | (is_wide() ? 0x10000 : 0x100000));
-    ck_assert(!context_load(g.cpu, raw));
+    ck_assert(!context_load(g.cpu, cpu_get_arch(g.cpu), raw));
 }
 END_TEST
 
@@ -137,7 +137,7 @@ START_TEST(user_code_stays_in_ring_3_with_its_own_flags)
     context_save(g.cpu, raw);
     context_put(arch, raw, CPU_CS, 0x10);
     context_put(arch, raw, CPU_EFLAGS, 0xffffffff);
-    ck_assert(context_load(g.cpu, raw));
+    ck_assert(context_load(g.cpu, cpu_get_arch(g.cpu), raw));
     ck_assert_uint_eq(cpu_get(g.cpu, CPU_CS), cs);
     ck_assert_uint_eq(cpu_get(g.cpu, CPU_EFLAGS) & (3u << 12 | 1u << 17), 0); /* IOPL, VM */
     ck_assert_uint_eq(cpu_get(g.cpu, CPU_EFLAGS) & TF, TF);
@@ -155,7 +155,7 @@ START_TEST(the_older_floating_point_area_is_filled_and_taken)
     ck_assert_uint_eq(get_u64(raw + 0x38), PI);
     clear_floating_point();
     ask_for(raw, CONTEXT_FLOATING);
-    ck_assert(context_load(g.cpu, raw));
+    ck_assert(context_load(g.cpu, cpu_get_arch(g.cpu), raw));
     ck_assert_uint_eq(read_row("st0", 10), PI);
     ck_assert_uint_eq(read_row("fctrl", 4), 0x27f);
     ck_assert_uint_eq(read_row("xmm1", 16), 0);

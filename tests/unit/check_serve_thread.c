@@ -19,6 +19,8 @@
 #define ARGUMENT  UINT64_C(0x5678)
 #define LOADER    UINT64_C(0x41000)
 
+#define THREAD_START (LOADER + 0x100)
+
 enum { SUSPENDED = 1 }; /* CREATE_SUSPENDED */
 enum { HANDLE, BEFORE, NEEDED, INFO, TEXT = INFO + 1, TIME, RAW, LAST = RAW + 10 };
 enum {
@@ -38,7 +40,7 @@ static void setup(int arch)
 {
     caller_init(&c, (enum cpu_arch)arch, NULL, 0);
     c.kernel.entry_points.start = LOADER;
-    c.kernel.entry_points.thread = LOADER + 0x100;
+    c.kernel.entry_points.thread = THREAD_START;
     first = c.p->threads.on_cpu;
 }
 
@@ -91,6 +93,9 @@ START_TEST(a_thread_gets_stack_and_teb_and_begins_in_the_loader)
     ck_assert(threads_is_ready(thread));
     ck_assert_uint_ne(thread->info.teb, first->info.teb);
     threads_load(thread);
+    ck_assert_uint_eq(cpu_get(c.p->cpu, CPU_RIP), THREAD_START); /* what others see */
+    ck_assert(thread->begins);
+    ck_assert(start_begin(thread));
     ck_assert_uint_eq(cpu_get(c.p->cpu, CPU_RIP), LOADER);
     stack = region_at(c.vm, cpu_get(c.p->cpu, CPU_RSP));
     ck_assert_uint_eq(stack.state, MEM_COMMIT);
@@ -340,7 +345,7 @@ START_TEST(another_threads_registers_are_read_and_written)
     handle = caller_get(&c, HANDLE);
     ck_succeeds(
         CALL(&c, "NtGetContextThread", handle, context_at(CONTEXT_CONTROL | CONTEXT_INTEGER)));
-    ck_assert_uint_eq(in_context(CPU_RIP), LOADER);
+    ck_assert_uint_eq(in_context(CPU_RIP), THREAD_START);
     at = caller_slot(&c, RAW);
     ck_assert_uint_ne(vm_debug_read(c.vm, at, raw, sizeof raw), 0);
     context_put(c.p->arch, raw, CPU_RIP, 0x99990);
