@@ -48,9 +48,10 @@ static void load(struct payload *p)
                min(section->SizeOfRawData, section->Misc.VirtualSize));
 }
 
-/* Make the image one that lies at base. */
+/* Make the image one that lies at base; its header says so, lest the loader does it again. */
 static void relocate(struct payload *p, char *base)
 {
+    IMAGE_NT_HEADERS *nt = (IMAGE_NT_HEADERS *)(void *)(p->image + ((char *)p->nt - p->file));
     IMAGE_DATA_DIRECTORY *dir =
         &p->nt->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_BASERELOC];
     ULONG_PTR delta = (ULONG_PTR)base - p->nt->OptionalHeader.ImageBase;
@@ -66,6 +67,7 @@ static void relocate(struct payload *p, char *base)
                     delta;
         }
     }
+    nt->OptionalHeader.ImageBase = (ULONG_PTR)base;
 }
 
 static DWORD protection(DWORD characteristics)
