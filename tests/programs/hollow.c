@@ -48,15 +48,17 @@ static void load(struct payload *p)
                min(section->SizeOfRawData, section->Misc.VirtualSize));
 }
 
-/* Make the image one that lies at base; its header says so, lest the loader does it again. */
+/* Make the image one that lies at base, and say so in it, lest the loader moves it once more. */
 static void relocate(struct payload *p, char *base)
 {
-    IMAGE_NT_HEADERS *nt = (IMAGE_NT_HEADERS *)(void *)(p->image + ((char *)p->nt - p->file));
+    IMAGE_NT_HEADERS *nt =
+        (IMAGE_NT_HEADERS *)(void *)(p->image + ((IMAGE_DOS_HEADER *)(void *)p->file)->e_lfanew);
     IMAGE_DATA_DIRECTORY *dir =
         &p->nt->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_BASERELOC];
     ULONG_PTR delta = (ULONG_PTR)base - p->nt->OptionalHeader.ImageBase;
     char *at = p->image + dir->VirtualAddress, *end = at + dir->Size;
 
+    nt->OptionalHeader.ImageBase = (ULONG_PTR)base;
     while (at < end) {
         IMAGE_BASE_RELOCATION *block = (IMAGE_BASE_RELOCATION *)(void *)at;
         WORD *entry = (WORD *)(block + 1);
@@ -67,7 +69,6 @@ static void relocate(struct payload *p, char *base)
                     delta;
         }
     }
-    nt->OptionalHeader.ImageBase = (ULONG_PTR)base;
 }
 
 static DWORD protection(DWORD characteristics)
