@@ -124,6 +124,19 @@ def a_child_is_debugged_from_main(test):
     gdb.do("continue", r"exited with code 013")
 
 
+@with_dlls_and_gdb
+def what_a_child_is_hollowed_for_is_debugged(test):
+    server = test.serve("--root", test.dlls, "--debug-child", "*", "--stop", "loader", program(test, "hollow"))
+    gdb = test.debug(program(test, "hello"))
+    gdb.connect(server)
+    gdb.do("monitor processes", r"running +C:\\hollow\d\d\.exe", r"debugged +C:\\hollow\d\d\.exe +\"C:\\hollow\d\d\.exe\" victim")
+    gdb.do("break main", r"Breakpoint 1")
+    gdb.do("continue", r"Breakpoint 1, main \(argc=2")
+    gdb.do('eval "monitor query %llx", (unsigned long long) $pc', r"Protect +EXECUTE_READ$", r"Type +PRIVATE$")
+    gdb.do("info sharedlibrary", r"(?i)ntdll\.dll", r"(?i)msvcrt\.dll")
+    gdb.do("continue", r"exited with code 052")
+
+
 @with_dlls
 def a_child_that_never_comes_is_an_error(test):
     errors = test.run("--root", test.dlls, "--gdb", "0", "--debug-child", "other.exe", program(test, "launch"), worker(test), "add", "1",

@@ -7,10 +7,10 @@
 
 #include "winstub/bytes.h"
 
-struct target_child heard[PEERS_EVENTS];
-char heard_notes[PEERS_EVENTS][512];
-size_t heard_count;
-void (*on_heard)(const struct target_child *child);
+struct target_child told[PEERS_EVENTS];
+char told_notes[PEERS_EVENTS][512];
+size_t told_count;
+void (*on_told)(const struct target_child *child);
 
 const struct peer_code peer_spins = {.bytes = {0xeb, 0xfe}, .len = 2};
 
@@ -27,16 +27,16 @@ struct peer_code peer_works(unsigned slices, uint8_t exit_code)
     return code;
 }
 
-static void hear(void *ctx, const struct target_child *child)
+static void tell(void *ctx, const struct target_child *child)
 {
     (void)ctx;
-    if (heard_count == PEERS_EVENTS) /* not ck_assert: memory may be failing */
+    if (told_count == PEERS_EVENTS) /* not ck_assert: memory may be failing */
         abort();
-    heard[heard_count] = *child;
-    (void)snprintf(heard_notes[heard_count], sizeof heard_notes[0], "%s", child->note);
-    heard_count++;
-    if (on_heard)
-        on_heard(child);
+    told[told_count] = *child;
+    (void)snprintf(told_notes[told_count], sizeof told_notes[0], "%s", child->note);
+    told_count++;
+    if (on_told)
+        on_told(child);
 }
 
 static void program_of(struct pe_builder *b, enum cpu_arch arch, struct peer_code code)
@@ -50,15 +50,15 @@ void peers_start(enum cpu_arch arch, struct peer_code code, bool host)
     struct process_options options = {.host_time = host};
     struct pe_builder b;
 
-    heard_count = 0;
-    on_heard = NULL;
+    told_count = 0;
+    on_told = NULL;
     tiny_dlls_make(&maker.dlls);
     options.root = maker.dlls.folder;
     program_of(&b, arch, code);
     adopt(build_program(&b, &options));
     maker.p = process;
     maker.machine = process->machine;
-    target_watch_children(&target, hear, NULL);
+    target_watch_children(&target, tell, NULL);
     ck_assert_int_eq(target_start(&target, PLACE_ENTRY, &stop), ERR_OK);
     ck_assert_int_eq(stop.kind, STOP_STEP);
 }

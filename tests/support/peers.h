@@ -1,6 +1,6 @@
 /*
  * Suites of processes that run beside each other: the first one under the target of target_fixture.h, at its entry point, others
- * beside it, all of them programs on tiny_dlls.h's ntdll. What became of the others is heard.
+ * beside it, all of them programs on tiny_dlls.h's ntdll. What became of the others is told.
  */
 #ifndef TESTS_PEERS_H
 #define TESTS_PEERS_H
@@ -21,10 +21,10 @@ struct peer_code peer_works(unsigned slices, uint8_t exit_code);
 /* Run for ever. */
 extern const struct peer_code peer_spins;
 
-extern struct target_child heard[PEERS_EVENTS]; /* texts are not kept, but for */
-extern char heard_notes[PEERS_EVENTS][512];
-extern size_t heard_count;
-extern void (*on_heard)(const struct target_child *child); /* called as well; NULL */
+extern struct target_child told[PEERS_EVENTS]; /* texts are not kept, but for */
+extern char told_notes[PEERS_EVENTS][512];
+extern size_t told_count;
+extern void (*on_told)(const struct target_child *child); /* called as well; NULL */
 
 /* Start the first process; host: by the host's time. */
 void peers_start(enum cpu_arch arch, struct peer_code code, bool host);

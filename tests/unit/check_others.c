@@ -31,21 +31,21 @@ static enum cpu_arch theirs(int i)
 
 #define CODE(text) ((struct peer_code){.bytes = text, .len = sizeof(text) - 1})
 
-static void heard_begin(size_t i, const char *path)
+static void told_begin(size_t i, const char *path)
 {
-    ck_assert_uint_lt(i, heard_count);
-    ck_assert(heard[i].begun);
-    ck_assert_uint_eq(heard[i].parent, process_pid(process));
+    ck_assert_uint_lt(i, told_count);
+    ck_assert(told[i].begun);
+    ck_assert_uint_eq(told[i].parent, process_pid(process));
     (void)path;
 }
 
-static void heard_end(size_t i, uint32_t pid, uint32_t exit_code, bool left)
+static void told_end(size_t i, uint32_t pid, uint32_t exit_code, bool left)
 {
-    ck_assert_uint_lt(i, heard_count);
-    ck_assert(!heard[i].begun);
-    ck_assert_uint_eq(heard[i].pid, pid);
-    ck_assert_uint_eq(heard[i].exit_code, exit_code);
-    ck_assert_int_eq(heard[i].left, left);
+    ck_assert_uint_lt(i, told_count);
+    ck_assert(!told[i].begun);
+    ck_assert_uint_eq(told[i].pid, pid);
+    ck_assert_uint_eq(told[i].exit_code, exit_code);
+    ck_assert_int_eq(told[i].left, left);
 }
 
 /* ---- Turns ------------------------------------------------------------------------------------ */
@@ -60,10 +60,10 @@ START_TEST(another_process_runs_beside_and_ends)
     pid = process_pid(other);
     go_on();
     ends_with(7);
-    ck_assert_uint_eq(heard_count, 2);
-    heard_begin(0, "C:\\child.exe");
-    heard_end(1, pid, 42, false);
-    ck_assert_str_eq(heard_notes[1], "");
+    ck_assert_uint_eq(told_count, 2);
+    told_begin(0, "C:\\child.exe");
+    told_end(1, pid, 42, false);
+    ck_assert_str_eq(told_notes[1], "");
 }
 END_TEST
 
@@ -79,10 +79,10 @@ START_TEST(the_end_of_the_debugged_one_ends_the_session)
     go_on();
     ends_with(7);
     ck_assert_int_eq(target.ops->resume(target.ctx, &on, 1), ERR_STATE);
-    ck_assert_uint_eq(heard_count, 1);
+    ck_assert_uint_eq(told_count, 1);
     target_fini(&target);
-    ck_assert_uint_eq(heard_count, 2);
-    heard_end(1, pid, 1, true);
+    ck_assert_uint_eq(told_count, 2);
+    told_end(1, pid, 1, true);
 }
 END_TEST
 
@@ -92,8 +92,8 @@ START_TEST(killing_ends_the_others)
     (void)peer_new(theirs(_i), peer_spins);
     (void)peer_new(theirs(_i), peer_spins);
     target.ops->kill(target.ctx);
-    ck_assert_uint_eq(heard_count, 4);
-    ck_assert(heard[2].left && heard[3].left);
+    ck_assert_uint_eq(told_count, 4);
+    ck_assert(told[2].left && told[3].left);
     ck_assert_ptr_null(process_next(process, process));
 }
 END_TEST
@@ -122,7 +122,7 @@ START_TEST(time_only_goes_forward_in_all_of_them)
     before = time_of(process);
     go_on();
     ends_with(7);
-    ck_assert_uint_eq(heard_count, 3); /* none of them has ended */
+    ck_assert_uint_eq(told_count, 3); /* none of them has ended */
     /* four of them for twelve slices of 1 ms each, in units of 100 ns */
     ck_assert_uint_ge(time_of(process) - before, 4 * 11 * 10000);
     ck_assert_uint_le(time_of(process) - before, 4 * 13 * 10000);
@@ -151,7 +151,7 @@ static void play(struct history *h, unsigned steps)
     *h = (struct history){0};
     history = h;
     peers_start(CPU_AMD64, peer_works(9, 7), false);
-    on_heard = remember_end;
+    on_told = remember_end;
     for (uint8_t i = 0; i < 3; i++)
         (void)peer_new((enum cpu_arch)(i & 1), peer_works(5 - i, i));
     for (unsigned i = 0; i < steps; i++)
@@ -194,7 +194,7 @@ START_TEST(who_begins_during_the_run_gets_turns)
     (void)peer_new(theirs(_i), peer_works(1, 2));
     go_on();
     ends_with(7);
-    ck_assert_uint_eq(heard_count, 4);
+    ck_assert_uint_eq(told_count, 4);
 }
 END_TEST
 
@@ -214,7 +214,7 @@ START_TEST(breakpoints_are_the_debugged_ones_alone)
     go_on();
     ck_assert_int_eq(stop.kind, STOP_BREAK_SW);
     ck_assert_uint_eq(pc(), at);
-    ck_assert_uint_eq(heard_count, 2); /* the other one is through */
+    ck_assert_uint_eq(told_count, 2); /* the other one is through */
     go_on();
     ends_with(7);
 }
@@ -247,7 +247,7 @@ START_TEST(a_range_is_left_however_many_turns_that_takes)
     go((struct target_action){.kind = ACTION_RANGE, .lo = entry, .hi = entry + 9});
     ck_assert_int_eq(stop.kind, STOP_STEP);
     ck_assert_uint_eq(pc(), entry + 9);
-    ck_assert_uint_eq(heard_count, 2);
+    ck_assert_uint_eq(told_count, 2);
 }
 END_TEST
 
@@ -283,8 +283,8 @@ START_TEST(a_step_over_a_wait_lets_the_other_come_to_its_end)
         go((struct target_action){.kind = ACTION_STEP});
     ck_assert_uint_eq(pc(), syscall + 2);
     ck_assert_uint_eq(cpu_get(process_cpu(process), CPU_RAX), STATUS_SUCCESS);
-    ck_assert_uint_eq(heard_count, 2);
-    heard_end(1, heard[0].pid, 42, false);
+    ck_assert_uint_eq(told_count, 2);
+    told_end(1, told[0].pid, 42, false);
     go_on();
     ends_with(0);
 }
@@ -332,7 +332,7 @@ START_TEST(another_process_may_end_the_debugged_one)
 
     peers_start(mine(_i), peer_spins, false);
     (void)peer_new(theirs(_i), peer_works(1, 42));
-    on_heard = end_the_debugged_one;
+    on_told = end_the_debugged_one;
     go_on();
     ends_with(9);
     ck_assert_int_eq(target.ops->thread(target.ctx, 0, &thread), ERR_RANGE);
@@ -353,7 +353,7 @@ START_TEST(what_the_services_of_others_write_is_watched)
     data = process_entry(process) + PB_DATA - PB_TEXT;
     (void)peer_new(theirs(_i), peer_works(1, 42));
     ck_assert_int_eq(target.ops->point(target.ctx, POINT_WRITE, data, 4, true), ERR_OK);
-    on_heard = write_to_the_debugged_one;
+    on_told = write_to_the_debugged_one;
     go_on();
     ck_assert_int_eq(stop.kind, STOP_WATCH);
     ck_assert_uint_eq(stop.addr, data);
@@ -375,10 +375,10 @@ START_TEST(what_nobody_takes_ends_the_other_with_its_code)
     pid = process_pid(other);
     go_on();
     ends_with(7);
-    ck_assert_uint_eq(heard_count, 2);
-    heard_end(1, pid, STATUS_ILLEGAL_INSTRUCTION, false);
-    ck_assert_msg(strncmp(heard_notes[1], "STATUS_ILLEGAL_INSTRUCTION", 26) == 0, "%s",
-                  heard_notes[1]);
+    ck_assert_uint_eq(told_count, 2);
+    told_end(1, pid, STATUS_ILLEGAL_INSTRUCTION, false);
+    ck_assert_msg(strncmp(told_notes[1], "STATUS_ILLEGAL_INSTRUCTION", 26) == 0, "%s",
+                  told_notes[1]);
 }
 END_TEST
 
@@ -531,9 +531,9 @@ START_TEST(the_process_that_is_wanted_is_debugged_from_its_first_instruction)
     ck_assert_uint_eq(cpu_get(process_cpu(other), CPU_RIP), process_entry(other));
     go_on();
     ends_with(42);
-    ck_assert_uint_eq(heard_count, 1);
+    ck_assert_uint_eq(told_count, 1);
     target_fini(&target);
-    heard_end(1, process_pid(process), 1, true);
+    told_end(1, process_pid(process), 1, true);
 }
 END_TEST
 
@@ -546,8 +546,8 @@ START_TEST(the_first_process_may_end_before_the_one_that_is_debugged)
     ck_assert_int_eq(target_follow(&target, "*", &stop, &why), ERR_OK);
     go_on();
     ends_with(42);
-    ck_assert_uint_eq(heard_count, 2);
-    heard_end(1, process_pid(process), 7, false);
+    ck_assert_uint_eq(told_count, 2);
+    told_end(1, process_pid(process), 7, false);
 }
 END_TEST
 
@@ -561,7 +561,7 @@ START_TEST(a_process_that_is_never_made_is_not_debugged)
     ck_assert_str_eq(why.text,
                      "no process of the name else.exe was made: all processes have ended");
     ends_with(7);
-    ck_assert_uint_eq(heard_count, 3);
+    ck_assert_uint_eq(told_count, 3);
 }
 END_TEST
 
@@ -595,11 +595,11 @@ START_TEST(others_run_on_to_their_ends)
     pid = process_pid(other);
     go_on();
     ends_with(7);
-    ck_assert_uint_eq(heard_count, 1);
+    ck_assert_uint_eq(told_count, 1);
     ck_assert_int_eq(target_run_others(&target, &stop), ERR_OK);
     ends_with(7);
-    ck_assert_uint_eq(heard_count, 2);
-    heard_end(1, pid, 42, false);
+    ck_assert_uint_eq(told_count, 2);
+    told_end(1, pid, 42, false);
     ck_assert_int_eq(target_run_others(&target, &stop), ERR_OK);
     ends_with(7);
 }
@@ -619,8 +619,8 @@ START_TEST(the_end_of_the_first_wakes_who_waits_for_it)
     ends_with(7);
     ck_assert_int_eq(target_run_others(&target, &stop), ERR_OK);
     ends_with(7);
-    ck_assert_uint_eq(heard_count, 2);
-    ck_assert_uint_eq(heard[1].exit_code, STATUS_SUCCESS);
+    ck_assert_uint_eq(told_count, 2);
+    ck_assert_uint_eq(told[1].exit_code, STATUS_SUCCESS);
 }
 END_TEST
 
