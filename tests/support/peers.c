@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "nt/processes.h"
 #include "winstub/bytes.h"
+#include "winstub/nt.h"
 
 struct target_child told[PEERS_EVENTS];
 char told_notes[PEERS_EVENTS][512];
@@ -13,6 +15,13 @@ size_t told_count;
 void (*on_told)(const struct target_child *child);
 
 const struct peer_code peer_spins = {.bytes = {0xeb, 0xfe}, .len = 2};
+
+const struct peer_code peer_waits = {
+    /* mov r10d, 4; xor edx, edx; xor r8d, r8d; mov eax, PEERS_WAIT; syscall; ret */
+    .bytes = {0x41, 0xba, 4, 0, 0, 0, 0x31, 0xd2, 0x45, 0x31, 0xc0, 0xb8, PEERS_WAIT, 0, 0, 0, 0x0f,
+              0x05, 0xc3},
+    .len = 19,
+};
 
 static struct caller maker; /* of processes: only what caller_child needs */
 
@@ -82,6 +91,24 @@ struct process *peer_new(enum cpu_arch arch, struct peer_code code)
 void peer_service(struct process *p, uint32_t number, const char *service)
 {
     ck_assert_int_eq(numbers_add(&p->kernel->numbers, number, service), ERR_OK);
+}
+
+void peer_awaits(struct process *p, struct process *other)
+{
+    uint64_t handle;
+
+    peer_service(p, PEERS_WAIT, "NtWaitForSingleObject");
+    handles_fini(&p->kernel->handles);
+    ck_assert_uint_eq(handles_add(&p->kernel->handles, &other->object->object, 0x1fffff, &handle),
+                      STATUS_SUCCESS);
+    ck_assert_uint_eq(handle, 4);
+}
+
+void peers_start_waiting(struct process **other, struct peer_code code)
+{
+    peers_start(CPU_AMD64, peer_waits, false);
+    *other = peer_new(CPU_I386, code);
+    peer_awaits(process, *other);
 }
 
 void peers_teardown(void)

@@ -10,6 +10,7 @@
 
 #define PEERS_SLICE  1000000u /* turns of a loop of 4 bytes that take a slice of guest time */
 #define PEERS_EVENTS 32
+#define PEERS_WAIT   0x90 /* number of the service that peer_waits calls */
 
 /* Code of a program, for either width. */
 struct peer_code {
@@ -20,6 +21,8 @@ struct peer_code {
 struct peer_code peer_works(unsigned slices, uint8_t exit_code);
 /* Run for ever. */
 extern const struct peer_code peer_spins;
+/* 64-bit: wait for the process that peer_awaits says, then end with what the wait has answered. */
+extern const struct peer_code peer_waits;
 
 extern struct target_child told[PEERS_EVENTS]; /* texts are not kept, but for */
 extern char told_notes[PEERS_EVENTS][512];
@@ -34,6 +37,10 @@ struct process *peer_new(enum cpu_arch arch, struct peer_code code);
 struct process *peer_build(enum cpu_arch arch, struct peer_code code);
 /* Let a process's code call a service by this number, which is at least TINY_NUMBERS. */
 void peer_service(struct process *p, uint32_t number, const char *service);
+/* Give a process that has peer_waits' code the other one to wait for. It has no other handles. */
+void peer_awaits(struct process *p, struct process *other);
+/* A first process that waits for another one, which begins. */
+void peers_start_waiting(struct process **other, struct peer_code code);
 void peers_teardown(void);
 
 #endif

@@ -31,12 +31,12 @@ static enum cpu_arch theirs(int i)
 
 #define CODE(text) ((struct peer_code){.bytes = text, .len = sizeof(text) - 1})
 
-static void told_begin(size_t i, const char *path)
+static void told_begin(size_t i, uint32_t pid)
 {
     ck_assert_uint_lt(i, told_count);
     ck_assert(told[i].begun);
+    ck_assert_uint_eq(told[i].pid, pid);
     ck_assert_uint_eq(told[i].parent, process_pid(process));
-    (void)path;
 }
 
 static void told_end(size_t i, uint32_t pid, uint32_t exit_code, bool left)
@@ -61,7 +61,7 @@ START_TEST(another_process_runs_beside_and_ends)
     go_on();
     ends_with(7);
     ck_assert_uint_eq(told_count, 2);
-    told_begin(0, "C:\\child.exe");
+    told_begin(0, pid);
     told_end(1, pid, 42, false);
     ck_assert_str_eq(told_notes[1], "");
 }
@@ -251,33 +251,12 @@ START_TEST(a_range_is_left_however_many_turns_that_takes)
 }
 END_TEST
 
-/* A program that waits for the process of handle 4, then ends with what the wait has answered. */
-static const struct peer_code waits = {
-    /* mov r10d, 4; xor edx, edx; xor r8d, r8d; mov eax, SERVICE; syscall; ret */
-    .bytes = {0x41, 0xba, 4, 0, 0, 0, 0x31, 0xd2, 0x45, 0x31, 0xc0, 0xb8, SERVICE, 0, 0, 0, 0x0f,
-              0x05, 0xc3},
-    .len = 19,
-};
-
-static void start_waiter(struct process **other, struct peer_code code)
-{
-    uint64_t handle;
-
-    peers_start(CPU_AMD64, waits, false);
-    peer_service(process, SERVICE, "NtWaitForSingleObject");
-    handles_fini(&process->kernel->handles);
-    *other = peer_new(CPU_I386, code);
-    ck_succeeds(
-        handles_add(&process->kernel->handles, &(*other)->object->object, 0x1fffff, &handle));
-    ck_assert_uint_eq(handle, 4);
-}
-
 START_TEST(a_step_over_a_wait_lets_the_other_come_to_its_end)
 {
     struct process *other;
     gva_t syscall;
 
-    start_waiter(&other, peer_works(2, 42));
+    peers_start_waiting(&other, peer_works(2, 42));
     syscall = process_entry(process) + 16;
     for (int i = 0; i < 5; i++)
         go((struct target_action){.kind = ACTION_STEP});
@@ -293,17 +272,12 @@ END_TEST
 START_TEST(who_waits_for_one_that_waits_is_stuck)
 {
     struct process *other;
-    uint64_t handle;
 
-    start_waiter(&other, waits);
-    (void)other;
-    ck_assert_int_eq(handles_close(&process->kernel->handles, 4), STATUS_SUCCESS);
-    other = peer_build(CPU_AMD64, waits);
-    peer_service(other, SERVICE, "NtWaitForSingleObject");
+    peers_start(CPU_AMD64, peer_waits, false);
+    other = peer_build(CPU_AMD64, peer_waits);
+    peer_awaits(process, other);
+    peer_awaits(other, process);
     process_begin(other);
-    ck_succeeds(handles_add(&process->kernel->handles, &other->object->object, 0x1fffff, &handle));
-    ck_succeeds(handles_add(&other->kernel->handles, &process->object->object, 0x1fffff, &handle));
-    process_end(process_next(process, process), 0); /* start_waiter's */
     go_on();
     ck_assert_int_eq(stop.kind, STOP_STUCK);
     ck_assert_ptr_nonnull(strstr(stop.note, "waiting for Process"));
@@ -480,7 +454,7 @@ START_TEST(an_interrupt_stops_the_other_while_the_debugged_one_waits)
 {
     struct process *other;
 
-    start_waiter(&other, peer_spins);
+    peers_start_waiting(&other, peer_spins);
     for (unsigned i = 0; i < 20; i++)
         go_on_for(i * 300);
     ck_assert_ptr_eq(process_running(process), other);
@@ -508,119 +482,6 @@ START_TEST(both_get_on_by_the_hosts_time)
     other = peer_new(CPU_I386, CODE("\xff\xc0\xeb\xfc")); /* inc eax; jmp back */
     go_on_for(30000);
     ck_assert_uint_gt(cpu_get(process_cpu(other), CPU_RAX), 1000);
-}
-END_TEST
-
-/* ---- Following -------------------------------------------------------------------------------- */
-
-START_TEST(the_process_that_is_wanted_is_debugged_from_its_first_instruction)
-{
-    struct target_info info;
-    struct process *other;
-    struct diag why;
-
-    peers_start(mine(_i), peer_works(4, 7), false);
-    other = peer_new(theirs(_i), peer_works(2, 42));
-    ck_assert_int_eq(target_follow(&target, "CHILD.exe", &stop, &why), ERR_OK);
-    target.ops->info(target.ctx, &info);
-    ck_assert_uint_eq(info.pid, process_pid(other));
-    ck_assert_uint_eq(cpu_get(process_cpu(other), CPU_RIP), TINY_BASE + TINY_LOADER);
-    ck_assert_uint_eq(cpu_work(process_cpu(other)), 0);
-    ck_assert_int_eq(target_start(&target, PLACE_ENTRY, &stop), ERR_OK);
-    ck_assert_int_eq(stop.kind, STOP_STEP);
-    ck_assert_uint_eq(cpu_get(process_cpu(other), CPU_RIP), process_entry(other));
-    go_on();
-    ends_with(42);
-    ck_assert_uint_eq(told_count, 1);
-    target_fini(&target);
-    told_end(1, process_pid(process), 1, true);
-}
-END_TEST
-
-START_TEST(the_first_process_may_end_before_the_one_that_is_debugged)
-{
-    struct diag why;
-
-    peers_start(mine(_i), peer_works(2, 7), false);
-    (void)peer_new(theirs(_i), peer_works(5, 42));
-    ck_assert_int_eq(target_follow(&target, "*", &stop, &why), ERR_OK);
-    go_on();
-    ends_with(42);
-    ck_assert_uint_eq(told_count, 2);
-    told_end(1, process_pid(process), 7, false);
-}
-END_TEST
-
-START_TEST(a_process_that_is_never_made_is_not_debugged)
-{
-    struct diag why;
-
-    peers_start(mine(_i), peer_works(2, 7), false);
-    (void)peer_new(theirs(_i), peer_works(3, 42));
-    ck_assert_int_eq(target_follow(&target, "else.exe", &stop, &why), ERR_NOT_FOUND);
-    ck_assert_str_eq(why.text,
-                     "no process of the name else.exe was made: all processes have ended");
-    ends_with(7);
-    ck_assert_uint_eq(told_count, 3);
-}
-END_TEST
-
-START_TEST(following_ends_when_nobody_can_go_on)
-{
-    struct process *other;
-    struct diag why;
-
-    start_waiter(&other, peer_works(1, 1));
-    process_end(other, 1);
-    handles_fini(&process->kernel->handles);
-    other = peer_build(CPU_AMD64, peer_spins);
-    ck_succeeds(
-        handles_add(&process->kernel->handles, &other->object->object, 0x1fffff, &(uint64_t){0}));
-    ck_assert_int_eq(target_follow(&target, "else.exe", &stop, &why), ERR_NOT_FOUND);
-    ck_assert_int_eq(stop.kind, STOP_STUCK);
-    ck_assert_str_eq(why.text, "no process of the name else.exe was made: no process can go on");
-}
-END_TEST
-
-/* ---- Finishing -------------------------------------------------------------------------------- */
-
-START_TEST(others_run_on_to_their_ends)
-{
-    struct process *other;
-    uint32_t pid;
-
-    peers_start(mine(_i), peer_works(2, 7), false);
-    ck_assert_int_eq(target_run_others(&target, &stop), ERR_STATE);
-    other = peer_new(theirs(_i), peer_works(5, 42));
-    pid = process_pid(other);
-    go_on();
-    ends_with(7);
-    ck_assert_uint_eq(told_count, 1);
-    ck_assert_int_eq(target_run_others(&target, &stop), ERR_OK);
-    ends_with(7);
-    ck_assert_uint_eq(told_count, 2);
-    told_end(1, pid, 42, false);
-    ck_assert_int_eq(target_run_others(&target, &stop), ERR_OK);
-    ends_with(7);
-}
-END_TEST
-
-START_TEST(the_end_of_the_first_wakes_who_waits_for_it)
-{
-    struct process *other;
-    uint64_t handle;
-
-    peers_start(mine(_i), peer_works(2, 7), false);
-    other = peer_build(CPU_AMD64, waits);
-    peer_service(other, SERVICE, "NtWaitForSingleObject");
-    ck_succeeds(handles_add(&other->kernel->handles, &process->object->object, 0x1fffff, &handle));
-    process_begin(other);
-    go_on();
-    ends_with(7);
-    ck_assert_int_eq(target_run_others(&target, &stop), ERR_OK);
-    ends_with(7);
-    ck_assert_uint_eq(told_count, 2);
-    ck_assert_uint_eq(told[1].exit_code, STATUS_SUCCESS);
 }
 END_TEST
 
@@ -699,22 +560,6 @@ static void add_interrupts(Suite *suite)
     suite_add_tcase(suite, tc);
 }
 
-static void add_session(Suite *suite)
-{
-    TCase *tc = tcase_create("session");
-
-    tcase_add_checked_fixture(tc, NULL, peers_teardown);
-    tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, the_process_that_is_wanted_is_debugged_from_its_first_instruction, 0,
-                        4);
-    tcase_add_loop_test(tc, the_first_process_may_end_before_the_one_that_is_debugged, 0, 4);
-    tcase_add_loop_test(tc, a_process_that_is_never_made_is_not_debugged, 0, 4);
-    tcase_add_test(tc, following_ends_when_nobody_can_go_on);
-    tcase_add_loop_test(tc, others_run_on_to_their_ends, 0, 4);
-    tcase_add_loop_test(tc, the_end_of_the_first_wakes_who_waits_for_it, 0, 2);
-    suite_add_tcase(suite, tc);
-}
-
 int main(void)
 {
     Suite *suite = suite_create("others");
@@ -722,6 +567,5 @@ int main(void)
     add_turns(suite);
     add_debugging(suite);
     add_interrupts(suite);
-    add_session(suite);
     return suite_main(suite);
 }
