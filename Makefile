@@ -198,9 +198,9 @@ define mingw
 endef
 PROGRAM_FLAGS     := -std=gnu17 -g -O0 -Wall -Wextra
 PROGRAM_FLAGS_CXX := -std=gnu++17 -g -O1 -Wall -Wextra -static
-$O/programs/%64.exe: tests/programs/%.c
+$O/programs/%64.exe: tests/programs/%.c $(wildcard tests/programs/*.h)
 	$(call mingw,$(MINGW64)gcc,$(PROGRAM_FLAGS) -lsynchronization)
-$O/programs/%32.exe: tests/programs/%.c
+$O/programs/%32.exe: tests/programs/%.c $(wildcard tests/programs/*.h)
 	$(call mingw,$(MINGW32)gcc,$(PROGRAM_FLAGS) -lsynchronization)
 # C++ brings its runtime along: a program is one file. Of the two variants this one has std::thread.
 $O/programs/%64.exe: tests/programs/%.cpp

@@ -191,6 +191,18 @@ enum verdict cmd_restart(struct stub *s, struct rsp_reader *in, struct reply *ou
     return SILENT;
 }
 
+static bool runs_along(const struct stub *s, uint32_t pid)
+{
+    const struct target_ops *ops = s->target.ops;
+    struct target_process process;
+
+    for (size_t i = 0; ops->process && !ops->process(s->target.ctx, i, &process); i++) {
+        if (process.pid == pid)
+            return true;
+    }
+    return false;
+}
+
 /* The only process there is to attach to is the one that was left alone, or that the client is attached to. */
 enum verdict cmd_attach(struct stub *s, struct rsp_reader *in, struct reply *out)
 {
@@ -198,8 +210,12 @@ enum verdict cmd_attach(struct stub *s, struct rsp_reader *in, struct reply *out
 
     if (!rsp_end(in))
         return reply_error(out, RSP_EINVAL);
-    if (pid != s->pid || session_exited(s))
+    if (session_exited(s) || (pid != s->pid && !runs_along(s, pid)))
         return reply_error_text(out, RSP_ESRCH, "there is no such process");
+    if (pid != s->pid)
+        return reply_error_text(out, RSP_EPERM,
+                                "it runs undebugged: to debug it, start winstub with --debug-child "
+                                "and the name of its program");
     s->left_alone = false;
     return stop_reply(s, out);
 }

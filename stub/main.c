@@ -11,6 +11,7 @@
 
 #include "net.h"
 #include "options.h"
+#include "paths.h"
 #include "serve.h"
 #include "stop_reply.h"
 #include "winstub/buf.h"
@@ -20,6 +21,14 @@
 #include "winstub/stub.h"
 
 enum { EXIT_OURS = 2, EXIT_NOT_THERE = 125, EXIT_SIGNAL = 128 };
+
+#define CHILD_LINE_MAX 0x20000u /* bytes; more than what is told of a child */
+
+/* An exit code that is an NTSTATUS of an error: the program died of it. */
+static bool is_fatal(uint32_t exit_code)
+{
+    return exit_code >= 0xc0000000u && exit_code < 0xd0000000u;
+}
 
 static int fail(const struct diag *why, enum err e)
 {
@@ -59,13 +68,92 @@ static void find_roots(struct roots *roots)
     roots->list[4] = NULL;
 }
 
-/* The process that is being debugged; a client of extended mode may have it replaced. */
+/* The program and what it starts; a client of extended mode may have it replaced. */
 struct guest {
     const struct options *options;
-    struct process *process;
-    struct target target;
-    uint32_t starts; /* how often it was started anew */
+    struct process *process; /* the first one */
+    struct target target;    /* the one that is debugged */
+    struct stub *stub;       /* NULL: no debugger, or not yet */
+    uint32_t starts;         /* how often it was started anew */
 };
+
+/* Name of the file of the program that is debugged. */
+static const char *debugged_name(const struct guest *g)
+{
+    struct target_info info;
+
+    g->target.ops->info(g->target.ctx, &info);
+    return g->options->child ? path_name(info.exec_path) : base_name(g->options->file);
+}
+
+static struct process *debugged_process(const struct guest *g)
+{
+    struct process *p = NULL;
+    struct process_about about = {0};
+    struct target_info info;
+
+    g->target.ops->info(g->target.ctx, &info);
+    while (about.pid != info.pid && (p = process_next(g->process, p)) != NULL)
+        process_about(p, &about);
+    return p ? p : g->process;
+}
+
+/* ---- Other processes -------------------------------------------------------------------------- */
+
+/* "exit code 3", "0xc0000005 (STATUS_ACCESS_VIOLATION)". */
+static void append_code(struct buf *out, uint32_t code)
+{
+    if (is_fatal(code))
+        (void)buf_printf(out, "0x%08" PRIx32 " (%s)", code, nt_text(code));
+    else
+        (void)buf_printf(out, "exit code %" PRIu32, code);
+}
+
+static void describe_child(const struct target_child *child, struct buf *out)
+{
+    (void)buf_printf(out, "%sprocess %" PRIu32, child->parent ? "child " : "", child->pid);
+    if (child->begun) {
+        (void)buf_printf(out, " began: %s", child->command_line);
+        return;
+    }
+    if (child->left || !child->parent) /* it may be the only line about it */
+        (void)buf_printf(out, " (%s)", child->path);
+    if (child->left) {
+        (void)buf_text(out, " was ended");
+    } else {
+        (void)buf_text(out, " ended with ");
+        append_code(out, child->exit_code);
+    }
+    if (*child->note)
+        (void)buf_printf(out, ": %s", child->note);
+}
+
+/* Does one who only runs a program want to know? */
+static bool is_bad(const struct target_child *child)
+{
+    return !child->begun && (child->left || *child->note || is_fatal(child->exit_code));
+}
+
+/*
+ * A process that is not debugged has begun, or ended. Who debugs hears it on the debugger's console while the guest runs for
+ * it; who only runs a program is told of bad ends.
+ */
+static void tell_of_child(void *ctx, const struct target_child *child)
+{
+    const struct guest *g = ctx;
+    struct buf line;
+
+    if (g->options->mode == OPTION_RUN && !is_bad(child))
+        return;
+    buf_init(&line, CHILD_LINE_MAX);
+    describe_child(child, &line);
+    (void)buf_byte(&line, '\n');
+    if (!g->stub || !stub_print(g->stub, buf_str(&line)))
+        (void)fprintf(stderr, "winstub: %s", buf_str(&line));
+    buf_fini(&line);
+}
+
+/* ---- Loading ---------------------------------------------------------------------------------- */
 
 /* Two lists after each other; NULL when memory is short. The caller frees it. */
 static const char **join(const char *const *a, size_t a_count, const char *const *b, size_t b_count)
@@ -139,16 +227,21 @@ static enum err guest_open(struct guest *g, const struct stub_launch *anew, stru
     e = target_init(&g->target, g->process);
     if (e)
         process_free(g->process);
+    else
+        target_watch_children(&g->target, tell_of_child, g);
     return e;
 }
 
+/* ---- Announcing ------------------------------------------------------------------------------- */
+
 /* "hello.exe: PE32+ for x86-64 at 0x7ff600000000, entry 0x7ff600001000". */
-static void announce_program(const struct options *o, struct process *process)
+static void announce_program(const struct guest *g)
 {
+    struct process *process = debugged_process(g);
     bool wide = cpu_get_arch(process_cpu(process)) == CPU_AMD64;
     const struct process_module *m = process_has_image(process) ? process_module(process, 0) : NULL;
 
-    (void)fprintf(stderr, "winstub: %s: %s", base_name(o->file),
+    (void)fprintf(stderr, "winstub: %s: %s", debugged_name(g),
                   !m     ? wide ? "x86-64 code" : "x86 code"
                   : wide ? "PE32+ for x86-64"
                          : "PE32 for x86");
@@ -165,12 +258,24 @@ static bool is_plain(const char *word)
                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-")] == 0;
 }
 
+/* What gdb is to read the symbols of the debugged program from; NULL: nothing is known. */
+static const char *symbol_file(const struct guest *g, char *path, size_t size)
+{
+    struct target_info info;
+
+    if (!g->options->child)
+        return g->options->raw ? NULL : g->options->file;
+    g->target.ops->info(g->target.ctx, &info);
+    return g->target.ops->host_path(g->target.ctx, info.exec_path, path, size) ? NULL : path;
+}
+
 /* The exact command to paste, and where we listen. */
-static void announce_server(const struct options *o, const struct net_listener *l)
+static void announce_server(const struct guest *g, const struct net_listener *l)
 {
     bool v6 = strchr(l->host, ':') != NULL;
-    const char *quote = is_plain(o->file) ? "" : "\"";
-    char where[96];
+    char where[96], path[PATH_MAX];
+    const char *file = symbol_file(g, path, sizeof path);
+    const char *quote = file && !is_plain(file) ? "\"" : "";
 
     if (strcmp(l->host, "127.0.0.1") == 0)
         (void)snprintf(where, sizeof where, ":%u", l->port);
@@ -184,8 +289,8 @@ static void announce_server(const struct options *o, const struct net_listener *
                       l->host, l->port);
     (void)fprintf(stderr, "winstub: waiting for gdb on %s%s%s:%u; connect with: gdb ",
                   v6 ? "[" : "", l->host, v6 ? "]" : "", l->port);
-    if (!o->raw)
-        (void)fprintf(stderr, "%s%s%s ", quote, o->file, quote);
+    if (file)
+        (void)fprintf(stderr, "%s%s%s ", quote, file, quote);
     (void)fprintf(stderr, "-ex 'target remote %s'\n", where);
 }
 
@@ -199,13 +304,13 @@ static int serve_socket(struct guest *g, struct stub *stub)
 
     if (e)
         return fail(&why, e);
-    announce_program(o, g->process);
-    announce_server(o, &listener);
+    announce_program(g);
+    announce_server(g, &listener);
     e = serve(stub, &g->target, &listener, o->stop == OPTION_STOP_NONE, &last);
     net_close(listener.fd);
     if (e)
         return fail(&why, e);
-    (void)fprintf(stderr, "winstub: %s ended with exit code %u\n", base_name(o->file),
+    (void)fprintf(stderr, "winstub: %s ended with exit code %u\n", debugged_name(g),
                   last.exit_code);
     return 0;
 }
@@ -226,21 +331,35 @@ static enum err configure(const struct options *o, struct stub *stub, struct dia
 }
 
 /* Take the process to where its debugger shall see it first; what is not there is replaced by the entry point. */
-static enum err start(const struct options *o, struct target *target, struct target_stop *stop)
+static enum err start(struct guest *g, struct target_stop *stop)
 {
     static const enum target_place places[] = {
         [OPTION_STOP_ENTRY] = PLACE_ENTRY, [OPTION_STOP_MAIN] = PLACE_MAIN,
         [OPTION_STOP_TLS] = PLACE_TLS,     [OPTION_STOP_LOADER] = PLACE_LOADER,
         [OPTION_STOP_NONE] = PLACE_LOADER,
     };
-    enum err e = target_start(target, places[o->stop], stop);
+    enum option_stop place = g->options->stop;
+    enum err e = target_start(&g->target, places[place], stop);
 
     if (e != ERR_NOT_FOUND)
         return e;
-    (void)fprintf(stderr, "winstub: %s: %s; stopping at the entry point\n", base_name(o->file),
-                  o->stop == OPTION_STOP_MAIN ? "no symbol says where main is"
-                                              : "no TLS callback runs in it");
-    return target_start(target, PLACE_ENTRY, stop);
+    (void)fprintf(stderr, "winstub: %s: %s; stopping at the entry point\n", debugged_name(g),
+                  place == OPTION_STOP_MAIN ? "no symbol says where main is"
+                                            : "no TLS callback runs in it");
+    return target_start(&g->target, PLACE_ENTRY, stop);
+}
+
+/* Let the program run until it starts the one that is to be debugged. ERR_NOT_FOUND: it never does. */
+static enum err follow(struct guest *g, struct diag *why)
+{
+    const struct options *o = g->options;
+    struct target_stop stop;
+
+    if (!o->child)
+        return ERR_OK;
+    (void)fprintf(stderr, "winstub: %s runs until it starts %s\n", base_name(o->file),
+                  strcmp(o->child, "*") == 0 ? "another program" : o->child);
+    return target_follow(&g->target, o->child, &stop, why);
 }
 
 /* A client wants the program from its start: stub_launcher. */
@@ -248,19 +367,22 @@ static enum err start_anew(void *ctx, const struct stub_launch *what, struct tar
                            struct diag *why)
 {
     struct guest *g = ctx;
-    struct guest next = {.options = g->options, .starts = g->starts + 1};
+    struct guest next = {.options = g->options, .stub = g->stub, .starts = g->starts + 1};
     struct target_stop stop;
     enum err e = guest_open(&next, what, why);
 
     if (e)
         return e;
-    e = start(g->options, &next.target, &stop);
+    e = follow(&next, why);
+    if (!e)
+        e = start(&next, &stop);
     if (e) {
         guest_close(&next);
         return e;
     }
     guest_close(g);
     *g = next;
+    target_watch_children(&g->target, tell_of_child, g);
     *out = g->target;
     return ERR_OK;
 }
@@ -276,6 +398,7 @@ static int debug(struct guest *g)
 
     if (e)
         return fail(&why, e);
+    g->stub = stub;
     stub_set_launcher(stub, start_anew, g);
     e = configure(o, stub, &why);
     if (e) {
@@ -289,33 +412,31 @@ static int debug(struct guest *g)
             status = fail(&why, e);
     }
     stub_free(stub);
+    g->stub = NULL;
     return status;
 }
 
 /* The debugger first sees the program where the user wants, or what kept it from getting there. */
 static int debug_from_start(struct guest *g)
 {
-    const struct options *o = g->options;
     struct target_stop stop;
     struct diag why = {{0}};
-    enum err e = start(o, &g->target, &stop);
+    enum err e = follow(g, &why);
 
+    if (e) {
+        (void)fail(&why, e);
+        return e == ERR_NOT_FOUND ? EXIT_NOT_THERE : EXIT_OURS;
+    }
+    e = start(g, &stop);
     if (e)
         return fail(&why, e);
     if (stop.kind == STOP_EXIT) {
         (void)fprintf(stderr,
                       "winstub: %s ended before a debugger could see it, with 0x%08" PRIx32 "\n",
-                      base_name(o->file), stop.exit_code);
+                      debugged_name(g), stop.exit_code);
         return EXIT_OURS;
     }
     return debug(g);
-}
-
-/* An exit code that is an NTSTATUS of an error: the program died of it. */
-static bool is_fatal(const struct target_stop *stop)
-{
-    return stop->kind == STOP_EXIT && stop->exit_code >= 0xc0000000u &&
-           stop->exit_code < 0xd0000000u;
 }
 
 /* Exit status of --run, from why the guest stopped. */
@@ -323,7 +444,7 @@ static int run_status(const struct target_stop *stop)
 {
     struct target_stop fault = {.kind = STOP_EXCEPTION, .code = stop->exit_code};
 
-    if (is_fatal(stop))
+    if (stop->kind == STOP_EXIT && is_fatal(stop->exit_code))
         return EXIT_SIGNAL + (int)stop_signal(&fault);
     if (stop->kind == STOP_EXIT)
         return (int)(stop->exit_code & 0xff);
@@ -337,7 +458,7 @@ static void say_end(const struct target_stop *stop, const struct target_stop *ex
 {
     if (stop->note[0])
         (void)fprintf(stderr, "winstub: %s\n", stop->note);
-    if (!is_fatal(stop))
+    if (stop->kind != STOP_EXIT || !is_fatal(stop->exit_code))
         return;
     if (exception->code == stop->exit_code)
         (void)fprintf(stderr, "winstub: %s\n", exception->note);
@@ -345,7 +466,21 @@ static void say_end(const struct target_stop *stop, const struct target_stop *ex
                   nt_text(stop->exit_code));
 }
 
-static int run(const struct target *target)
+/* The program has ended: what it has started has its time too. */
+static int run_others(struct target *target, int status)
+{
+    struct target_stop last;
+    struct diag why = {{0}};
+    enum err e = target_run_others(target, &last);
+
+    if (e)
+        return fail(&why, e);
+    if (last.kind != STOP_EXIT && last.note[0])
+        (void)fprintf(stderr, "winstub: %s\n", last.note);
+    return status;
+}
+
+static int run(struct target *target)
 {
     struct target_action on = {.kind = ACTION_CONTINUE};
     struct target_stop stop, exception = {0};
@@ -363,7 +498,7 @@ static int run(const struct target *target)
             exception = stop;
     } while (serve_passes(&stop));
     say_end(&stop, &exception);
-    return run_status(&stop);
+    return stop.kind == STOP_EXIT ? run_others(target, run_status(&stop)) : run_status(&stop);
 }
 
 static int with_process(const struct options *o)

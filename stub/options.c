@@ -13,6 +13,7 @@ enum {
     OPT_STDIO,
     OPT_RUN,
     OPT_STOP,
+    OPT_CHILD,
     OPT_LOG,
     OPT_RAW,
     OPT_ARCH,
@@ -37,6 +38,7 @@ static const struct option long_options[] = {
     {"stdio", no_argument, NULL, OPT_STDIO},
     {"run", no_argument, NULL, OPT_RUN},
     {"stop", required_argument, NULL, OPT_STOP},
+    {"debug-child", required_argument, NULL, OPT_CHILD},
     {"log", required_argument, NULL, OPT_LOG},
     {"raw", no_argument, NULL, OPT_RAW},
     {"arch", required_argument, NULL, OPT_ARCH},
@@ -62,7 +64,6 @@ const char *options_help(void)
     return "usage: winstub [OPTIONS] FILE [ARGS...]\n"
            "Run a Windows program under emulation and let gdb attach to it, stopped at its entry "
            "point.\n"
-           "\n"
            "How to debug\n"
            "  --gdb [HOST:]PORT  listen there (default 127.0.0.1:1234; port 0 picks a free one)\n"
            "  --stdio            speak with gdb on standard input and output:\n"
@@ -75,6 +76,9 @@ const char *options_help(void)
            "  --stop PLACE       where the program waits for gdb: entry (default), main, tls, "
            "loader, "
            "none\n"
+           "  --debug-child NAME debug the first child process whose program has that name (*: "
+           "any), "
+           "not FILE\n"
            "What to run\n"
            "  --root DIR         folder with the DLLs: a Windows tree, Wine's packages, or `make "
            "sysroot`'s\n"
@@ -219,6 +223,9 @@ static enum err take_option(int option, struct options *out, struct given *given
     case OPT_STOP:
         given->stop = true;
         return parse_stop(optarg, out, why);
+    case OPT_CHILD:
+        out->child = optarg;
+        return ERR_OK;
     case OPT_LOG:
         return log_enable(optarg, why);
     case OPT_RAW:
@@ -271,6 +278,12 @@ static enum err check_options(const struct options *o, const struct given *given
                         "--gdb, --stdio and --run exclude each other: give one of them");
     if (given->run && given->stop)
         return diag_set(why, ERR_INVALID, "--stop is for a debugger, and --run has none");
+    if (given->run && o->child)
+        return diag_set(why, ERR_INVALID, "--debug-child is for a debugger, and --run has none");
+    if (o->child && (o->bare || o->raw))
+        return diag_set(why, ERR_INVALID,
+                        "--debug-child is for programs on DLLs: nothing has children with --bare "
+                        "or --raw");
     if (given->stdio && o->stop == OPTION_STOP_NONE)
         return diag_set(why, ERR_INVALID,
                         "--stop none leaves gdb nothing to wait for: it goes without --stdio");

@@ -31,6 +31,7 @@ struct options {
     enum option_mode mode;
     const char *listen; /* "[HOST:]PORT" */
     enum option_stop stop;
+    const char *child; /* the name of the program whose process is debugged; NULL: FILE's */
     const char *file;
     char **argv; /* FILE and its arguments, NULL-terminated */
     size_t argc;

@@ -316,6 +316,14 @@ static void text_arrived(void *arg, const char *text, size_t len)
         s->flush(s->flush_ctx);
 }
 
+bool stub_print(struct stub *s, const char *text)
+{
+    if (s->guest != GUEST_RUNNING)
+        return false;
+    text_arrived(s, text, strlen(text));
+    return true;
+}
+
 /* Who gets the text that the guest and its breakpoints print. */
 static void listen_to_guest(struct stub *s, bool on)
 {

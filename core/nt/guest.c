@@ -106,21 +106,6 @@ nt_status guest_append(struct process *p, gva_t at, size_t size, struct buf *out
     return room ? guest_read(p, at, room, size) : STATUS_NO_MEMORY;
 }
 
-nt_status guest_get_string(struct process *p, gva_t at, struct buf *utf16)
-{
-    uint64_t length = 0;
-    gva_t text = 0;
-    nt_status st = guest_get(p, at, NT_STRING_LENGTH, &length);
-
-    if (!st)
-        st = guest_get(p, at, NT_STRING_BUFFER, &text);
-    if (st || !length)
-        return st;
-    if (length % 2)
-        return STATUS_INVALID_PARAMETER;
-    return guest_append(p, text, (size_t)length, utf16);
-}
-
 nt_status guest_answer(struct process *p, const struct nt_block *block, gva_t at, uint64_t room,
                        gva_t needed)
 {

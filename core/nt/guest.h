@@ -38,8 +38,6 @@ MUST_USE nt_status guest_put_iosb(struct process *p, gva_t at, nt_status status,
 
 /* Append size bytes from `at`. STATUS_ACCESS_VIOLATION, STATUS_NO_MEMORY: out has grown all the same. */
 MUST_USE nt_status guest_append(struct process *p, gva_t at, size_t size, struct buf *out);
-/* Append the UTF-16 text of the UNICODE_STRING at `at`. STATUS_INVALID_PARAMETER: its length is odd. */
-MUST_USE nt_status guest_get_string(struct process *p, gva_t at, struct buf *utf16);
 
 /*
  * The structure of `structure`'s size at offset 0 of the block, and what was put behind it, to guest address `at` as a

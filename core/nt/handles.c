@@ -124,6 +124,27 @@ nt_status handles_put(struct handles *h, struct object *object, uint32_t access,
     return st;
 }
 
+nt_status handles_copy(struct handles *to, const struct handles *from, uint64_t handle)
+{
+    const struct handle *entry = handles_entry(from, handle);
+    nt_status st = handles_put(to, entry->object, entry->access, handle);
+
+    if (!st)
+        handles_entry(to, handle)->attributes = entry->attributes;
+    return st;
+}
+
+nt_status handles_inherit(struct handles *to, const struct handles *from)
+{
+    nt_status st = STATUS_SUCCESS;
+
+    for (size_t i = 0; !st && i < from->count; i++) {
+        if (from->list[i].object && from->list[i].attributes & OBJ_INHERIT)
+            st = handles_copy(to, from, (i + 1) * HANDLE_STEP);
+    }
+    return st;
+}
+
 struct handle *handles_entry(const struct handles *h, uint64_t handle)
 {
     uint64_t i = handle / HANDLE_STEP - 1; /* handle 0 to 3: wraps to a huge number */

@@ -84,6 +84,10 @@ MUST_USE nt_status handles_add(struct handles *h, struct object *object, uint32_
 /* The same at a value that is free. */
 MUST_USE nt_status handles_put(struct handles *h, struct object *object, uint32_t access,
                                uint64_t handle);
+/* Give a table the handle that another one has, with its access and attributes, at the same value, which is free. As handles_add. */
+MUST_USE nt_status handles_copy(struct handles *to, const struct handles *from, uint64_t handle);
+/* The same for all that are to be inherited; `to` is empty. */
+MUST_USE nt_status handles_inherit(struct handles *to, const struct handles *from);
 /* STATUS_INVALID_HANDLE; STATUS_HANDLE_NOT_CLOSABLE */
 MUST_USE nt_status handles_close(struct handles *h, uint64_t handle);
 

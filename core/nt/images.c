@@ -50,9 +50,10 @@ enum err images_list(struct process *p, const struct pe_image *image, const char
     return ERR_OK;
 }
 
+/* The program stays in the list: what takes its place (hollowing) goes by its name, and is found where it was. */
 void images_forget(struct process *p, gva_t base)
 {
-    for (size_t i = 0; i < p->module_count; i++) {
+    for (size_t i = p->has_image; i < p->module_count; i++) {
         struct module *m = &p->modules[i];
 
         if (m->info.base != base)

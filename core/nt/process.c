@@ -44,7 +44,7 @@ static enum err find_dlls(struct process *p, const struct process_options *optio
         return ERR_OK;
     }
     if (!e)
-        e = machine_furnish(p->machine, options, p->arch, why);
+        e = machine_furnish(p->machine, options, why);
     if (!e)
         e = kernel_new(p, why);
     return e ? e : kernel_streams(p->kernel, options->streams, why);
@@ -107,11 +107,13 @@ static enum err make(struct machine *m, const struct process *parent, struct pro
                      struct process **out, struct diag *why)
 {
     struct process *p = calloc(1, sizeof *p);
-    enum err e;
+    enum err e = p ? processes_add(m, p, parent) : ERR_NOMEM;
 
-    if (!p || processes_add(m, p, parent)) {
+    if (e) {
         free(p);
-        return diag_set(why, ERR_NOMEM, "the host is out of memory");
+        return diag_set(why, e,
+                        e == ERR_LIMIT ? "there are as many processes as there can be"
+                                       : "the host is out of memory");
     }
     *out = p;
     e = build(p, program, parent, why);

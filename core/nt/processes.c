@@ -53,9 +53,15 @@ uint32_t process_pid(const struct process *p)
 
 enum err processes_add(struct machine *m, struct process *p, const struct process *parent)
 {
-    struct process_object *object = calloc(1, sizeof *object);
+    struct process_object *object;
     struct process **at = &m->processes;
+    size_t count = 0;
 
+    for (; *at; at = &(*at)->next)
+        count++;
+    if (count >= PROCESSES_MAX)
+        return ERR_LIMIT;
+    object = calloc(1, sizeof *object);
     if (!object)
         return ERR_NOMEM;
     object_init(&object->object, &process_class);
@@ -64,8 +70,6 @@ enum err processes_add(struct machine *m, struct process *p, const struct proces
     object->parent = parent ? process_pid(parent) : 0;
     p->object = object;
     p->machine = m;
-    while (*at)
-        at = &(*at)->next;
     *at = p;
     if (!m->running)
         m->running = p;

@@ -15,6 +15,9 @@
 struct machine;
 struct thread;
 
+/* How many can live at a time: each has an engine of its own. */
+#define PROCESSES_MAX 64u
+
 struct process_object {
     struct object object; /* signaled when the process has ended; the process has one reference */
     struct process *process; /* NULL: it has ended */
@@ -33,7 +36,8 @@ extern const struct object_class process_class;
 
 /*
  * Put a process into the machine's list, behind the others, with an object and a number. parent NULL: it is the first one.
- * ERR_NOMEM
+ * ERR_NOMEM;
+ * ERR_LIMIT: there are PROCESSES_MAX
  */
 MUST_USE enum err processes_add(struct machine *machine, struct process *p,
                                 const struct process *parent);

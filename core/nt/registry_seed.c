@@ -28,6 +28,7 @@ static const struct {
     {VERSION, "CurrentMajorVersionNumber", NULL, 10},
     {VERSION, "CurrentMinorVersionNumber", NULL, 0},
     {VERSION, "CSDVersion", "", 0},
+    {VERSION "\\AeDebug", "Debugger", "", 0}, /* Wine's DLLs else start winedbg after a fault */
     {CONTROL "ComputerName\\ActiveComputerName", "ComputerName", "WINSTUB", 0},
     {CONTROL "ComputerName\\ComputerName", "ComputerName", "WINSTUB", 0},
     {MACHINE "System\\CurrentControlSet\\Services\\Tcpip\\Parameters", "Hostname", "winstub", 0},

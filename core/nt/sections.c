@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image/pe_format.h"
 #include "nt/host_io.h"
 #include "nt/kernel.h"
 #include "nt/mapped.h"
@@ -122,6 +123,24 @@ static nt_status read_file(const struct file *file, struct buf *out)
                                                                    : STATUS_IN_PAGE_ERROR;
 }
 
+/* What a file that begins like a program, but is no image, says that it is: of Windows 3, of OS/2, of DOS, or a damaged one. */
+static nt_status kind_status(struct bytes file)
+{
+    struct bytes kind;
+    uint32_t at = 0;
+
+    if (!bytes_u32(file, DOS_E_LFANEW, &at))
+        return STATUS_INVALID_IMAGE_NOT_MZ;
+    kind = bytes_slice(file, at, 2);
+    if (kind.len && memcmp(kind.data, "PE", 2) == 0)
+        return STATUS_INVALID_IMAGE_FORMAT;
+    if (kind.len && memcmp(kind.data, "NE", 2) == 0)
+        return STATUS_INVALID_IMAGE_WIN_16;
+    if (kind.len && memcmp(kind.data, "LE", 2) == 0)
+        return STATUS_INVALID_IMAGE_LE_FORMAT;
+    return STATUS_INVALID_IMAGE_PROTECT;
+}
+
 /* What a file that is no image is to NT (M28). */
 static nt_status image_status(enum err e, const struct buf *bytes)
 {
@@ -129,7 +148,7 @@ static nt_status image_status(enum err e, const struct buf *bytes)
         return STATUS_NO_MEMORY;
     if (bytes->len < 2 || bytes->data[0] != 'M' || bytes->data[1] != 'Z')
         return bytes->len ? STATUS_INVALID_IMAGE_NOT_MZ : STATUS_INVALID_FILE_FOR_SECTION;
-    return STATUS_INVALID_IMAGE_FORMAT;
+    return kind_status((struct bytes){bytes->data, bytes->len});
 }
 
 nt_status section_read_image(const struct file *file, struct buf *bytes, struct pe_image **out)

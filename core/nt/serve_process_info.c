@@ -209,12 +209,10 @@ static nt_status put_cookie(struct call *call, const struct subject *s, struct n
     return STATUS_SUCCESS;
 }
 
-/* SECTION_IMAGE_INFORMATION of the program. */
-static nt_status put_image(struct call *call, const struct subject *s, struct nt_block *out)
+void service_put_image(struct nt_block *out, const struct process *p)
 {
-    const struct kernel *k = s->p->kernel;
+    const struct kernel *k = p->kernel;
 
-    (void)call;
     (void)nt_block_take(out, nt_size(out->arch, NT_STRUCT_IMAGE));
     nt_put(out, 0, NT_IMAGE_ENTRY, pointer_for(out, k->program_entry));
     nt_put(out, 0, NT_IMAGE_STACK_RESERVE, k->program.stack_reserve);
@@ -225,6 +223,12 @@ static nt_status put_image(struct call *call, const struct subject *s, struct nt
     nt_put(out, 0, NT_IMAGE_DLL_CHARACTERISTICS, k->program.dll_characteristics);
     nt_put(out, 0, NT_IMAGE_MACHINE, k->program.machine);
     nt_put(out, 0, NT_IMAGE_HAS_CODE, 1);
+}
+
+static nt_status put_image(struct call *call, const struct subject *s, struct nt_block *out)
+{
+    (void)call;
+    service_put_image(out, s->p);
     return STATUS_SUCCESS;
 }
 

@@ -348,15 +348,17 @@ void service_end(struct call *call, struct process *p, uint32_t exit_code)
     call->exit_code = exit_code;
 }
 
-nt_status service_text(struct process *p, gva_t at, char **out)
+nt_status service_text_at(struct process *p, gva_t text, uint64_t bytes, char **out)
 {
     struct buf utf16, utf8;
     nt_status st;
 
     *out = NULL;
+    if (bytes % 2 || bytes > NT_STRING_MAX + 2)
+        return STATUS_INVALID_PARAMETER;
     buf_init(&utf16, NT_STRING_MAX + 2);
     buf_init(&utf8, NAME_BYTES);
-    st = guest_get_string(p, at, &utf16);
+    st = guest_append(p, text, (size_t)bytes, &utf16);
     if (!st && !utf8_append_utf16(&utf8, utf16.data, utf16.len / 2))
         st = STATUS_NO_MEMORY;
     if (!st && memchr(buf_str(&utf8), 0, utf8.len))
@@ -368,6 +370,18 @@ nt_status service_text(struct process *p, gva_t at, char **out)
     buf_fini(&utf16);
     buf_fini(&utf8);
     return st;
+}
+
+nt_status service_text(struct process *p, gva_t at, char **out)
+{
+    uint64_t length = 0;
+    gva_t text = 0;
+    nt_status st = guest_get(p, at, NT_STRING_LENGTH, &length);
+
+    *out = NULL;
+    if (!st)
+        st = guest_get(p, at, NT_STRING_BUFFER, &text);
+    return st ? st : service_text_at(p, text, length, out);
 }
 
 /* What the kernel asks of a name before it reads it. */

@@ -129,8 +129,13 @@ void service_put_device_path(struct nt_block *out, gva_t at, const char *path);
 /* Wait: the status, or CALL_WAITS. */
 MUST_USE nt_status service_wait(struct call *call, const struct wait *wait);
 
+/* SECTION_IMAGE_INFORMATION of a process's program, appended to an answer. */
+void service_put_image(struct nt_block *out, const struct process *p);
+
 /* The text of a UNICODE_STRING as UTF-8; *out is malloc'd. STATUS_OBJECT_NAME_INVALID: there is a NUL in it. */
 MUST_USE nt_status service_text(struct process *p, gva_t at, char **out);
+/* The same for a text of so many bytes; STATUS_INVALID_PARAMETER: an odd number, or more than a UNICODE_STRING has. */
+MUST_USE nt_status service_text_at(struct process *p, gva_t text, uint64_t bytes, char **out);
 
 /* OBJECT_ATTRIBUTES. */
 struct attributes {
@@ -278,6 +283,7 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtRemoveIoCompletionEx, "h p d D ?R b")                                                      \
     S(NtQueryIoCompletion, "h d p d ?D")
 #define SERVICES_PROCESS(S)                                                                        \
+    S(NtCreateUserProcess, "P P d d ?A ?A d d p p p")                                              \
     S(NtQueryInformationProcess, "h d p d ?D")                                                     \
     S(NtSetInformationProcess, "h d p d")                                                          \
     S(NtOpenProcess, "P d A p")                                                                    \

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "run/turns.h"
 
@@ -138,13 +139,15 @@ static enum err give_up(struct run *first, const char *name, struct target_stop 
     const char *ending = stop->kind == STOP_STEP    ? "all processes have ended"
                          : stop->kind == STOP_STUCK ? "no process can go on"
                                                     : "the processes were stopped";
+    bool any = strcmp(name, "*") == 0;
     uint32_t exit_code;
 
     if (!first->ended && process_has_ended(first->process, &exit_code))
         run_end(first, exit_code);
     if (stop->kind == STOP_STEP)
         *stop = first->stop;
-    return diag_set(why, ERR_NOT_FOUND, "no process of the name %.200s was made: %s", name, ending);
+    return diag_set(why, ERR_NOT_FOUND, "no child process%s%.200s was made: %s",
+                    any ? "" : " whose program is ", any ? "" : name, ending);
 }
 
 enum err others_follow(struct session *s, const char *name, struct target_stop *stop,

@@ -60,6 +60,10 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_STACK_BUFFER_OVERRUN, 0xC0000409, 1282)                                               \
     S(STATUS_FLOAT_MULTIPLE_TRAPS, 0xC00002B5, 0xC00002B5)                                         \
     S(STATUS_INVALID_IMAGE_NOT_MZ, 0xC000012F, 193)                                                \
+    S(STATUS_INVALID_IMAGE_PROTECT, 0xC0000130, 193)                                               \
+    S(STATUS_INVALID_IMAGE_WIN_16, 0xC0000131, 193)                                                \
+    S(STATUS_INVALID_IMAGE_LE_FORMAT, 0xC000012E, 193)                                             \
+    S(STATUS_INVALID_IMAGE_WIN_64, 0xC0000359, 216)                                                \
     S(STATUS_COMMITMENT_LIMIT, 0xC000012D, 1455)                                                   \
     S(STATUS_MAPPED_FILE_SIZE_ZERO, 0xC000011E, 1006)                                              \
     S(STATUS_MAPPED_ALIGNMENT, 0xC0000220, 1132)                                                   \

@@ -71,6 +71,11 @@ void stub_set_version(struct stub *stub, const char *version);
  * punctuation mark goes with it) or a feature of qSupported ("swbreak"). ERR_NOT_FOUND: there is no such thing.
  */
 MUST_USE enum err stub_disable(struct stub *stub, const char *name);
+/*
+ * Text of the server's own, whole lines, for the client's console. Only inside stub_run, from the thread that is in it. False: it is
+ * not called for anybody now, and nobody hears it.
+ */
+bool stub_print(struct stub *stub, const char *text);
 /* What the guest prints: to the client's console while it runs, or (at first) where it went when it was started. */
 void stub_set_output(struct stub *stub, bool to_client);
 

@@ -60,6 +60,14 @@ static struct file *program_file(const struct pe_builder *program)
     return file;
 }
 
+void caller_dlls(struct caller *c)
+{
+    if (*c->dlls.folder)
+        return;
+    tiny_dlls_make(&c->dlls);
+    machine_find_dlls(c->machine, &(struct process_options){.root = c->dlls.folder});
+}
+
 struct process *caller_child(struct caller *c, const struct pe_builder *builder)
 {
     struct file *file = program_file(builder);
@@ -68,10 +76,7 @@ struct process *caller_child(struct caller *c, const struct pe_builder *builder)
     struct parameters parameters;
     struct program program;
 
-    if (!*c->dlls.folder) {
-        tiny_dlls_make(&c->dlls);
-        machine_find_dlls(c->machine, &(struct process_options){.root = c->dlls.folder});
-    }
+    caller_dlls(c);
     parameters_init(&parameters);
     ck_assert(buf_append(&parameters.environment, "\0\0\0", 4));
     ck_succeeds(program_read(&program, file));

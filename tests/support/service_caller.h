@@ -34,6 +34,8 @@ struct caller {
 void caller_init(struct caller *c, enum cpu_arch arch, const void *code, size_t len);
 void caller_fini(struct caller *c); /* takes one of zeros */
 
+/* From now on the machine has DLLs: tiny_dlls.h's ntdll, of either width. */
+void caller_dlls(struct caller *c);
 /*
  * A child of the caller's, in the same machine: that program, or a width's ordinary one, on tiny_dlls.h's ntdll. It has not begun
  * and goes with the machine. Ends the test when it cannot.

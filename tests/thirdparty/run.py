@@ -183,7 +183,9 @@ def ripgrep():
         drive.run("-c", "include|SYSROOT", "src", wanted=r"Makefile:\d+")
         drive.run("--files", "-j4", "src", wanted=r"noise\.bin")
         drive.run("no such words", "src", status=1)
-        return "searches files and folders with several threads"
+        drive.write("list", b"pear\nApple\nfig\n")
+        drive.run("-n", "--pre", "sort.exe", "pear|fig", "list", wanted=r"^2:fig\s+3:pear\s*$")
+        return "searches files and folders with several threads, and what other programs print of them (--pre)"
 
     def debug(drive):
         drive.sources()
@@ -247,7 +249,11 @@ def cmd(drive):
               wanted=r"^x")
     if not filecmp.cmp(drive.path("copy"), drive.path("src", "Makefile"), False) or os.listdir(drive.path("a")):
         raise Failed("copy, del or rmdir did something else")
-    return "echo, ver, dir, copy, type, mkdir, ren, del, rmdir, redirection; no pipes: they need a second process"
+    drive.write("list", b"pear\nApple\nfig\n")
+    drive.run("/c", "type list | sort | findstr p", wanted=r"^Apple\npear\n$")
+    drive.run("/c", "for /f %i in ('hostname') do @echo [%i]", wanted=r"(?i)^\[winstub\]")
+    drive.run("/c", "findstr nothing list || cmd /c exit 7", status=7)
+    return "echo, ver, dir, copy, type, mkdir, ren, del, rmdir, redirection; starts programs, pipes, for /f, && and ||"
 
 
 def reg(drive):

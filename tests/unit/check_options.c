@@ -83,6 +83,9 @@ static const struct {
     {{"--bare", "--registry", "a.reg", "a.exe"}, "no registry"},
     {{"--drive", "C=a", "--drive", "c=b", "a.exe"}, "given twice"},
     {{"--stop", "main", "--run", "a.exe"}, "--run has none"},
+    {{"--debug-child", "b.exe", "--run", "a.exe"}, "--run has none"},
+    {{"--bare", "--debug-child=*", "a.exe"}, "nothing has children"},
+    {{"--debug-child"}, "--debug-child"},
     {{"--stop", "none", "--stdio", "a.exe"}, "goes without --stdio"},
 };
 
@@ -118,6 +121,20 @@ START_TEST(numbers_and_channels_arrive)
     ck_assert_uint_eq(opts.base, 0x400000);
     ck_assert_uint_eq(opts.entry, 16);
     ck_assert_uint_eq(log_mask, 1u << LOG_rsp | 1u << LOG_vm);
+}
+END_TEST
+
+START_TEST(a_child_is_named)
+{
+    const char *words[] = {"--debug-child", "b.exe", "--stop=main", "a.exe", NULL};
+    const char *none[] = {"a.exe", NULL};
+
+    ck_assert_int_eq(parse(words), ERR_OK);
+    ck_assert_str_eq(opts.child, "b.exe");
+    ck_assert_int_eq(opts.stop, OPTION_STOP_MAIN);
+    options_fini(&opts);
+    ck_assert_int_eq(parse(none), ERR_OK);
+    ck_assert_ptr_null(opts.child);
 }
 END_TEST
 
@@ -169,6 +186,7 @@ int main(void)
     tcase_add_loop_test(tc, refusals_name_the_option, 0, (int)COUNT_OF(refusals));
     tcase_add_test(tc, everything_behind_the_file_is_the_programs);
     tcase_add_test(tc, numbers_and_channels_arrive);
+    tcase_add_test(tc, a_child_is_named);
     tcase_add_test(tc, what_the_debugger_is_told);
     tcase_add_test(tc, help_fits_a_screen);
     suite_add_tcase(s, tc);

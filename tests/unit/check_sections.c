@@ -139,11 +139,26 @@ END_TEST
 
 START_TEST(M28_an_image_that_is_none)
 {
+    static const struct {
+        char signature[4];
+        nt_status status;
+    } kinds[] = {{{'P', 'E'}, STATUS_INVALID_IMAGE_FORMAT},
+                 {{'N', 'E'}, STATUS_INVALID_IMAGE_WIN_16},
+                 {{'L', 'E'}, STATUS_INVALID_IMAGE_LE_FORMAT},
+                 {{0}, STATUS_INVALID_IMAGE_PROTECT}};
+
     ck_status(make(0, PAGE_READONLY, SEC_IMAGE), STATUS_INVALID_FILE_FOR_SECTION);
     write_file("no program", 10);
     ck_status(make(0, PAGE_READONLY, SEC_IMAGE), STATUS_INVALID_IMAGE_NOT_MZ);
     write_file("MZ, but no more", 15);
-    ck_status(make(0, PAGE_READONLY, SEC_IMAGE), STATUS_INVALID_IMAGE_FORMAT);
+    ck_status(make(0, PAGE_READONLY, SEC_IMAGE), STATUS_INVALID_IMAGE_NOT_MZ);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        uint8_t bytes[0x48] = {'M', 'Z', [0x3c] = 0x40};
+
+        memcpy(bytes + 0x40, kinds[i].signature, 4);
+        write_file((const char *)bytes, sizeof bytes);
+        ck_status(make(0, PAGE_READONLY, SEC_IMAGE), kinds[i].status);
+    }
     file.kind = FILE_FOLDER;
     ck_status(make(0, PAGE_READONLY, SEC_IMAGE), STATUS_INVALID_FILE_FOR_SECTION);
 }

@@ -23,6 +23,7 @@ static unsigned texts;   /* O packets */
 static unsigned others;  /* other packets */
 static bool acknowledge; /* each packet, when it comes */
 static unsigned flushes;
+static bool said;
 
 static void setup(void)
 {
@@ -30,6 +31,7 @@ static void setup(void)
     rsp_frame_init(&frame);
     buf_init(&text, 1u << 26);
     texts = others = flushes = 0;
+    said = false;
     acknowledge = true;
 }
 
@@ -135,6 +137,29 @@ START_TEST(much_text_is_pushed)
 }
 END_TEST
 
+/* In the midst of what the guest prints. */
+static void say_and_take(void *unused)
+{
+    if (!said) {
+        said = true;
+        ck_assert(stub_print(client->stub, "a line of 20 bytes.\n"));
+    }
+    take_all(unused);
+}
+
+START_TEST(what_the_server_says_comes_in_its_place)
+{
+    resume_printing(1001, true);
+    ck_assert(!stub_print(client->stub, "nobody hears it\n"));
+    stub_set_flush(client->stub, say_and_take, NULL);
+    stub_run(client->stub);
+    take_all(NULL);
+    check_lines(1001);
+    ck_assert(!stub_print(client->stub, "nobody hears it\n"));
+    ck_assert_uint_eq(others, 1);
+}
+END_TEST
+
 /* One frame is on its way at a time; what comes meanwhile shares the next ones. */
 START_TEST(a_client_that_acknowledges_late)
 {
@@ -206,6 +231,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, text_that_nobody_takes_comes_with_the_stop, 0, 2);
     tcase_add_test(tc, much_text_is_pushed);
+    tcase_add_test(tc, what_the_server_says_comes_in_its_place);
     tcase_add_test(tc, a_client_that_acknowledges_late);
     tcase_add_test(tc, too_much_text_is_cut);
     tcase_add_loop_test(tc, another_thread_takes_the_text, 0, 2);
