@@ -22,7 +22,7 @@ static nt_status find_own(const struct file *file, struct place *out)
 
     if (asprintf(&path, "\\??\\%s", file->path) < 0)
         return STATUS_NO_MEMORY;
-    st = volumes_find(file->volumes, path, out);
+    st = volumes_find(file->volumes, file->width, path, out);
     free(path);
     if (st)
         return st;
@@ -206,7 +206,7 @@ nt_status files_rename(struct file *file, const char *to, bool replace, bool lin
     st = find_own(file, &source);
     if (st)
         return st;
-    st = volumes_find(file->volumes, to, &target);
+    st = volumes_find(file->volumes, file->width, to, &target);
     if (!st) {
         if (!target.volume || !target.volume->writable)
             st = STATUS_ACCESS_DENIED;

@@ -357,6 +357,7 @@ static nt_status adopt(struct volumes *volumes, struct place *place, int fd, uin
     file->device = host.st_dev;
     file->inode = host.st_ino;
     file->volumes = volumes;
+    file->width = r->width;
     *out = file;
     return STATUS_SUCCESS;
 }
@@ -467,7 +468,7 @@ nt_status files_create(struct volumes *volumes, const char *path, const struct f
     *how = FILE_WAS_OPENED;
     if (volumes_is_null(path))
         return open_null(out);
-    st = volumes_find(volumes, path, &place);
+    st = volumes_find(volumes, r->width, path, &place);
     if (st)
         return st;
     access = files_map_access(r->access, place.volume && place.volume->writable);
@@ -486,9 +487,11 @@ nt_status files_create(struct volumes *volumes, const char *path, const struct f
     return STATUS_SUCCESS;
 }
 
-nt_status files_look(struct volumes *volumes, const char *path, struct file **out)
+nt_status files_look(struct volumes *volumes, enum cpu_arch width, const char *path,
+                     struct file **out)
 {
-    const struct file_request look = {.access = ACCESS_READ_ATTRIBUTES,
+    const struct file_request look = {.width = width,
+                                      .access = ACCESS_READ_ATTRIBUTES,
                                       .share = SHARE_READ | SHARE_WRITE | SHARE_DELETE,
                                       .disposition = DISPOSE_OPEN};
     uint32_t how;

@@ -87,9 +87,10 @@ struct file {
     char *path; /* "C:\Windows\System32\ntdll.dll", "\Device\NamedPipe\name"; "": it has none */
     uint64_t position; /* bytes, of a regular file */
     uint32_t access, share, options;
-    bool writable; /* it is on a volume that the guest may change */
-    bool doomed;   /* it goes when nobody has it open any more */
-    dev_t device;  /* which file of the host it is, of a regular file and a folder */
+    bool writable;       /* it is on a volume that the guest may change */
+    bool doomed;         /* it goes when nobody has it open any more */
+    enum cpu_arch width; /* of the process that opened it: what it names others by */
+    dev_t device;        /* which file of the host it is, of a regular file and a folder */
     ino_t inode;
     struct volumes *volumes; /* in whose list of opened files it is; NULL: in none */
     struct file *next, **link;
@@ -107,7 +108,8 @@ struct file {
 extern const struct object_class file_class;
 
 struct file_request {
-    uint32_t access; /* generic rights and MAXIMUM_ALLOWED included */
+    enum cpu_arch width; /* of the process that asks */
+    uint32_t access;     /* generic rights and MAXIMUM_ALLOWED included */
     uint32_t attributes, share, disposition, options;
 };
 
@@ -122,7 +124,8 @@ MUST_USE nt_status files_create(struct volumes *volumes, const char *path,
                                 const struct file_request *request, struct file **out,
                                 uint32_t *how);
 /* The same for a look at what is there: nobody is kept from it by that. */
-MUST_USE nt_status files_look(struct volumes *volumes, const char *path, struct file **out);
+MUST_USE nt_status files_look(struct volumes *volumes, enum cpu_arch width, const char *path,
+                              struct file **out);
 
 /*
  * A file object of that kind; path is taken over, also when it fails, and so is fd unless it is a stream's. NULL when

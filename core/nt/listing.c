@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "nt/files.h"
 #include "winstub/utf.h"
 
 #define ENTRIES_MAX (1u << 20)
@@ -240,18 +241,18 @@ static int compare(const void *a, const void *b)
     return order ? order : strcmp(left->name, right->name);
 }
 
-nt_status listing_new(const struct volumes *volumes, const char *path, int fd, const char *pattern,
-                      struct listing **out)
+nt_status listing_new(const struct file *folder, const char *pattern, struct listing **out)
 {
-    struct reader r = {.listing = calloc(1, sizeof *r.listing), .pattern = pattern, .fd = fd};
+    struct reader r = {
+        .listing = calloc(1, sizeof *r.listing), .pattern = pattern, .fd = folder->fd};
     nt_status st = STATUS_SUCCESS;
 
     if (!r.listing)
         return STATUS_NO_MEMORY;
-    if (fd >= 0)
-        st = read_folder(&r, fd, strlen(path) == 3);
+    if (folder->fd >= 0)
+        st = read_folder(&r, folder->fd, strlen(folder->path) == 3);
     if (!st)
-        volumes_below(volumes, path, add_volume, &r);
+        volumes_below(folder->volumes, folder->width, folder->path, add_volume, &r);
     if (!st && r.failed)
         st = STATUS_NO_MEMORY;
     if (st) {

@@ -13,6 +13,8 @@
 #include "winstub/err.h"
 #include "winstub/nt.h"
 
+struct file;
+
 struct listing_entry {
     char *name;
     struct stat host; /* of a volume's name: a folder with nothing else */
@@ -25,11 +27,11 @@ struct listing {
 };
 
 /*
- * Read the folder with that guest path; fd -1: it has no host folder. pattern: UTF-8, NULL or "" for all; it knows
+ * Read an opened folder, as who opened it sees it. pattern: UTF-8, NULL or "" for all; it knows
  * * and ? and the DOS forms < > " of them. STATUS_ACCESS_DENIED, STATUS_NO_MEMORY
  */
-MUST_USE nt_status listing_new(const struct volumes *volumes, const char *path, int fd,
-                               const char *pattern, struct listing **out);
+MUST_USE nt_status listing_new(const struct file *folder, const char *pattern,
+                               struct listing **out);
 void listing_free(struct listing *listing); /* takes NULL */
 
 /* Does the host's folder hold nothing at all? */

@@ -11,6 +11,7 @@
 #include "nt/registry_file.h"
 
 #define SYSTEM_VOLUME "C:\\Windows\\System32"
+#define NARROW_VOLUME "C:\\Windows\\SysWOW64"
 #define TEMP_VOLUME   "C:\\Users\\user\\AppData\\Local\\Temp" /* %TEMP% */
 
 /*
@@ -116,17 +117,37 @@ enum err machine_root(const struct machine *m, enum cpu_arch arch, const struct 
 
 /* ---- Everything else -------------------------------------------------------------------------- */
 
-enum err machine_furnish(struct machine *m, const struct process_options *options,
-                         enum cpu_arch arch, struct diag *why)
+/* A DLL folder under that name, for who of that width looks for it. */
+static enum err add_system(struct machine *m, enum cpu_arch dlls, enum cpu_arch seen_by,
+                           const char *name)
 {
-    const struct root *root = NULL;
-    enum err e = machine_root(m, arch, &root, why);
+    return volumes_add_for(&m->volumes, seen_by, name,
+                           fcntl(m->dlls[dlls].root.system, F_DUPFD_CLOEXEC, 0));
+}
 
-    if (!e)
-        e = drives_open(options, &m->volumes, why);
-    if (!e &&
-        (volumes_add_temporary(&m->volumes, TEMP_VOLUME) || registry_new(&m->registry) ||
-         volumes_add(&m->volumes, SYSTEM_VOLUME, fcntl(root->system, F_DUPFD_CLOEXEC, 0), false)))
+/* Each width finds its own DLLs in System32; where there are both, the narrow ones are in SysWOW64 as well. */
+static enum err add_systems(struct machine *m)
+{
+    bool narrow = !m->dlls[CPU_I386].e, wide = !m->dlls[CPU_AMD64].e;
+    enum err e = ERR_OK;
+
+    if (narrow)
+        e = add_system(m, CPU_I386, CPU_I386, SYSTEM_VOLUME);
+    if (!e && wide)
+        e = add_system(m, CPU_AMD64, CPU_AMD64, SYSTEM_VOLUME);
+    if (!e && narrow && wide)
+        e = add_system(m, CPU_I386, CPU_I386, NARROW_VOLUME);
+    if (!e && narrow && wide)
+        e = add_system(m, CPU_I386, CPU_AMD64, NARROW_VOLUME);
+    return e;
+}
+
+enum err machine_furnish(struct machine *m, const struct process_options *options, struct diag *why)
+{
+    enum err e = drives_open(options, &m->volumes, why);
+
+    if (!e && (volumes_add_temporary(&m->volumes, TEMP_VOLUME) || registry_new(&m->registry) ||
+               add_systems(m)))
         e = diag_set(why, ERR_NOMEM, "the host is out of memory");
     if (!e && options->registry)
         e = registry_file_load(m->registry, options->registry, why);

@@ -55,9 +55,12 @@ void machine_find_dlls(struct machine *machine, const struct process_options *op
 /* The DLLs for programs of that width; root_open's errors, and why says what helps. */
 MUST_USE enum err machine_root(const struct machine *machine, enum cpu_arch arch,
                                const struct root **out, struct diag *why);
-/* Open what the options name for the guest: drives, and a registry furnished with their file. why says what is wrong with which. */
+/*
+ * Open what the guest finds: the drives that the options name, a System32 for each width that there are DLLs for, and a
+ * registry furnished with their file. why says what is wrong with which.
+ */
 MUST_USE enum err machine_furnish(struct machine *machine, const struct process_options *options,
-                                  enum cpu_arch arch, struct diag *why);
+                                  struct diag *why);
 void machine_free(struct machine *machine); /* after its processes; takes NULL */
 
 /* The guest's time now. */

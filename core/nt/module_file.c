@@ -89,6 +89,7 @@ static enum err open_guest(struct process *p, const char *path, unsigned flags, 
                            struct file **out)
 {
     struct file_request request = {
+        .width = p->arch,
         .access = ACCESS_READ_DATA | ACCESS_READ_ATTRIBUTES | rights,
         .share = SHARE_READ | SHARE_WRITE | SHARE_DELETE,
         .disposition = disposition(flags),
@@ -107,7 +108,7 @@ static enum err open_guest(struct process *p, const char *path, unsigned flags, 
             *c = '\\';
     }
     st = rights ? files_create(&p->machine->volumes, name, &request, out, &how)
-                : files_look(&p->machine->volumes, name, out);
+                : files_look(&p->machine->volumes, p->arch, name, out);
     free(name);
     if (st)
         return err_of(st);

@@ -44,7 +44,7 @@ static enum err find_dlls(struct process *p, const struct process_options *optio
         return ERR_OK;
     }
     if (!e)
-        e = machine_furnish(p->machine, options, p->arch, why);
+        e = machine_furnish(p->machine, options, why);
     if (!e)
         e = kernel_new(p, why);
     return e ? e : kernel_streams(p->kernel, options->streams, why);

@@ -112,7 +112,8 @@ static nt_status find_parent(struct creation *c)
 
 static nt_status open_program(struct creation *c)
 {
-    static const struct file_request request = {
+    const struct file_request request = {
+        .width = c->call->process->arch,
         .access = ACCESS_EXECUTE | ACCESS_READ_DATA | ACCESS_SYNCHRONIZE,
         .share = SHARE_READ | SHARE_DELETE,
         .disposition = DISPOSE_OPEN,

@@ -53,7 +53,8 @@ static nt_status open_file(struct call *call, struct file_request *request)
 
 nt_status serve_NtOpenFile(struct call *call)
 {
-    struct file_request request = {.share = (uint32_t)call->arg[4],
+    struct file_request request = {.width = call->process->arch,
+                                   .share = (uint32_t)call->arg[4],
                                    .disposition = DISPOSE_OPEN,
                                    .options = (uint32_t)call->arg[5]};
 
@@ -63,7 +64,8 @@ nt_status serve_NtOpenFile(struct call *call)
 /* The size that arg 4 asks to set aside is the host's business; extended attributes are kept by nobody. */
 nt_status serve_NtCreateFile(struct call *call)
 {
-    struct file_request request = {.attributes = (uint32_t)call->arg[5],
+    struct file_request request = {.width = call->process->arch,
+                                   .attributes = (uint32_t)call->arg[5],
                                    .share = (uint32_t)call->arg[6],
                                    .disposition = (uint32_t)call->arg[7],
                                    .options = (uint32_t)call->arg[8]};
@@ -73,7 +75,8 @@ nt_status serve_NtCreateFile(struct call *call)
 
 nt_status serve_NtDeleteFile(struct call *call)
 {
-    const struct file_request request = {.access = ACCESS_DELETE,
+    const struct file_request request = {.width = call->process->arch,
+                                         .access = ACCESS_DELETE,
                                          .share = SHARE_READ | SHARE_WRITE | SHARE_DELETE,
                                          .disposition = DISPOSE_OPEN};
     struct file *file = NULL;
@@ -102,7 +105,7 @@ static nt_status query_attributes(struct call *call, bool sizes)
     nt_status st = io_attributes_path(call, call->arg[0], &path);
 
     if (!st)
-        st = files_look(&call->process->machine->volumes, path, &file);
+        st = files_look(&call->process->machine->volumes, call->process->arch, path, &file);
     free(path);
     if (!st)
         st = files_stat(file, &host);

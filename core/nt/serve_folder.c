@@ -128,7 +128,7 @@ static nt_status start_listing(struct call *call, struct file *file)
     if (!st) {
         listing_free(file->listing);
         file->listing = NULL;
-        st = listing_new(file->volumes, file->path, file->fd, pattern, &file->listing);
+        st = listing_new(file, pattern, &file->listing);
     }
     free(pattern);
     return st;

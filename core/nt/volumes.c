@@ -33,7 +33,16 @@ static enum err add(struct volumes *volumes, const struct volume *volume)
 
 enum err volumes_add(struct volumes *volumes, const char *name, int folder, bool writable)
 {
-    return add(volumes, &(struct volume){strdup(name), folder, writable, NULL, false});
+    return add(volumes,
+               &(struct volume){.name = strdup(name), .folder = folder, .writable = writable});
+}
+
+enum err volumes_add_for(struct volumes *volumes, enum cpu_arch width, const char *name, int folder)
+{
+    struct volume volume = {.name = strdup(name), .folder = folder, .hidden = {true, true}};
+
+    volume.hidden[width] = false;
+    return add(volumes, &volume);
 }
 
 enum err volumes_add_temporary(struct volumes *volumes, const char *name)
@@ -43,7 +52,9 @@ enum err volumes_add_temporary(struct volumes *volumes, const char *name)
 
     if (asprintf(&folder, "%s/winstub-XXXXXX", where && *where ? where : "/tmp") < 0)
         return ERR_NOMEM;
-    return add(volumes, &(struct volume){strdup(name), -1, true, folder, false});
+    return add(volumes,
+               &(struct volume){
+                   .name = strdup(name), .folder = -1, .writable = true, .temporary = folder});
 }
 
 /* Make the folder of a temporary volume when it is first needed. */
@@ -150,7 +161,8 @@ static bool begins_with(const char *path, const char *folder, const char **rest)
 }
 
 /* The volume with the longest name that path begins with. */
-static struct volume *find_volume(struct volumes *volumes, const char *path, const char **rest)
+static struct volume *find_volume(struct volumes *volumes, enum cpu_arch width, const char *path,
+                                  const char **rest)
 {
     struct volume *found = NULL;
     const char *after;
@@ -158,7 +170,7 @@ static struct volume *find_volume(struct volumes *volumes, const char *path, con
     for (size_t i = 0; i < volumes->count; i++) {
         struct volume *volume = &volumes->list[i];
 
-        if (begins_with(path, volume->name, &after) &&
+        if (!volume->hidden[width] && begins_with(path, volume->name, &after) &&
             (!found || strlen(found->name) < strlen(volume->name))) {
             found = volume;
             *rest = after;
@@ -169,7 +181,7 @@ static struct volume *find_volume(struct volumes *volumes, const char *path, con
     return found;
 }
 
-void volumes_below(const struct volumes *volumes, const char *path,
+void volumes_below(const struct volumes *volumes, enum cpu_arch width, const char *path,
                    void (*fn)(void *ctx, const char *name), void *ctx)
 {
     char name[NAME_MAX + 1];
@@ -180,7 +192,8 @@ void volumes_below(const struct volumes *volumes, const char *path,
         const char *rest = volumes->list[i].name;
         size_t len;
 
-        if (strncasecmp(rest, path, folder) != 0 || rest[folder] != '\\')
+        if (volumes->list[i].hidden[width] || strncasecmp(rest, path, folder) != 0 ||
+            rest[folder] != '\\')
             continue;
         rest += folder + 1;
         len = strcspn(rest, "\\");
@@ -199,11 +212,11 @@ static void note_name(void *ctx, const char *name)
 }
 
 /* Does a volume's name lie below path? Then path is a folder, whatever the host has. */
-static bool leads_to_volume(const struct volumes *volumes, const char *path)
+static bool leads_to_volume(const struct volumes *volumes, enum cpu_arch width, const char *path)
 {
     bool leads = false;
 
-    volumes_below(volumes, path, note_name, &leads);
+    volumes_below(volumes, width, path, note_name, &leads);
     return leads;
 }
 
@@ -317,7 +330,7 @@ static nt_status name_root(struct place *place)
     return strlen(place->path) == 2 ? append_path(place, "") : STATUS_SUCCESS;
 }
 
-static nt_status find(struct volumes *volumes, char *dos, struct place *out)
+static nt_status find(struct volumes *volumes, enum cpu_arch width, char *dos, struct place *out)
 {
     const struct volume *volume;
     const char *rest = "";
@@ -330,17 +343,18 @@ static nt_status find(struct volumes *volumes, char *dos, struct place *out)
         return STATUS_OBJECT_NAME_NOT_FOUND;
     out->as_folder = dos[len - 1] == '\\';
     dos[len - out->as_folder] = 0;
-    volume = find_volume(volumes, dos, &rest);
+    volume = find_volume(volumes, width, dos, &rest);
     if (!volume || volume->folder < 0)
-        return leads_to_volume(volumes, dos) || (volume && !*rest) ? find_virtual(dos, out)
-                                                                   : STATUS_OBJECT_PATH_NOT_FOUND;
+        return leads_to_volume(volumes, width, dos) || (volume && !*rest)
+                   ? find_virtual(dos, out)
+                   : STATUS_OBJECT_PATH_NOT_FOUND;
     out->volume = volume;
     out->path = strdup(volume->name);
     out->folder = openat(volume->folder, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (!out->path || out->folder < 0)
         return out->path ? volumes_refusal(errno, false) : STATUS_NO_MEMORY;
     st = walk(out, rest);
-    if ((st || !out->exists) && leads_to_volume(volumes, dos)) {
+    if ((st || !out->exists) && leads_to_volume(volumes, width, dos)) {
         place_fini(out);
         *out = (struct place){.folder = -1, .as_folder = out->as_folder};
         st = find_virtual(dos, out);
@@ -348,7 +362,8 @@ static nt_status find(struct volumes *volumes, char *dos, struct place *out)
     return st;
 }
 
-nt_status volumes_find(struct volumes *volumes, const char *path, struct place *out)
+nt_status volumes_find(struct volumes *volumes, enum cpu_arch width, const char *path,
+                       struct place *out)
 {
     char *dos = dos_path(path);
     nt_status st;
@@ -357,7 +372,7 @@ nt_status volumes_find(struct volumes *volumes, const char *path, struct place *
     if (!dos)
         return STATUS_NO_MEMORY;
     if (*dos)
-        st = find(volumes, dos, out);
+        st = find(volumes, width, dos, out);
     else
         st = *path == '\\' ? STATUS_OBJECT_NAME_NOT_FOUND : STATUS_OBJECT_PATH_SYNTAX_BAD;
     if (!st)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "winstub/cpu.h"
 #include "winstub/err.h"
 #include "winstub/nt.h"
 
@@ -22,7 +23,8 @@ struct volume {
     bool writable;
     char *
         temporary; /* host path of a folder that is ours, and goes with the process; NULL: it is the user's */
-    bool made; /* the temporary one exists: it is made when first looked for */
+    bool made;      /* the temporary one exists: it is made when first looked for */
+    bool hidden[2]; /* from processes of that width (enum cpu_arch) */
 };
 
 struct file;
@@ -38,6 +40,9 @@ struct volumes {
 
 /* Takes over the descriptor, also when it fails. ERR_NOMEM, ERR_LIMIT */
 MUST_USE enum err volumes_add(struct volumes *volumes, const char *name, int folder, bool writable);
+/* The same for a folder that may not be changed and that only processes of that width see. */
+MUST_USE enum err volumes_add_for(struct volumes *volumes, enum cpu_arch width, const char *name,
+                                  int folder);
 /* A folder of the guest's own. ERR_NOMEM, ERR_LIMIT */
 MUST_USE enum err volumes_add_temporary(struct volumes *volumes, const char *name);
 void volumes_fini(struct volumes *volumes);
@@ -53,12 +58,13 @@ struct place {
 };
 
 /*
- * Find what an absolute NT path ("\??\C:\folder\file") names. The last component need not exist.
+ * Find what an absolute NT path ("\??\C:\folder\file") names to a process of that width. The last component need not exist.
  * STATUS_OBJECT_NAME_NOT_FOUND  a device that is not there; STATUS_OBJECT_PATH_NOT_FOUND  an inner component, or the drive;
  * STATUS_OBJECT_NAME_INVALID; STATUS_OBJECT_PATH_SYNTAX_BAD  not absolute; STATUS_BAD_NETWORK_PATH; STATUS_ACCESS_DENIED;
  * STATUS_NO_MEMORY; STATUS_INSUFFICIENT_RESOURCES. After a failure there is nothing to free.
  */
-MUST_USE nt_status volumes_find(struct volumes *volumes, const char *path, struct place *out);
+MUST_USE nt_status volumes_find(struct volumes *volumes, enum cpu_arch width, const char *path,
+                                struct place *out);
 void place_fini(struct place *place);
 
 /* Is it the device that swallows everything? */
@@ -71,7 +77,7 @@ bool volumes_is_name(const char *text);
  * Names of volumes that appear as entries of the folder with that guest path: call fn with each once. "C:" has "Windows" when
  * there is a C:\Windows\System32.
  */
-void volumes_below(const struct volumes *volumes, const char *path,
+void volumes_below(const struct volumes *volumes, enum cpu_arch width, const char *path,
                    void (*fn)(void *ctx, const char *name), void *ctx);
 
 /* What a host's errno means for a file; `last`: of a path's last component. */

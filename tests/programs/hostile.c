@@ -161,6 +161,38 @@ static uintptr_t good_pointer(char letter)
     return (uintptr_t)(letter == 'A' ? attributes() : block());
 }
 
+/* Attributes of a process that may be made: its program, this one or something else, and what else there may be to ask for. */
+static void *process_attributes(void)
+{
+    static const uintptr_t which[] = {0x60000, 0x60001, 0x10003, 0x10004, 0x6,
+                                      0x2000a, 0x2000b, 0x20013, 0x6001c, 0x20099};
+    static wchar_t self[MAX_PATH + 4] = L"\\??\\";
+    const wchar_t *path = dice(3) ? self : paths[dice(sizeof paths / sizeof *paths)];
+    uintptr_t *list = block();
+
+    if (!self[4])
+        GetModuleFileNameW(NULL, self + 4, MAX_PATH);
+    list[0] = dice(8) ? 9 * sizeof *list : dice(0x200);
+    list[1] = 0x20005;
+    list[2] = dice(8) ? wcslen(path) * 2 : interesting();
+    list[3] = dice(8) ? (uintptr_t)path : interesting();
+    list[4] = 0;
+    list[5] = which[dice(sizeof which / sizeof *which)];
+    list[8] = dice(3) ? 0 : list[8];
+    return list;
+}
+
+/* Parameters that are all empty, but for some of their first words. */
+static void *process_parameters(void)
+{
+    uint32_t *parameters = block();
+
+    if (dice(2))
+        memset(parameters, 0, ROOM);
+    parameters[2] = dice(8) != 0; /* normalized */
+    return parameters;
+}
+
 /* What may be hit by a call. */
 enum harm { ANYBODY, CHILD, NOBODY };
 
@@ -356,6 +388,10 @@ static int attempt(const struct service *s)
         count++;
         if (sizeof(void *) == 4 && *c == 'q')
             args[count++] = 0;
+    }
+    if (strcmp(s->name, "NtCreateUserProcess") == 0 && dice(8)) {
+        args[8] = (uintptr_t)process_parameters();
+        args[10] = (uintptr_t)process_attributes();
     }
     status = invoke(s->call, args, count);
     if (failing && status >= 0) {

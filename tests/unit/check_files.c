@@ -94,7 +94,7 @@ static const struct {
 START_TEST(paths_stay_in_their_folder)
 {
     struct file *file = NULL;
-    nt_status st = files_look(&volumes, cases[_i].path, &file);
+    nt_status st = files_look(&volumes, CPU_AMD64, cases[_i].path, &file);
 
     ck_assert_msg(st == cases[_i].status, "%s: %s, not %s", cases[_i].path, nt_text(st),
                   nt_text(cases[_i].status));
@@ -112,7 +112,7 @@ START_TEST(names_too_long_for_the_host_are_refused)
 
     memset(path + 7, 'a', 300);
     path[307] = 0;
-    ck_assert_uint_eq(files_look(&volumes, path, &file), STATUS_OBJECT_NAME_INVALID);
+    ck_assert_uint_eq(files_look(&volumes, CPU_AMD64, path, &file), STATUS_OBJECT_NAME_INVALID);
 }
 END_TEST
 

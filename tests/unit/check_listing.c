@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "nt/files.h"
 #include "nt/listing.h"
 #include "suite.h"
 
@@ -85,6 +86,7 @@ START_TEST(a_folder_shows_files_folders_and_volumes_in_order)
     static const char *const wanted[] = {"a", "B", "c", "Windows"};
     char folder[] = "/tmp/winstub-listing-XXXXXX", path[64];
     struct volumes volumes = {0};
+    struct file opened = {.path = (char *)"C:\\", .volumes = &volumes, .width = CPU_AMD64};
     struct listing *listing = NULL;
     bool empty = false;
     int fd;
@@ -102,12 +104,15 @@ START_TEST(a_folder_shows_files_folders_and_volumes_in_order)
     ck_assert_int_eq(mkfifoat(fd, "fifo", 0600), 0);
     ck_assert_int_eq(volumes_add(&volumes, "C:\\Windows\\System32", -1, false), ERR_OK);
     ck_assert_int_eq(volumes_add(&volumes, "C:\\Windows\\Fonts", -1, false), ERR_OK);
-    ck_assert_int_eq(listing_new(&volumes, "C:\\", fd, NULL, &listing), STATUS_SUCCESS);
+    ck_assert_int_eq(volumes_add_for(&volumes, CPU_I386, "C:\\Other", -1), ERR_OK);
+    opened.fd = fd;
+    ck_assert_int_eq(listing_new(&opened, NULL, &listing), STATUS_SUCCESS);
     ck_assert_uint_eq(listing->count, COUNT_OF(wanted));
     for (size_t i = 0; i < COUNT_OF(wanted); i++)
         ck_assert_str_eq(listing->entries[i].name, wanted[i]);
     listing_free(listing);
-    ck_assert_int_eq(listing_new(&volumes, "C:\\x", fd, "?", &listing), STATUS_SUCCESS);
+    opened.path = (char *)"C:\\x";
+    ck_assert_int_eq(listing_new(&opened, "?", &listing), STATUS_SUCCESS);
     ck_assert_uint_eq(listing->count, 4); /* a, B, c and the folder itself */
     listing_free(listing);
     ck_assert_int_eq(listing_is_empty(fd, &empty), STATUS_SUCCESS);

@@ -94,19 +94,21 @@ START_TEST(parts_of_names_are_folders)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         char below[64] = "";
 
-        volumes_below(&volumes, cases[i].path, collect, below);
+        volumes_below(&volumes, CPU_AMD64, cases[i].path, collect, below);
         ck_assert_str_eq(below, cases[i].below);
     }
-    ck_succeeds(volumes_find(&volumes, "\\??\\C:\\Windows", &place));
+    ck_succeeds(volumes_find(&volumes, CPU_AMD64, "\\??\\C:\\Windows", &place));
     ck_assert_ptr_null(place.volume);
     ck_assert_int_eq(place.folder, -1);
     place_fini(&place);
-    ck_succeeds(volumes_find(&volumes, "\\SystemRoot\\System32\\", &place));
+    ck_succeeds(volumes_find(&volumes, CPU_AMD64, "\\SystemRoot\\System32\\", &place));
     ck_assert(place.as_folder && place.folder >= 0);
     ck_assert_str_eq(place.path, "C:\\Windows\\System32");
     place_fini(&place);
-    ck_status(volumes_find(&volumes, "\\??\\D:\\x", &place), STATUS_OBJECT_PATH_NOT_FOUND);
-    ck_status(volumes_find(&volumes, "\\??\\C:\\Nowhere\\x", &place), STATUS_OBJECT_PATH_NOT_FOUND);
+    ck_status(volumes_find(&volumes, CPU_AMD64, "\\??\\D:\\x", &place),
+              STATUS_OBJECT_PATH_NOT_FOUND);
+    ck_status(volumes_find(&volumes, CPU_AMD64, "\\??\\C:\\Nowhere\\x", &place),
+              STATUS_OBJECT_PATH_NOT_FOUND);
 }
 END_TEST
 
@@ -149,7 +151,7 @@ START_TEST(the_temporary_one_comes_and_goes)
 
     ck_assert_int_eq(volumes_add_temporary(&volumes, "C:\\Temp"), ERR_OK);
     ck_assert(!volumes.list[0].made);
-    ck_succeeds(volumes_find(&volumes, "\\??\\C:\\Temp\\new", &place));
+    ck_succeeds(volumes_find(&volumes, CPU_AMD64, "\\??\\C:\\Temp\\new", &place));
     ck_assert(volumes.list[0].made && !place.exists);
     ck_assert_int_eq(mkdirat(place.folder, "new", 0700), 0);
     ck_assert_ptr_nonnull(mkdtemp(kept));
@@ -191,6 +193,37 @@ START_TEST(what_a_hosts_error_means)
 }
 END_TEST
 
+/* A folder that only one width has is not there for the other: not to be found, nor as a name, nor in its way. */
+START_TEST(each_width_sees_its_own_folders)
+{
+    static const struct {
+        const char *folder, *has;
+    } hosts[] = {[CPU_I386] = {"/proc", "version"}, [CPU_AMD64] = {"/usr", "bin"}};
+    struct place place;
+    char path[64];
+
+    for (size_t i = 0; i < COUNT_OF(hosts); i++)
+        ck_assert_int_eq(volumes_add_for(&volumes, (enum cpu_arch)i, "C:\\Windows\\System32",
+                                         open(hosts[i].folder, O_PATH | O_DIRECTORY | O_CLOEXEC)),
+                         ERR_OK);
+    ck_assert_int_eq(volumes_add_for(&volumes, CPU_AMD64, "C:\\Windows\\SysWOW64", folder()),
+                     ERR_OK);
+    for (size_t i = 0; i < 4; i++) {
+        (void)snprintf(path, sizeof path, "\\SystemRoot\\System32\\%s", hosts[i >> 1].has);
+        ck_succeeds(volumes_find(&volumes, (enum cpu_arch)(i & 1), path, &place));
+        ck_assert_int_eq(place.exists, (i & 1) == i >> 1);
+        place_fini(&place);
+    }
+    ck_status(volumes_find(&volumes, CPU_I386, "\\SystemRoot\\SysWOW64", &place),
+              STATUS_OBJECT_PATH_NOT_FOUND);
+    *path = 0;
+    volumes_below(&volumes, CPU_I386, "C:\\Windows", collect, path);
+    ck_assert_str_eq(path, "System32 ");
+    volumes_below(&volumes, CPU_AMD64, "C:\\Windows", collect, path);
+    ck_assert_str_eq(path, "System32 System32 SysWOW64 ");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("volumes");
@@ -201,6 +234,7 @@ int main(void)
     tcase_add_test(tc, names_end_where_the_hosts_do);
     tcase_add_test(tc, what_swallows_everything);
     tcase_add_test(tc, parts_of_names_are_folders);
+    tcase_add_test(tc, each_width_sees_its_own_folders);
     tcase_add_test(tc, there_is_a_most);
     tcase_add_test(tc, without_memory_the_folder_is_closed_all_the_same);
     tcase_add_test(tc, the_temporary_one_comes_and_goes);
