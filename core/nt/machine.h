@@ -19,13 +19,15 @@
 
 struct machine {
     struct process *processes; /* in the order of their creation */
-    struct process *running;   /* whose turn it is, or was last: its clock has the time */
-    unsigned gone;             /* processes that have ended and whose memory is still to be freed */
-    uint32_t last_id;          /* of a process or thread */
-    uint64_t slice_end;        /* when others get their turn; guest time, 100 ns */
-    uint64_t next_due;         /* no wait and no timer ends before; guest time */
-    uint64_t waits_begun;      /* orders waits */
-    struct shared_time began;  /* the time at which every clock of it starts */
+    struct process_object
+        *objects; /* theirs and of those that have ended, in the order of their numbers */
+    struct process *running;  /* whose turn it is, or was last: its clock has the time */
+    unsigned gone;            /* processes that have ended and whose memory is still to be freed */
+    uint32_t last_id;         /* of a process or thread */
+    uint64_t slice_end;       /* when others get their turn; guest time, 100 ns */
+    uint64_t next_due;        /* no wait and no timer ends before; guest time */
+    uint64_t waits_begun;     /* orders waits */
+    struct shared_time began; /* the time at which every clock of it starts */
     bool host_time;
     uint32_t placement;   /* of images, as the options have it */
     bool clock_runs;      /* process_clock_start */

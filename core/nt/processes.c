@@ -23,7 +23,11 @@
 static void free_process(struct object *object)
 {
     struct process_object *process = (struct process_object *)object;
+    struct process_object **at = &process->machine->objects;
 
+    while (*at != process)
+        at = &(*at)->next;
+    *at = process->next;
     free(process->image_path);
     free(process->command_line);
     free(process);
@@ -53,7 +57,7 @@ uint32_t process_pid(const struct process *p)
 
 enum err processes_add(struct machine *m, struct process *p, const struct process *parent)
 {
-    struct process_object *object;
+    struct process_object *object, **last = &m->objects;
     struct process **at = &m->processes;
     size_t count = 0;
 
@@ -66,11 +70,15 @@ enum err processes_add(struct machine *m, struct process *p, const struct proces
         return ERR_NOMEM;
     object_init(&object->object, &process_class);
     object->process = p;
+    object->machine = m;
     object->pid = machine_id(m);
     object->parent = parent ? process_pid(parent) : 0;
     p->object = object;
     p->machine = m;
     *at = p;
+    while (*last)
+        last = &(*last)->next;
+    *last = object;
     if (!m->running)
         m->running = p;
     return ERR_OK;
@@ -85,13 +93,13 @@ static void unlist(struct process *p)
     *at = p->next;
 }
 
-struct process *processes_find(const struct machine *m, uint32_t pid)
+struct process_object *processes_find(const struct machine *m, uint32_t pid)
 {
-    struct process *p = m->processes;
+    struct process_object *object = m->objects;
 
-    while (p && (p->ended || process_pid(p) != pid))
-        p = p->next;
-    return p;
+    while (object && object->pid != pid)
+        object = object->next;
+    return object;
 }
 
 struct thread *processes_thread(const struct machine *m, uint32_t tid)

@@ -20,6 +20,8 @@ struct thread;
 
 struct process_object {
     struct object object; /* signaled when the process has ended; the process has one reference */
+    struct process_object *next; /* of the machine's */
+    struct machine *machine;
     struct process *process; /* NULL: it has ended */
     uint32_t pid, parent;    /* parent 0: none */
     uint32_t exit_code;      /* when it has ended */
@@ -41,8 +43,8 @@ extern const struct object_class process_class;
  */
 MUST_USE enum err processes_add(struct machine *machine, struct process *p,
                                 const struct process *parent);
-/* NULL: there is none of that number, or it has ended. */
-struct process *processes_find(const struct machine *machine, uint32_t pid);
+/* The object of that number, also of a process that has ended while somebody has a handle to it; NULL. */
+struct process_object *processes_find(const struct machine *machine, uint32_t pid);
 /* The thread of that number, of whichever process; NULL. */
 struct thread *processes_thread(const struct machine *machine, uint32_t tid);
 

@@ -21,46 +21,44 @@ const struct object_class token_class = {.name = "Token", .free = free_token};
 /* ---- Finding one ------------------------------------------------------------------------------ */
 
 /* The process that a CLIENT_ID means: by a thread of it when there is one in it. */
-static struct process *find(const struct machine *m, const struct client_id *id)
+static struct process_object *find(const struct machine *m, const struct client_id *id)
 {
     struct thread *thread;
 
     if (!id->thread)
         return processes_find(m, id->process);
     thread = processes_thread(m, id->thread);
-    return thread && (!id->process || id->process == thread->pid) ? thread->process : NULL;
+    return thread && (!id->process || id->process == thread->pid) ? thread->process->object : NULL;
 }
 
 /* arg: 0 handle, 1 access, 2 attributes, 3 CLIENT_ID. */
 nt_status serve_NtOpenProcess(struct call *call)
 {
+    struct process_object *found;
     struct client_id id;
-    struct process *p;
     uint32_t flags = 0;
     nt_status st = service_client_id(call, &id, &flags);
 
     if (st)
         return st;
-    p = find(call->process->machine, &id);
-    if (!p)
+    found = find(call->process->machine, &id);
+    if (!found)
         return STATUS_INVALID_CID;
-    return service_add(call, call->arg[0], &p->object->object, (uint32_t)call->arg[1], flags);
+    return service_add(call, call->arg[0], &found->object, (uint32_t)call->arg[1], flags);
 }
 
-/* The one behind that of number `after`, 0 for the first; or before it, 0 for the last. Those that have ended are left out. */
-static struct process *next_process(const struct machine *m, uint32_t after, bool backwards)
+/* The one behind that of number `after`, 0 for the first; or before it, 0 for the last. Who has not begun is left out. */
+static struct process_object *next_process(const struct machine *m, uint32_t after, bool backwards)
 {
-    struct process *found = NULL;
+    struct process_object *found = NULL;
 
-    for (struct process *p = m->processes; p; p = p->next) {
-        uint32_t pid = process_pid(p);
-
-        if (p->ended)
+    for (struct process_object *at = m->objects; at; at = at->next) {
+        if (at->process && !at->process->begun)
             continue;
-        if (!backwards && pid > after)
-            return p;
-        if (backwards && (!after || pid < after))
-            found = p;
+        if (!backwards && at->pid > after)
+            return at;
+        if (backwards && (!after || at->pid < after))
+            found = at;
     }
     return found;
 }
@@ -68,8 +66,8 @@ static struct process *next_process(const struct machine *m, uint32_t after, boo
 /* arg: 0 process before, 1 access, 2 attributes of the handle, 3 flags, 4 handle. */
 nt_status serve_NtGetNextProcess(struct call *call)
 {
+    struct process_object *found;
     struct object *object = NULL;
-    struct process *p;
     uint32_t after = 0;
     nt_status st =
         call->arg[3] & ~(uint64_t)NEXT_BACKWARDS ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
@@ -80,10 +78,10 @@ nt_status serve_NtGetNextProcess(struct call *call)
         return st;
     if (object)
         after = ((const struct process_object *)object)->pid;
-    p = next_process(call->process->machine, after, call->arg[3]);
-    if (!p)
+    found = next_process(call->process->machine, after, call->arg[3]);
+    if (!found)
         return STATUS_NO_MORE_ENTRIES;
-    return service_add(call, call->arg[4], &p->object->object, (uint32_t)call->arg[1],
+    return service_add(call, call->arg[4], &found->object, (uint32_t)call->arg[1],
                        (uint32_t)call->arg[2]);
 }
 

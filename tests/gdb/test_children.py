@@ -1,7 +1,6 @@
 """Child processes: what programs do with them, and what a debugger sees of both sides."""
 import os
 import re
-import shutil
 import subprocess
 
 from matrix import SYSROOTS, with_dlls, with_dlls_and_gdb
@@ -43,11 +42,10 @@ def the_command_processor_starts_programs_and_pipes(test):
     folder = {64: "x86_64-windows", 32: "i386-windows"}[test.bits]
     drive = os.path.join(test.folder, "drive")
     os.mkdir(drive)
-    for name in ("worker", "spawn"):
-        shutil.copy(program(test, name), os.path.join(drive, f"{name}.exe"))
-    with open(os.path.join(drive, "words.txt"), "wb") as words:
-        words.write(b"pear\r\napple\r\n")
-    for line, wanted in (("worker.exe add 20 22", "the sum is 42"), ("type words.txt | spawn.exe answer", "PEAR\nAPPLE")):
+    for name, text in (("worker.exe", None), ("words.txt", b"pear\r\napple\r\nfig\r\n")):
+        with open(os.path.join(drive, name), "wb") as out, open(program(test, "worker"), "rb") as exe:
+            out.write(text or exe.read())
+    for line, wanted in (("worker.exe add 20 22", "the sum is 42"), ("type words.txt | more", "pear\napple\nfig")):
         command = [test.winstub, "--run", "--root", test.dlls, "--drive", f"C={drive}", os.path.join(test.dlls, folder, "cmd.exe"),
                    "/c", line]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -1,7 +1,7 @@
 /*
  * Calls every system service with hostile arguments: hostile TABLE SEED CALLS. TABLE is a file with a service a line, its name
  * and its arguments' letters as core/nt/services.h has them. A call with a pointer that cannot be good must fail. Prints
- * how many calls succeeded and failed. It may well break itself that way; winstub must live.
+ * how many calls succeeded and failed. It may well break itself that way, or the child that it has beside it; winstub must live.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +27,8 @@ static uint64_t state;
 static uint8_t *pool, *bad[6];
 static HANDLE handles[16];
 static size_t handle_count;
+static unsigned long children;
+static HANDLE child[2]; /* process and first thread, which are the last two of handles */
 
 static uint32_t dice(uint32_t sides)
 {
@@ -49,6 +51,19 @@ static int is_deadly(const char *name)
             return 1;
     }
     return strstr(name, "Wait") || strstr(name, "KeyedEvent") || strstr(name, "RemoveIoCompletion");
+}
+
+/* Those of the deadly ones that may do it to another process. */
+static int may_hit_child(const char *name)
+{
+    static const char *const remote[] = {"NtTerminate",  "NtCreateThread", "NtSuspend",
+                                         "NtSetContext", "NtQueueApc",     "NtAlert"};
+
+    for (size_t i = 0; i < sizeof remote / sizeof *remote; i++) {
+        if (strncmp(name, remote[i], strlen(remote[i])) == 0)
+            return 1;
+    }
+    return 0;
 }
 
 static const wchar_t *const paths[] = {
@@ -146,17 +161,56 @@ static uintptr_t good_pointer(char letter)
     return (uintptr_t)(letter == 'A' ? attributes() : block());
 }
 
+/* Attributes of a process that may be made: its program, this one or something else, and what else there may be to ask for. */
+static void *process_attributes(void)
+{
+    static const uintptr_t which[] = {0x60000, 0x60001, 0x10003, 0x10004, 0x6,
+                                      0x2000a, 0x2000b, 0x20013, 0x6001c, 0x20099};
+    static wchar_t self[MAX_PATH + 4] = L"\\??\\";
+    const wchar_t *path = dice(3) ? self : paths[dice(sizeof paths / sizeof *paths)];
+    uintptr_t *list = block();
+
+    if (!self[4])
+        GetModuleFileNameW(NULL, self + 4, MAX_PATH);
+    list[0] = dice(8) ? 9 * sizeof *list : dice(0x200);
+    list[1] = 0x20005;
+    list[2] = dice(8) ? wcslen(path) * 2 : interesting();
+    list[3] = dice(8) ? (uintptr_t)path : interesting();
+    list[4] = 0;
+    list[5] = which[dice(sizeof which / sizeof *which)];
+    list[8] = dice(3) ? 0 : list[8];
+    return list;
+}
+
+/* Parameters that are all empty, but for some of their first words. */
+static void *process_parameters(void)
+{
+    uint32_t *parameters = block();
+
+    if (dice(2))
+        memset(parameters, 0, ROOM);
+    parameters[2] = dice(8) != 0; /* normalized */
+    return parameters;
+}
+
+/* What may be hit by a call. */
+enum harm { ANYBODY, CHILD, NOBODY };
+
 /* One argument; *failing when the call cannot succeed with it. */
-static uintptr_t argument(char letter, int optional, int deadly, int *failing)
+static uintptr_t argument(char letter, int optional, enum harm harm, int *failing)
 {
     static const uint32_t numbers[] = {0,        1,        2,          3,         4,      5,
                                        8,        0x10,     0x20,       0x40,      0x1000, 0x3000,
                                        0x100000, 0x1f01ff, 0x80000000, 0xffffffff};
 
+    int deadly = harm == NOBODY;
+
     switch (letter) {
     case 'h':
-        if (deadly)
+        if (harm == NOBODY)
             return 0xdead0000u | dice(0x1000);
+        if (harm == CHILD)
+            return (uintptr_t)child[dice(2)];
         return dice(4) ? (uintptr_t)handles[dice((uint32_t)handle_count)] : interesting();
     case 'd':
     case 'b':
@@ -278,6 +332,27 @@ static void prepare(void)
     handles[handle_count++] = GetCurrentThread();
     handles[handle_count++] = NULL;
     handles[handle_count++] = (HANDLE)(uintptr_t)0x7ffffff0;
+    handle_count += 2;
+}
+
+/* Have a child that lives, suspended at first. */
+static void have_child(void)
+{
+    STARTUPINFOA startup = {.cb = sizeof startup};
+    PROCESS_INFORMATION info;
+    char line[MAX_PATH + 8];
+    DWORD len;
+
+    if (child[0] && WaitForSingleObject(child[0], 0) == WAIT_TIMEOUT)
+        return;
+    len = GetModuleFileNameA(NULL, line, MAX_PATH);
+    memcpy(line + len, " child", 7);
+    if (!CreateProcessA(NULL, line, NULL, NULL, FALSE, CREATE_SUSPENDED, NULL, NULL, &startup,
+                        &info))
+        return;
+    children++;
+    handles[handle_count - 2] = child[0] = info.hProcess;
+    handles[handle_count - 1] = child[1] = info.hThread;
 }
 
 /* A call may have freed or protected the pool. */
@@ -296,20 +371,27 @@ static int restore_pool(void)
 static int attempt(const struct service *s)
 {
     uintptr_t args[2 * ARGS_MAX] = {0};
-    int failing = 0, deadly = is_deadly(s->name);
+    enum harm harm = ANYBODY;
+    int failing = 0;
     size_t count = 0;
     LONG status;
 
+    if (is_deadly(s->name))
+        harm = may_hit_child(s->name) && dice(2) ? CHILD : NOBODY;
     for (const char *c = s->args; *c && count < ARGS_MAX; c++) {
         int optional = *c == '?';
 
         c += optional;
         if (*c == ' ')
             continue;
-        args[count] = argument(*c, optional, deadly, &failing);
+        args[count] = argument(*c, optional, harm, &failing);
         count++;
         if (sizeof(void *) == 4 && *c == 'q')
             args[count++] = 0;
+    }
+    if (strcmp(s->name, "NtCreateUserProcess") == 0 && dice(8)) {
+        args[8] = (uintptr_t)process_parameters();
+        args[10] = (uintptr_t)process_attributes();
     }
     status = invoke(s->call, args, count);
     if (failing && status >= 0) {
@@ -323,6 +405,10 @@ int main(int argc, char **argv)
 {
     unsigned long sums[3] = {0}, calls = argc > 3 ? strtoul(argv[3], NULL, 0) : 0;
 
+    if (argc == 2) { /* the child */
+        Sleep(1000);
+        return 0;
+    }
     if (argc < 4)
         return 2;
     state = strtoull(argv[2], NULL, 0) * 0x9e3779b97f4a7c15ull + 1;
@@ -332,11 +418,15 @@ int main(int argc, char **argv)
     for (unsigned long i = 0; i < calls && service_count && restore_pool(); i++) {
         if (i % 5000 == 0)
             printf("call %lu\n", i);
+        if (i % 500 == 0)
+            have_child();
         sums[attempt(&services[i % service_count]) + 1]++;
     }
-    printf("%lu calls of %lu services: %lu succeeded, %lu failed, %lu should have failed\n", calls,
-           (unsigned long)service_count, sums[2], sums[1], sums[0]);
+    printf("%lu calls of %lu services: %lu succeeded, %lu failed, %lu should have failed; %lu "
+           "children\n",
+           calls, (unsigned long)service_count, sums[2], sums[1], sums[0], children);
     fflush(stdout);
+    TerminateProcess(child[0], 0);
     TerminateProcess(GetCurrentProcess(), sums[0] ? 1 : 0);
     return 3;
 }

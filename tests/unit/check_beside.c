@@ -91,7 +91,7 @@ START_TEST(nothing_of_a_child_runs_before_it_begins)
     setup(_i);
     child = caller_beside(&c, arch);
     ck_assert_ptr_null(process_next(c.p, c.p));
-    ck_assert_ptr_eq(processes_find(c.machine, process_pid(child)), child);
+    ck_assert_ptr_eq(processes_find(c.machine, process_pid(child)), child->object);
     process_begin(child);
     ck_assert_ptr_eq(process_next(c.p, c.p), child);
     ck_assert_uint_eq(clock_now(child->clock).interrupt, clock_now(c.p->clock).interrupt);

@@ -73,8 +73,8 @@ START_TEST(a_process_that_is_never_made_is_not_debugged)
     peers_start(mine(_i), peer_works(2, 7), false);
     (void)peer_new(theirs(_i), peer_works(3, 42));
     ck_assert_int_eq(target_follow(&target, "else.exe", &stop, &why), ERR_NOT_FOUND);
-    ck_assert_str_eq(why.text,
-                     "no child process whose program is else.exe was made: all processes have ended");
+    ck_assert_str_eq(
+        why.text, "no child process whose program is else.exe was made: all processes have ended");
     ends_with(7);
     ck_assert_uint_eq(told_count, 3);
 }
@@ -88,7 +88,8 @@ START_TEST(following_ends_when_nobody_can_go_on)
     peer_awaits(process, peer_build(CPU_AMD64, peer_spins)); /* which never begins */
     ck_assert_int_eq(target_follow(&target, "else.exe", &stop, &why), ERR_NOT_FOUND);
     ck_assert_int_eq(stop.kind, STOP_STUCK);
-    ck_assert_str_eq(why.text, "no child process whose program is else.exe was made: no process can go on");
+    ck_assert_str_eq(why.text,
+                     "no child process whose program is else.exe was made: no process can go on");
 }
 END_TEST
 

@@ -102,6 +102,13 @@ static nt_status open(const char *service, uint64_t pid, uint64_t tid)
                 caller_attributes(&c, NAME, 0, NULL, 2), caller_slot(&c, RAW));
 }
 
+static nt_status next(const char *service, uint64_t before, uint32_t flags)
+{
+    if (strcmp(service, "NtGetNextThread") == 0)
+        return CALL(&c, service, process, before, ALL, 0, flags, caller_slot(&c, HANDLE));
+    return CALL(&c, service, before, ALL, 0, flags, caller_slot(&c, HANDLE));
+}
+
 START_TEST(processes_are_opened_by_their_numbers)
 {
     uint32_t pid, tid;
@@ -123,8 +130,25 @@ START_TEST(processes_are_opened_by_their_numbers)
     ck_status(open("NtOpenProcess", pid, NOBODY), STATUS_INVALID_CID);
     ck_status(open("NtOpenProcess", NOBODY, 0), STATUS_INVALID_CID);
     ck_status(open("NtOpenProcess", 0, 0), STATUS_INVALID_CID);
+}
+END_TEST
+
+START_TEST(a_process_that_has_ended_is_found_while_somebody_has_a_handle)
+{
+    uint32_t pid;
+
+    setup(_i);
+    pid = process_pid(other);
     process_end(other, 0);
+    processes_reap(c.machine);
+    ck_succeeds(open("NtOpenProcess", pid, 0));
+    ck_succeeds(next("NtGetNextProcess", 0, 1));
+    ck_assert_ptr_eq(behind(caller_get(&c, HANDLE)), behind(process));
+    for (uint64_t handle = 4; handles_entry(&c.kernel.handles, handle); handle += 4)
+        ck_succeeds(CALL(&c, "NtClose", handle));
     ck_status(open("NtOpenProcess", pid, 0), STATUS_INVALID_CID);
+    ck_succeeds(next("NtGetNextProcess", 0, 1));
+    ck_assert_ptr_eq(behind(caller_get(&c, HANDLE)), &c.p->object->object);
 }
 END_TEST
 
@@ -148,13 +172,6 @@ START_TEST(threads_of_others_are_opened_by_their_numbers)
     ck_status(open("NtOpenThread", process_pid(other), 0), STATUS_INVALID_CID);
 }
 END_TEST
-
-static nt_status next(const char *service, uint64_t before, uint32_t flags)
-{
-    if (strcmp(service, "NtGetNextThread") == 0)
-        return CALL(&c, service, process, before, ALL, 0, flags, caller_slot(&c, HANDLE));
-    return CALL(&c, service, before, ALL, 0, flags, caller_slot(&c, HANDLE));
-}
 
 START_TEST(processes_and_threads_are_listed)
 {
@@ -720,6 +737,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_loop_test(tc, processes_are_opened_by_their_numbers, 0, 4);
+    tcase_add_loop_test(tc, a_process_that_has_ended_is_found_while_somebody_has_a_handle, 0, 4);
     tcase_add_loop_test(tc, processes_have_no_names, 0, 4);
     tcase_add_loop_test(tc, threads_of_others_are_opened_by_their_numbers, 0, 4);
     tcase_add_loop_test(tc, processes_and_threads_are_listed, 0, 4);
