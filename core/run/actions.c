@@ -34,22 +34,41 @@ const struct target_action *actions_of(const struct actions *actions, uint32_t t
     return NULL;
 }
 
-struct run_thread *actions_thread(struct actions *actions, uint32_t tid)
+/* There is no room for one more: forget those that are no more, and if these are not many, have twice the room. */
+static bool make_room(struct actions *actions, const struct process *process)
 {
-    struct run_thread *grown;
     size_t room = actions->thread_room ? 2 * actions->thread_room : 8;
+    struct run_thread *grown;
 
+    actions_prune(actions, process);
+    if (2 * actions->thread_count < actions->thread_room)
+        return true;
+    grown = reallocarray(actions->threads, room, sizeof *grown);
+    if (!grown)
+        return false;
+    actions->threads = grown;
+    actions->thread_room = room;
+    return true;
+}
+
+struct run_thread *actions_known(const struct actions *actions, uint32_t tid)
+{
     for (size_t i = 0; i < actions->thread_count; i++) {
         if (actions->threads[i].tid == tid)
             return &actions->threads[i];
     }
-    if (actions->thread_count == actions->thread_room) {
-        grown = reallocarray(actions->threads, room, sizeof *grown);
-        if (!grown)
-            return NULL;
-        actions->threads = grown;
-        actions->thread_room = room;
-    }
+    return NULL;
+}
+
+struct run_thread *actions_thread(struct actions *actions, const struct process *process,
+                                  uint32_t tid)
+{
+    struct run_thread *known = actions_known(actions, tid);
+
+    if (known)
+        return known;
+    if (actions->thread_count == actions->thread_room && !make_room(actions, process))
+        return NULL;
     actions->threads[actions->thread_count] = (struct run_thread){.tid = tid};
     return &actions->threads[actions->thread_count++];
 }
@@ -64,7 +83,7 @@ void actions_begin(struct actions *actions)
     }
 }
 
-void actions_prune(struct actions *actions, struct process *process)
+void actions_prune(struct actions *actions, const struct process *process)
 {
     size_t kept = 0;
 

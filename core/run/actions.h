@@ -44,11 +44,17 @@ MUST_USE enum err actions_set(struct actions *actions, const struct target_actio
 /* What the thread shall do; NULL: stay where it is. */
 const struct target_action *actions_of(const struct actions *actions, uint32_t tid);
 
-/* What is remembered of the thread, nothing to begin with; NULL when memory is short. Valid until the next call. */
-struct run_thread *actions_thread(struct actions *actions, uint32_t tid);
+/*
+ * What is remembered of the process's thread, nothing to begin with; NULL when memory is short. Valid until the next call. Threads that
+ * have ended are forgotten in between.
+ */
+struct run_thread *actions_thread(struct actions *actions, const struct process *process,
+                                  uint32_t tid);
+/* The same of a thread of which something is remembered already, else NULL. What actions_thread returned stays valid. */
+struct run_thread *actions_known(const struct actions *actions, uint32_t tid);
 /* A run begins: nothing of the last one's actions goes on. */
 void actions_begin(struct actions *actions);
 /* Forget the threads that are no more. */
-void actions_prune(struct actions *actions, struct process *process);
+void actions_prune(struct actions *actions, const struct process *process);
 
 #endif

@@ -151,7 +151,7 @@ enum err run_resume(struct run *run, const struct target_action *acts, size_t n)
     if (!n)
         return ERR_INVALID;
     actions_prune(&run->actions, run->process);
-    thread = actions_thread(&run->actions, run->stop.tid);
+    thread = actions_thread(&run->actions, run->process, run->stop.tid);
     e = thread ? actions_set(&run->actions, acts, n) : ERR_NOMEM;
     if (e)
         return e;

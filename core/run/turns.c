@@ -172,7 +172,7 @@ enum err turns_one(struct run *run, bool *stopped)
     const struct target_action *action = actions_of(&run->actions, tid);
 
     run->stop = (struct target_stop){.kind = STOP_STEP, .tid = tid};
-    run->thread = actions_thread(&run->actions, tid);
+    run->thread = actions_thread(&run->actions, run->process, tid);
     if (!run->thread)
         return ERR_NOMEM;
     cpu_set_who(run->cpu, tid);
@@ -317,7 +317,8 @@ enum err turns_continue(struct run *run)
     thread->continues = thread->passes = true;
     thread->pass_pc = cpu_get(run->cpu, CPU_RIP);
     e = turns_take(run);
-    thread = actions_thread(&run->actions, tid); /* it is in the list: this cannot fail */
-    thread->continues = false;
+    thread = actions_known(&run->actions, tid);
+    if (thread) /* else it has ended */
+        thread->continues = false;
     return e;
 }
