@@ -445,18 +445,35 @@ enum err target_run_others(struct target *target, struct target_stop *stop)
     return others_finish(session_of(target->ctx), stop);
 }
 
+static gva_t address_of(const struct process *process, enum target_place place)
+{
+    static const enum process_place places[] = {
+        [PLACE_LOADER] = PROCESS_LOADER, [PLACE_TLS] = PROCESS_TLS, [PLACE_MAIN] = PROCESS_MAIN};
+
+    return place == PLACE_ENTRY ? process_entry(process) : process_place(process, places[place]);
+}
+
+/* A child that others made has not begun yet, and may be made to begin elsewhere. */
+static enum err begin(struct run *run, struct target_stop *why)
+{
+    gva_t loader = process_place(run->process, PROCESS_LOADER);
+
+    return cpu_get(run->cpu, CPU_RIP) == loader ? ERR_OK : run_to(run, loader, why);
+}
+
 enum err target_start(struct target *target, enum target_place place, struct target_stop *why)
 {
     struct run *run = run_of(target->ctx);
     bool dlls = process_has_dlls(run->process);
-    gva_t to = 0;
+    enum err e;
 
     *why = run->stop;
-    if (place == PLACE_LOADER || (place == PLACE_ENTRY && !dlls))
+    if (!dlls && (place == PLACE_LOADER || place == PLACE_ENTRY))
         return ERR_OK;
-    if (place == PLACE_ENTRY)
-        to = process_entry(run->process);
-    else
-        to = process_place(run->process, place == PLACE_MAIN ? PROCESS_MAIN : PROCESS_TLS);
-    return to ? run_to(run, to, why) : ERR_NOT_FOUND;
+    if (!address_of(run->process, place))
+        return ERR_NOT_FOUND;
+    e = begin(run, why);
+    if (e || place == PLACE_LOADER || why->kind != STOP_STEP)
+        return e;
+    return run_to(run, address_of(run->process, place), why);
 }

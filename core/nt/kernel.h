@@ -41,7 +41,8 @@ struct kernel {
     gva_t gate; /* code of ours by which 32-bit DLLs enter the kernel; 0: not there yet */
     bool wine;  /* ntdll is Wine's; its codes for what only Wine's Unix side does follow */
     uint32_t wine_time, wine_write;
-    gva_t program_entry;             /* where the program's own code begins */
+    gva_t program_entry;             /* where the program's own code begins, as its file says */
+    gva_t program_start;             /* process_entry */
     gva_t program_main, program_tls; /* process_place; 0: not known */
     struct program_facts program;
     uint32_t execute_flags; /* EXECUTE_* */

@@ -215,14 +215,22 @@ const char *process_missing_dlls(const struct process *p)
 
 gva_t process_entry(const struct process *p)
 {
-    return p->kernel ? p->kernel->program_entry : cpu_get(p->cpu, CPU_RIP);
+    return p->kernel ? p->kernel->program_start : cpu_get(p->cpu, CPU_RIP);
 }
 
 gva_t process_place(const struct process *p, enum process_place place)
 {
     if (!p->kernel)
         return 0;
-    return place == PROCESS_MAIN ? p->kernel->program_main : p->kernel->program_tls;
+    switch (place) {
+    case PROCESS_MAIN:
+        return p->kernel->program_main;
+    case PROCESS_TLS:
+        return p->kernel->program_tls;
+    case PROCESS_LOADER:
+        return p->kernel->entry_points.start;
+    }
+    return 0;
 }
 
 void process_set_output(struct process *p, void (*write)(void *ctx, const char *text, size_t len),

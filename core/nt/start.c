@@ -226,6 +226,8 @@ bool start_begin(struct thread *thread)
     gva_t context = (cpu_get(p->cpu, CPU_RSP) - context_size(p->arch)) & ~(gva_t)15;
 
     thread->begins = false;
+    if (thread->start == p->kernel->program_entry) /* unless somebody has sent it elsewhere */
+        p->kernel->program_start = cpu_get(p->cpu, p->arch == CPU_AMD64 ? CPU_RCX : CPU_RAX);
     context_save(p->cpu, raw);
     if (!vm_write(p->vm, context, raw, context_size(p->arch)) && call_loader(p, context))
         return true;
@@ -257,7 +259,7 @@ static void find_places(struct process *p, const struct program *program)
     struct bytes mapped = {program->mapped, program->image->image_size};
     uint32_t rva = 0;
 
-    p->kernel->program_entry = program->entry;
+    p->kernel->program_entry = p->kernel->program_start = program->entry;
     if (pe_symbol(program->image, program->image->arch == CPU_AMD64 ? "main" : "_main", &rva) ||
         pe_symbol(program->image, program->image->arch == CPU_AMD64 ? "wmain" : "_wmain", &rva))
         p->kernel->program_main = program->base + rva;

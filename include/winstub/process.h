@@ -185,12 +185,16 @@ bool process_handle(const struct process *process, uint64_t after, struct proces
 bool process_has_dlls(const struct process *process);
 /* Why not, when `roots` were looked through in vain: one sentence that says what helps; "" otherwise. */
 const char *process_missing_dlls(const struct process *process);
-/* Where the program's own code begins: in bare mode where it stands, with DLLs where the loader will call it. */
+/*
+ * Where the program's own code begins: in bare mode where it stands, with DLLs where the loader will call it. Until the first thread has
+ * begun (PROCESS_LOADER), others may send it elsewhere: another process that replaces the program does.
+ */
 gva_t process_entry(const struct process *process);
 /* Places in the program that a debugger may want to stop at first. */
 enum process_place {
-    PROCESS_MAIN, /* C's main or wmain, from the symbol table in the file */
-    PROCESS_TLS,  /* the first TLS callback */
+    PROCESS_MAIN,   /* C's main or wmain, from the symbol table in the file */
+    PROCESS_TLS,    /* the first TLS callback */
+    PROCESS_LOADER, /* where threads begin, in ntdll */
 };
 /* 0: the program has none, or nothing says where it is, as in bare mode. */
 gva_t process_place(const struct process *process, enum process_place place);

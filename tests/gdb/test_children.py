@@ -150,10 +150,11 @@ def a_child_is_debugged_from_main(test):
 
 @with_dlls_and_gdb
 def what_a_child_is_hollowed_for_is_debugged(test):
-    server = test.serve("--root", test.dlls, "--debug-child", "*", "--stop", "loader", program(test, "hollow"))
+    server = test.serve("--root", test.dlls, "--debug-child", "*", program(test, "hollow"))
     gdb = test.debug(program(test, "hello"))
     gdb.connect(server)
     gdb.do("monitor processes", r"running +C:\\hollow\d\d\.exe", r"debugged +C:\\hollow\d\d\.exe +\"C:\\hollow\d\d\.exe\" victim")
+    gdb.do("info symbol $pc", r"mainCRTStartup")  # hello's
     gdb.do("break main", r"Breakpoint 1")
     gdb.do("continue", r"Breakpoint 1, main \(argc=2")
     gdb.do('eval "monitor query %llx", (unsigned long long) $pc', r"Protect +EXECUTE_READ$", r"Type +PRIVATE$")
