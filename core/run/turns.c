@@ -176,9 +176,9 @@ enum err turns_one(struct run *run, bool *stopped)
     if (!run->thread)
         return ERR_NOMEM;
     cpu_set_who(run->cpu, tid);
-    *stopped = (session_enter(run->session, run) && run_interrupted(run)) ||
-               settle_exception(run, action->pass) || leaves_raise_point(run, action->kind) ||
-               run_debug_pending(run);
+    *stopped = settle_exception(run, action->pass) ||
+               (session_enter(run->session, run) && run_interrupted(run)) ||
+               leaves_raise_point(run, action->kind) || run_debug_pending(run);
     if (*stopped)
         return ERR_OK;
     if (action->kind == ACTION_CONTINUE || run->thread->continues)
