@@ -37,6 +37,30 @@ def children_of_the_other_width_run(test):
     test.expect(re.fullmatch(rf"the sum is 7\r?\nworker{other}\.exe ended with 7\r?\n", done.stdout.decode()), "it printed something else")
 
 
+# What a 64-bit process sees of a 32-bit one, and the other way round.
+REACHED = {
+    64: """it is a narrow one: yes
+its 32-bit context: done
+its 64-bit context: done, the same
+its PEB knows its image: yes
+it is sent elsewhere: done
+it ended with 5a
+""",
+    32: """it is a narrow one: no
+its context: refused
+a thread in it ended with 5a
+it ended with 5a
+""",
+}
+
+
+@with_dlls
+def processes_of_the_other_width_are_reached(test):
+    done = run_to_end(test, [], "narrow", f"worker{96 - test.bits}.exe")
+    test.expect(done.returncode == 27, f"exit status {done.returncode}, not 27")
+    test.expect(done.stdout.decode().replace("\r", "") == REACHED[test.bits], "it printed something else")
+
+
 @with_dlls
 def the_command_processor_starts_programs_and_pipes(test):
     folder = {64: "x86_64-windows", 32: "i386-windows"}[test.bits]

@@ -1,5 +1,6 @@
 /*
- * Code in another process: machine code by a remote thread, a DLL by LoadLibraryA, an APC to a thread that waits.
+ * Code in another process: machine code by a remote thread, a DLL by LoadLibraryA, an APC to a thread that waits, and one to
+ * a thread that has not begun.
  */
 #include "children.h"
 
@@ -54,6 +55,16 @@ static DWORD call(HANDLE process, void *function, void *argument)
     return code;
 }
 
+/* Before its first thread runs, and so before the program's own code. */
+static void early(void *function)
+{
+    PROCESS_INFORMATION child = start_again("child", CREATE_SUSPENDED, NULL);
+
+    QueueUserAPC((PAPCFUNC)function, child.hThread, 66);
+    ResumeThread(child.hThread);
+    printf("one that was called before it began ended with %lu\n", end_of(&child));
+}
+
 int main(int argc, char **argv)
 {
     HANDLE ready = CreateEventA(NULL, FALSE, FALSE, "inject ready");
@@ -82,5 +93,6 @@ int main(int argc, char **argv)
                              child.hThread, 55) != 0));
     printf("the child ended with %lu\n", end_of(&child));
     printf("here %s is %s\n", PLUGIN, GetModuleHandleA(PLUGIN) ? "there" : "not there");
+    early((void *)GetProcAddress(kernel32, "ExitProcess"));
     return 24;
 }
