@@ -2,29 +2,48 @@
 #include "nt/kernel.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "nt/machine.h"
 #include "nt/parts.h"
 
-enum err kernel_streams(struct kernel *k, const int streams[3], struct diag *why)
+/* A handle of stream i: at this value, or at any when it is 0. */
+static nt_status add_stream(struct process *p, size_t i, uint64_t *handle)
 {
-    static const int ours[3] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
-    static const uint32_t handles[3] = {HANDLE_STDIN, HANDLE_STDOUT, HANDLE_STDERR};
+    struct handles *handles = &p->kernel->handles;
+    struct file *file = files_stream(p->machine->streams[i]);
+    nt_status st;
 
-    for (size_t i = 0; i < 3; i++) {
-        struct file *file = files_stream(streams ? streams[i] : ours[i]);
-        nt_status st = STATUS_NO_MEMORY;
+    if (!file)
+        return STATUS_NO_MEMORY;
+    st = *handle ? handles_put(handles, &file->object, GENERIC_ALL, *handle)
+                 : handles_add(handles, &file->object, GENERIC_ALL, handle);
+    object_unref(&file->object);
+    if (!st)
+        handles_entry(handles, *handle)->attributes = OBJ_INHERIT;
+    return st;
+}
 
-        if (file) {
-            st = handles_put(&k->handles, &file->object, GENERIC_ALL, handles[i]);
-            object_unref(&file->object);
-        }
-        if (st)
-            return diag_set(why, ERR_NOMEM, "the host is out of memory");
-        handles_entry(&k->handles, handles[i])->attributes = OBJ_INHERIT;
-    }
-    return ERR_OK;
+static nt_status add_streams(struct process *p, uint64_t handles[3])
+{
+    nt_status st = STATUS_SUCCESS;
+
+    for (size_t i = 0; i < 3 && !st; i++)
+        st = add_stream(p, i, &handles[i]);
+    return st;
+}
+
+enum err kernel_streams(struct process *p, struct diag *why)
+{
+    uint64_t handles[] = {HANDLE_STDIN, HANDLE_STDOUT, HANDLE_STDERR};
+
+    return add_streams(p, handles) ? diag_set(why, ERR_NOMEM, "the host is out of memory") : ERR_OK;
+}
+
+nt_status kernel_add_streams(struct process *p, uint64_t handles[3])
+{
+    for (size_t i = 0; i < 3; i++)
+        handles[i] = 0;
+    return add_streams(p, handles);
 }
 
 enum err kernel_new(struct process *p, struct diag *why)

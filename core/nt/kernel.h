@@ -63,8 +63,10 @@ enum {
 
 /* Begin with the DLLs that the machine has for the process's width. machine_root's errors, ERR_NOMEM */
 MUST_USE enum err kernel_new(struct process *p, struct diag *why);
-/* Handles for the standard streams, which children inherit; streams NULL: this process's. ERR_NOMEM */
-MUST_USE enum err kernel_streams(struct kernel *kernel, const int streams[3], struct diag *why);
+/* Handles for the machine's standard streams, which children inherit: HANDLE_STDIN and so on in a process without any. ERR_NOMEM */
+MUST_USE enum err kernel_streams(struct process *p, struct diag *why);
+/* The same for any process: handles receives them. STATUS_NO_MEMORY, STATUS_INSUFFICIENT_RESOURCES */
+MUST_USE nt_status kernel_add_streams(struct process *p, uint64_t handles[3]);
 void kernel_free(struct kernel *kernel); /* takes NULL */
 
 /* ---- start.c ---------------------------------------------------------------------------------- */

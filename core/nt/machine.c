@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "nt/drives.h"
 #include "nt/mapped.h"
@@ -41,6 +43,7 @@ static struct shared_time time_at_start(bool host)
 
 enum err machine_new(const struct process_options *options, struct machine **out, struct diag *why)
 {
+    static const int ours[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
     struct machine *m = calloc(1, sizeof *m);
 
     if (!m)
@@ -48,6 +51,7 @@ enum err machine_new(const struct process_options *options, struct machine **out
     m->last_id = IDS_ABOVE;
     m->host_time = options->host_time;
     m->placement = options->placement;
+    memcpy(m->streams, options->streams ? options->streams : ours, sizeof m->streams);
     m->began = time_at_start(m->host_time);
     for (size_t i = 0; i < MACHINE_WIDTHS; i++) {
         m->dlls[i].root = (struct root){-1, -1};

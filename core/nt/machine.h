@@ -30,6 +30,7 @@ struct machine {
     struct shared_time began; /* the time at which every clock of it starts */
     bool host_time;
     uint32_t placement;   /* of images, as the options have it */
+    int streams[3];       /* host descriptors behind standard input, output and errors; -1: none */
     bool clock_runs;      /* process_clock_start */
     struct events events; /* struct process_event */
     struct {

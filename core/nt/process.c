@@ -47,7 +47,7 @@ static enum err find_dlls(struct process *p, const struct process_options *optio
         e = machine_furnish(p->machine, options, why);
     if (!e)
         e = kernel_new(p, why);
-    return e ? e : kernel_streams(p->kernel, options->streams, why);
+    return e ? e : kernel_streams(p, why);
 }
 
 /* parent NULL: it is the machine's first one. */

@@ -37,6 +37,9 @@ enum {
 /* PS_STD_HANDLE_STATE: when the child gets the standard handles that it does not inherit. */
 enum { STREAMS_NEVER, STREAMS_OF_SUBSYSTEM, STREAMS_ALWAYS, STREAMS_MASK = 3 };
 
+/* What stands in place of a console's handle when there shall be a new one: as Wine has it, shown or not, and as Windows has it. */
+enum { CONSOLE_OF_WINE = -1, CONSOLE_HIDDEN_OF_WINE = -2, CONSOLE_OF_WINDOWS = -2 };
+
 struct attribute {
     gva_t value, length_at; /* where its length goes, 0: nowhere */
     uint64_t size;
@@ -48,6 +51,7 @@ struct creation {
     struct process *parent;
     struct file *file;
     struct parameters parameters;
+    bool console; /* it is to have one of its own */
     struct program program;
     struct process *child;
 };
@@ -106,6 +110,32 @@ static nt_status find_parent(struct creation *c)
     return parent->value
                ? service_process(c->call, parent->value, PROCESS_RIGHT_CREATE_PROCESS, &c->parent)
                : STATUS_SUCCESS;
+}
+
+/* Does the caller name standard handles for it? */
+static bool has_streams(const struct creation *c)
+{
+    for (int i = PARAMETERS_STDIN; i <= PARAMETERS_STDERR; i++) {
+        if (handles_entry(&c->parent->kernel->handles, c->parameters.number[i]))
+            return true;
+    }
+    return false;
+}
+
+/* What it is started with. Wine's DLLs are not asked to make a console: none of theirs can be made here. */
+static nt_status read_parameters(struct creation *c)
+{
+    bool wine = c->call->kernel->wine;
+    uint64_t *console = &c->parameters.number[PARAMETERS_CONSOLE];
+    nt_status st = parameters_from_guest(&c->parameters, c->call->process, c->call->arg[8]);
+    int32_t mark = (int32_t)*console;
+
+    if (st)
+        return st;
+    c->console = mark == (wine ? CONSOLE_OF_WINE : CONSOLE_OF_WINDOWS) && !has_streams(c);
+    if (wine && (mark == CONSOLE_OF_WINE || mark == CONSOLE_HIDDEN_OF_WINE))
+        *console = 0;
+    return STATUS_SUCCESS;
 }
 
 /* ---- The program ------------------------------------------------------------------------------ */
@@ -254,7 +284,26 @@ static nt_status give_streams(const struct creation *c, bool inheritable_only)
     return st;
 }
 
-static nt_status give_handles(const struct creation *c)
+/* All consoles are the user's terminal: its streams are the standard handles. */
+static nt_status give_console(const struct creation *c)
+{
+    static const enum nt_field fields[] = {NT_PARAMETERS_STDIN, NT_PARAMETERS_STDOUT,
+                                           NT_PARAMETERS_STDERR};
+    struct process *child = c->child;
+    uint64_t handles[3];
+    gva_t at = 0;
+    nt_status st = kernel_add_streams(child, handles);
+
+    if (!st && !nt_read(child->vm, child->arch, child->peb, NT_PEB_PARAMETERS, &at))
+        st = STATUS_NO_MEMORY;
+    for (size_t i = 0; !st && i < 3; i++) {
+        if (!nt_write(child->vm, child->arch, at, fields[i], handles[i]))
+            st = STATUS_NO_MEMORY;
+    }
+    return st;
+}
+
+static nt_status inherit(const struct creation *c)
 {
     const struct attribute *list = &c->given[ATTRIBUTE_HANDLES];
     nt_status st;
@@ -265,6 +314,13 @@ static nt_status give_handles(const struct creation *c)
         return handles_inherit(&c->child->kernel->handles, &c->parent->kernel->handles);
     st = inherit_listed(c, list);
     return st ? st : give_streams(c, true);
+}
+
+static nt_status give_handles(const struct creation *c)
+{
+    nt_status st = inherit(c);
+
+    return st || !c->console ? st : give_console(c);
 }
 
 /* ---- What the caller is told ------------------------------------------------------------------ */
@@ -351,7 +407,7 @@ static nt_status create(struct creation *c)
     if (!st)
         st = find_parent(c);
     if (!st)
-        st = parameters_from_guest(&c->parameters, c->call->process, c->call->arg[8]);
+        st = read_parameters(c);
     if (!st)
         st = read_program(c);
     if (!st)

@@ -202,8 +202,10 @@ enum err caught_writer(const struct run *run, size_t i, struct target_writer *ou
     for (size_t n = 0; cpu_writer_next(run->cpu, &at, &w); n++) {
         if (n < i)
             continue;
-        *out =
-            (struct target_writer){.page = w.page, .pc = w.pc, .tid = w.who, .service = w.service};
+        *out = (struct target_writer){.page = w.page,
+                                      .pc = w.who & RUN_OUTSIDE ? 0 : w.pc,
+                                      .tid = w.who & ~RUN_OUTSIDE,
+                                      .service = w.service};
         return ERR_OK;
     }
     return ERR_RANGE;
@@ -465,9 +467,12 @@ static void show_writer(const struct run *run, gva_t page, bool last, struct buf
     if (!cpu_writer_at(run->cpu, page, &writer))
         return;
     (void)buf_printf(out, "; page 0x%" PRIx64 " was %s written %s", page, last ? "last" : "first",
-                     writer.service ? "by a system service called from " : "by pc ");
-    where(run, writer.pc, out);
-    (void)buf_printf(out, ", thread %" PRIu32 "; %zu pages written", writer.who,
+                     writer.who & RUN_OUTSIDE ? "by a system service of another process"
+                     : writer.service         ? "by a system service called from "
+                                              : "by pc ");
+    if (!(writer.who & RUN_OUTSIDE))
+        where(run, writer.pc, out);
+    (void)buf_printf(out, ", thread %" PRIu32 "; %zu pages written", writer.who & ~RUN_OUTSIDE,
                      count_written(run));
 }
 
@@ -538,8 +543,12 @@ bool caught_service(struct run *run, const struct watch_range *w, gva_t addr, en
     bool stopped;
 
     buf_init(&text, 1024);
-    (void)buf_text(&text, "a system service called from ");
-    where(run, cpu_get(run->cpu, CPU_RIP), &text);
+    if (run->beside) {
+        (void)buf_printf(&text, "a system service of process %" PRIu32, run->beside);
+    } else {
+        (void)buf_text(&text, "a system service called from ");
+        where(run, cpu_get(run->cpu, CPU_RIP), &text);
+    }
     (void)buf_printf(&text, " %s at 0x%" PRIx64, verb(access), addr);
     stopped = meet(run, c, &text);
     buf_fini(&text);

@@ -55,6 +55,8 @@ enum err others_turn(struct session *s, struct target_stop *stop, bool *stopped)
 
     if (e)
         return e;
+    if (s->debugged) /* whose memory its services may write */
+        cpu_set_who(s->debugged->cpu, process_current(run->process) | RUN_OUTSIDE);
     e = turns_one(run, stopped);
     if (e) {
         e = run_broken(run, e);

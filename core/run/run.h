@@ -19,6 +19,9 @@
 
 #define RUN_SERVED_MAX 8 /* watched places that one system service may touch and be noticed */
 
+#define RUN_OUTSIDE                                                                                \
+    1u /* in cpu_set_who's number, as tids are multiples of four: a thread of another process */
+
 /* What of the guest's debug registers breaks and watches were set for. */
 struct debugregs {
     uint64_t control; /* DR7 */
@@ -56,6 +59,8 @@ struct run {
         enum vm_access access;
     } served[RUN_SERVED_MAX]; /* by the present system service */
     size_t served_count;
+    uint32_t
+        beside; /* pid of the process whose turn it is instead, and whose services those are; 0: none */
     struct actions actions; /* of the threads; valid while resumed */
     bool resumed;
     bool ended; /* the process has exited or was killed */

@@ -261,9 +261,11 @@ static enum err turn_beside(struct run *run, bool *stopped)
     if (*stopped)
         return ERR_OK;
     run->stop.kind = STOP_STEP;
+    run->beside = process_pid(process_running(run->process));
     e = others_turn(run->session, &run->stop, stopped);
     if (!e && !*stopped)
-        *stopped = ended_by_others(run) || watched_served(run);
+        *stopped = watched_served(run);
+    run->beside = 0;
     return e;
 }
 
@@ -284,7 +286,7 @@ enum err turns_take(struct run *run)
     enum err e = ERR_OK;
 
     while (!e && !stopped) {
-        stopped = thread_event(run);
+        stopped = thread_event(run) || ended_by_others(run);
         if (stopped)
             break;
         switch (process_schedule(run->process)) {
@@ -293,6 +295,8 @@ enum err turns_take(struct run *run)
             break;
         case PROCESS_TURN_IDLE:
             stopped = run_interrupted(run);
+            if (stopped)
+                stop_at_process(run, STOP_INTERRUPT); /* its last thread may have ended */
             break;
         case PROCESS_TURN_HELD:
         case PROCESS_TURN_STUCK:

@@ -1,6 +1,9 @@
 /* Watched bytes that were accessed; the contract is in watched.h. */
 #include "run/watched.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "run/caught.h"
 #include "run/debugregs.h"
 
@@ -27,6 +30,10 @@ static bool debugger_watches(struct run *run, const struct watch_range *w, gva_t
     run->stop.kind = STOP_WATCH;
     run->stop.watch = w->kind;
     run->stop.addr = addr;
+    if (run->beside)
+        (void)snprintf(run->stop.note, sizeof run->stop.note,
+                       "0x%" PRIx64 " was accessed by a system service of process %" PRIu32, addr,
+                       run->beside);
     return true;
 }
 

@@ -163,7 +163,8 @@ struct target_hits {
 /* Who wrote a page, while there is a CATCH_WRITTEN. */
 struct target_writer {
     gva_t page;
-    gva_t pc; /* of the store; behind the system call when a service wrote */
+    gva_t
+        pc; /* of the store; behind the system call when a service wrote, 0 when another process called it */
     uint32_t tid;
     bool service;
 };

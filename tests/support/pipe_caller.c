@@ -184,6 +184,6 @@ struct pipe_end *end_of(struct caller *c, uint64_t handle)
 {
     struct file *file = NULL;
 
-    ck_succeeds(files_get(&c->kernel.handles, handle, &file));
+    ck_succeeds(files_get(&c->p->kernel->handles, handle, &file));
     return file->pipe;
 }

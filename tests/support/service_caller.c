@@ -96,13 +96,24 @@ struct process *caller_beside(struct caller *c, enum cpu_arch arch)
     return caller_child(c, &program);
 }
 
+void caller_over(struct caller *c, struct process *p)
+{
+    *c = (struct caller){.p = p,
+                         .vm = process_vm(p),
+                         .machine = p->machine,
+                         .before = TINY_NUMBERS,
+                         .numbers = TINY_NUMBERS};
+    c->memory = build_committed(c->vm, 0, CALLER_SLOTS * CALLER_SLOT_SIZE);
+    cpu_set(p->cpu, CPU_RSP, build_committed(c->vm, 0, 0x1000) + 0x800);
+}
+
 uint32_t caller_number(struct caller *c, const char *service)
 {
-    for (uint32_t n = 1; n <= c->numbers; n++) {
-        if (strcmp(numbers_get(&c->kernel.numbers, n)->name, service) == 0)
+    for (uint32_t n = c->before + 1; n <= c->numbers; n++) {
+        if (strcmp(numbers_get(&c->p->kernel->numbers, n)->name, service) == 0)
             return n;
     }
-    ck_assert_int_eq(numbers_add(&c->kernel.numbers, ++c->numbers, service), ERR_OK);
+    ck_assert_int_eq(numbers_add(&c->p->kernel->numbers, ++c->numbers, service), ERR_OK);
     return c->numbers;
 }
 

@@ -26,7 +26,7 @@ struct caller {
     struct kernel kernel;
     struct machine *machine;
     gva_t memory; /* of the slots */
-    uint32_t numbers;
+    uint32_t before, numbers; /* the last number that was there before, and the last one */
     struct tiny_dlls dlls; /* what others of the machine run on, once there are some */
 };
 
@@ -42,6 +42,12 @@ void caller_dlls(struct caller *c);
  */
 struct process *caller_child(struct caller *c, const struct pe_builder *program);
 struct process *caller_beside(struct caller *c, enum cpu_arch arch);
+
+/*
+ * Call services as another process, one of caller_child, from its thread that is on its CPU, and never run it. Nothing is to be
+ * done about it in the end.
+ */
+void caller_over(struct caller *c, struct process *p);
 
 /* The number of a service, for guests that call it themselves. */
 uint32_t caller_number(struct caller *c, const char *service);

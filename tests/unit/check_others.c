@@ -337,6 +337,51 @@ START_TEST(what_the_services_of_others_write_is_watched)
     ck_assert_uint_eq(stop.addr, data);
     ck_assert_uint_eq(stop.tid, process_current(process));
     ck_assert_uint_eq(guest_u32(process, data), 0x55);
+    ck_assert_ptr_nonnull(strstr(stop.note, "by a system service of process "));
+}
+END_TEST
+
+static gva_t written_code;
+
+/* Put "mov eax, 5; ret" into its memory. */
+static void inject_into_the_debugged_one(const struct target_child *child)
+{
+    if (!child->begun)
+        ck_succeeds(guest_put_number(process, written_code, 8, 0xc300000005b8));
+}
+
+START_TEST(what_others_have_injected_is_theirs)
+{
+    const struct target_catch written = {.kind = CATCH_WRITTEN, .pattern = ""};
+    struct target_writer writer;
+    struct process *other;
+    unsigned id;
+    uint32_t tid;
+    struct diag why;
+
+    peers_start(mine(_i), peer_spins, false);
+    written_code = build_memory(process_vm(process), 0, 0x1000, MEM_RESERVE | MEM_COMMIT,
+                                PAGE_EXECUTE_READWRITE);
+    other = peer_new(theirs(_i), peer_works(1, 42));
+    tid = process_current(other);
+    ck_assert_int_eq(target.ops->catch_add(target.ctx, &written, &id, &why), ERR_OK);
+    on_told = inject_into_the_debugged_one;
+    ck_assert_int_eq(target.ops->point(target.ctx, POINT_WRITE, written_code, 1, true), ERR_OK);
+    go_on();
+    ck_assert_int_eq(stop.kind, STOP_WATCH);
+    ck_assert_int_eq(target.ops->point(target.ctx, POINT_WRITE, written_code, 1, false), ERR_OK);
+    for (size_t i = 0; target.ops->writer(target.ctx, i, &writer) == ERR_OK; i++) {
+        if (writer.page == written_code)
+            break;
+    }
+    ck_assert_uint_eq(writer.page, written_code);
+    ck_assert_uint_eq(writer.tid, tid);
+    ck_assert_uint_eq(writer.pc, 0);
+    ck_assert(writer.service);
+    cpu_set(process_cpu(process), CPU_RIP, written_code);
+    go_on();
+    ck_assert_int_eq(stop.kind, STOP_CATCH);
+    ck_assert_ptr_nonnull(strstr(stop.note, "by a system service of another process, thread"));
 }
 END_TEST
 
@@ -545,6 +590,7 @@ static void add_debugging(Suite *suite)
     tcase_add_loop_test(tc, a_halted_process_waits_for_nobody, 0, 4);
     tcase_add_loop_test(tc, another_process_may_end_the_debugged_one, 0, 4);
     tcase_add_loop_test(tc, what_the_services_of_others_write_is_watched, 0, 4);
+    tcase_add_loop_test(tc, what_others_have_injected_is_theirs, 0, 4);
     tcase_add_loop_test(tc, what_nobody_takes_ends_the_other_with_its_code, 0, 4);
     tcase_add_loop_test(tc, handlers_of_the_other_get_its_exceptions, 0, 4);
     tcase_add_loop_test(tc, what_the_other_prints_for_a_debugger_comes_with_its_number, 0, 2);

@@ -100,7 +100,7 @@ static void setup(int i)
     struct pe_builder program;
 
     caller_init(&c, (enum cpu_arch)(i & 1), NULL, 0);
-    arch = (enum cpu_arch)(i >> 1);
+    arch = (enum cpu_arch)(i >> 1 & 1);
     strcpy(folder, "/tmp/winstub-create-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     ck_assert_int_eq(volumes_add(&c.machine->volumes,
@@ -543,6 +543,46 @@ START_TEST(standard_handles_are_given_as_the_attribute_says)
 }
 END_TEST
 
+static uint64_t child_number(enum nt_field field)
+{
+    uint64_t at = 0, value = 0;
+
+    ck_assert(nt_read(child()->vm, arch, child()->peb, NT_PEB_PARAMETERS, &at));
+    ck_assert(nt_read(child()->vm, arch, at, field, &value));
+    return value;
+}
+
+START_TEST(a_console_of_its_own_is_the_users_terminal)
+{
+    static const enum nt_field fields[] = {NT_PARAMETERS_STDIN, NT_PARAMETERS_STDOUT,
+                                           NT_PARAMETERS_STDERR};
+
+    setup(_i);
+    c.kernel.wine = _i & 4;
+    name(PATH);
+    for (size_t i = 0; i < COUNT_OF(fields); i++)
+        ck_succeeds(guest_put(c.p, parameters, fields[i], UINT64_MAX));
+    ck_succeeds(create(0, 0));
+    ck_assert_uint_eq(child()->kernel->handles.used, 0);
+    process_discard(child());
+    ck_succeeds(guest_put(c.p, parameters, NT_PARAMETERS_CONSOLE, UINT64_MAX - !(_i & 4)));
+    ck_succeeds(create(0, 0));
+    ck_assert_uint_eq(child()->kernel->handles.used, 3);
+    ck_assert_int_eq(child_number(NT_PARAMETERS_CONSOLE) == 0, c.kernel.wine);
+    for (size_t i = 0; i < COUNT_OF(fields); i++) {
+        const struct handle *entry = inherited(child_number(fields[i]));
+
+        ck_assert_ptr_nonnull(entry);
+        ck_assert_int_eq(((struct file *)entry->object)->fd, (int)i);
+        ck_assert_uint_eq(entry->attributes, OBJ_INHERIT);
+    }
+    process_discard(child());
+    ck_succeeds(guest_put(c.p, parameters, NT_PARAMETERS_STDERR, event(OBJ_INHERIT)));
+    ck_succeeds(create(INHERIT, 0));
+    ck_assert_uint_eq(child()->kernel->handles.used, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("serve_create");
@@ -574,6 +614,7 @@ int main(void)
     tcase_add_loop_test(tc, handles_are_inherited_when_they_and_the_caller_say_so, 0, 4);
     tcase_add_loop_test(tc, a_list_says_which_handles_are_inherited, 0, 4);
     tcase_add_loop_test(tc, standard_handles_are_given_as_the_attribute_says, 0, 4);
+    tcase_add_loop_test(tc, a_console_of_its_own_is_the_users_terminal, 0, 8);
     suite_add_tcase(suite, tc);
     return suite_main(suite);
 }
