@@ -4,7 +4,6 @@
  */
 #include <check.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "alloc_fail.h"
@@ -180,8 +179,6 @@ START_TEST(without_memory_a_child_is_not_made_and_with_it_then_is)
             process_discard(child);
         else if (failed)
             ck_assert_ptr_null(c.machine->processes->next);
-        free(program.mapped); /* it is laid out anew each time */
-        program.mapped = NULL;
     }
     ck_assert_ptr_eq(c.machine->processes->next, child);
     forget_it();
