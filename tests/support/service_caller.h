@@ -25,9 +25,9 @@ struct caller {
     struct vm *vm;
     struct kernel kernel;
     struct machine *machine;
-    gva_t memory; /* of the slots */
+    gva_t memory;             /* of the slots */
     uint32_t before, numbers; /* the last number that was there before, and the last one */
-    struct tiny_dlls dlls; /* what others of the machine run on, once there are some */
+    struct tiny_dlls dlls;    /* what others of the machine run on, once there are some */
 };
 
 /* Raw code of that width; code NULL: one that is never run. The registry is a fresh one. Ends the test when it cannot. */
