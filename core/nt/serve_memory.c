@@ -387,7 +387,8 @@ static nt_status lock(struct call *call, bool touch)
     base -= base % VM_PAGE_SIZE;
     end = round_up(end, VM_PAGE_SIZE);
     if (touch)
-        st = guest_probe(target, base, end - base, VM_READ);
+        st = target == call->process ? guest_probe(target, base, end - base, VM_READ)
+                                     : vm_probe(target->vm, base, end - base, VM_READ);
     return st ? st : write_pair(call, call->arg[1], base, call->arg[2], end - base);
 }
 

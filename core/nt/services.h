@@ -299,6 +299,7 @@ MUST_USE nt_status wine_unix_handle(struct call *call);
     S(NtOpenProcessTokenEx, "h d d P")                                                             \
     S(NtOpenThreadToken, "h d b P")                                                                \
     S(NtOpenThreadTokenEx, "h d b d P")                                                            \
+    S(NtAdjustPrivilegesToken, "h b p d p ?D")                                                     \
     S(NtQueryInformationToken, "h d p d D")
 #define SERVICES_SYSTEM(S)                                                                         \
     S(NtQuerySystemInformation, "d p d ?D")                                                        \

@@ -101,6 +101,7 @@ typedef uint32_t nt_status; /* NTSTATUS; 0 and positive int32 are success */
     S(STATUS_ALERTED, 0x00000101, 739)                                                             \
     S(STATUS_NOTIFY_CLEANUP, 0x0000010B, 745)                                                      \
     S(STATUS_NOTIFY_ENUM_DIR, 0x0000010C, 1022)                                                    \
+    S(STATUS_NOT_ALL_ASSIGNED, 0x00000106, 1300)                                                   \
     S(STATUS_TIMEOUT, 0x00000102, 258)                                                             \
     S(STATUS_OBJECT_NAME_EXISTS, 0x40000000, 698)                                                  \
     S(STATUS_INVALID_CID, 0xC000000B, 87)                                                          \

@@ -59,7 +59,7 @@ void target_watch_children(struct target *target,
 
 /*
  * Before the target's first run and before anybody else holds it: let all processes run, undebugged, until one is made whose
- * program's file has that name ("*": any; case does not matter), and make that one the target, of which nothing has run. The
+ * program's file has that name (* and ? are wildcards, case does not matter), and make that one the target, of which nothing has run. The
  * process that it was runs beside it from then on.
  * ERR_NOT_FOUND  none was made: all have ended, or none can go on; why says so, and *stop is the first one's STOP_EXIT or a
  *                STOP_STUCK. ERR_NOMEM

@@ -1,19 +1,17 @@
 /*
- * Services about the process, its end and its user, called as a guest calls them: handles, classes and their lengths,
+ * Services about the process and its end, called as a guest calls them: handles, classes and their lengths,
  * what ends whom. _i is the architecture.
  */
 #include <check.h>
 
 #include "nt/guest.h"
 #include "nt/threads.h"
-#include "nt/token.h"
 #include "process_builder.h"
 #include "service_caller.h"
 #include "suite.h"
 #include "vm_builder.h"
 
 #define NO_HANDLE UINT64_C(0x400)
-#define TOKEN_ALL 0xf01ffu
 
 enum { HANDLE, NEEDED, INFO, ID = INFO + 2, NAME }; /* slots */
 
@@ -160,48 +158,6 @@ START_TEST(the_end_has_a_code)
 }
 END_TEST
 
-/* ---- The user --------------------------------------------------------------------------------- */
-
-START_TEST(the_user_is_known_by_his_sid)
-{
-    uint32_t pointer, size;
-    gva_t sid;
-
-    setup(_i);
-    pointer = nt_pointer(c.p->arch);
-    size = nt_size(c.p->arch, NT_STRUCT_SID_AND_ATTRIBUTES) + 28;
-    ck_succeeds(CALL(&c, "NtOpenProcessToken", THIS_PROCESS, TOKEN_ALL, caller_slot(&c, HANDLE)));
-    ck_status(query("NtQueryInformationToken", caller_get(&c, HANDLE), 1, size - 1),
-              STATUS_BUFFER_TOO_SMALL);
-    ck_assert_uint_eq(needed(), size);
-    ck_succeeds(query("NtQueryInformationToken", caller_get(&c, HANDLE), 1, size));
-    sid = guest_word(c.p, caller_slot(&c, INFO));
-    ck_assert_uint_eq(sid, caller_slot(&c, INFO) + 2 * pointer);
-    ck_assert_uint_eq(guest_u32(c.p, sid) & 0xffff, 0x0501); /* revision, parts */
-    ck_assert_uint_eq(guest_u32(c.p, sid + 8), 21);
-    ck_assert_uint_eq(guest_u32(c.p, sid + 24), 1000);
-    ck_succeeds(query("NtQueryInformationToken", HANDLE_PROCESS_TOKEN, 1, size));
-    ck_succeeds(query("NtQueryInformationToken", HANDLE_EITHER_TOKEN, 20, 4));
-    ck_assert_uint_eq(info(0), 0); /* not elevated */
-}
-END_TEST
-
-START_TEST(tokens_that_are_not_there)
-{
-    setup(_i);
-    ck_status(query("NtQueryInformationToken", HANDLE_THREAD_TOKEN, 1, 64), STATUS_NO_TOKEN);
-    ck_status(query("NtQueryInformationToken", NO_HANDLE, 1, 64), STATUS_INVALID_HANDLE);
-    ck_status(query("NtQueryInformationToken", HANDLE_PROCESS_TOKEN, 999, 64),
-              STATUS_INVALID_INFO_CLASS);
-    REFUSED(&c, STATUS_NO_TOKEN, "NtOpenThreadToken", HANDLE_CURRENT_THREAD, TOKEN_ALL, 0,
-            caller_slot(&c, HANDLE));
-    REFUSED(&c, STATUS_INVALID_HANDLE, "NtOpenProcessTokenEx", NO_HANDLE, TOKEN_ALL, 0,
-            caller_slot(&c, HANDLE));
-    REFUSED(&c, STATUS_OBJECT_TYPE_MISMATCH, "NtOpenThreadTokenEx", HANDLE_CURRENT_PROCESS,
-            TOKEN_ALL, 0, 0, caller_slot(&c, HANDLE));
-}
-END_TEST
-
 /* Whether data may be executed: one of two answers, until one is given for good. */
 START_TEST(execute_flags_can_be_made_final)
 {
@@ -240,8 +196,6 @@ int main(void)
     tcase_add_loop_test(tc, execute_flags_can_be_made_final, 0, 2);
     tcase_add_loop_test(tc, handle_0_ends_all_the_others, 0, 2);
     tcase_add_loop_test(tc, the_end_has_a_code, 0, 2);
-    tcase_add_loop_test(tc, the_user_is_known_by_his_sid, 0, 2);
-    tcase_add_loop_test(tc, tokens_that_are_not_there, 0, 2);
     suite_add_tcase(suite, tc);
     return suite_main(suite);
 }
