@@ -102,14 +102,15 @@ static nt_status read_attributes(struct creation *c, gva_t list)
 /* Guest debuggers and jobs are not there to be given to. */
 static nt_status find_parent(struct creation *c)
 {
-    const struct attribute *parent = &c->given[ATTRIBUTE_PARENT];
+    uint64_t parent = c->given[ATTRIBUTE_PARENT].value;
 
     c->parent = c->call->process;
+    if (c->parent->arch == CPU_I386) /* pseudo handles are negative */
+        parent = (uint64_t)(int64_t)(int32_t)parent;
     if (c->given[ATTRIBUTE_DEBUG_OBJECT].value || c->given[ATTRIBUTE_JOBS].value)
         return STATUS_NOT_SUPPORTED;
-    return parent->value
-               ? service_process(c->call, parent->value, PROCESS_RIGHT_CREATE_PROCESS, &c->parent)
-               : STATUS_SUCCESS;
+    return parent ? service_process(c->call, parent, PROCESS_RIGHT_CREATE_PROCESS, &c->parent)
+                  : STATUS_SUCCESS;
 }
 
 /* Does the caller name standard handles for it? */

@@ -279,6 +279,11 @@ START_TEST(another_process_may_be_the_parent)
     handles_entry(&c.kernel.handles, handle)->access = 0x80;
     ck_succeeds(create(0, 0));
     ck_assert_uint_eq(other->next->object->parent, process_pid(other));
+    attributes = 0;
+    name(PATH);
+    attribute(PARENT, 0, THIS_PROCESS);
+    ck_succeeds(create(0, 0));
+    ck_assert_uint_eq(other->next->next->object->parent, process_pid(c.p));
 }
 END_TEST
 
