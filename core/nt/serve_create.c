@@ -224,7 +224,8 @@ static nt_status inherit_listed(const struct creation *c, const struct attribute
     struct process *p = c->call->process;
     uint32_t pointer = nt_pointer(p->arch);
     const struct handles *from = &c->parent->kernel->handles;
-    uint64_t handle = 1;
+    struct handles *to = &c->child->kernel->handles;
+    uint64_t handle = 0;
     nt_status st = STATUS_SUCCESS;
 
     if (list->size > (uint64_t)HANDLES_MAX * pointer)
@@ -233,13 +234,15 @@ static nt_status inherit_listed(const struct creation *c, const struct attribute
         const struct handle *entry;
 
         st = guest_get_pointer(p, list->value + at, &handle);
-        if (st || !handle)
+        if (st || !handle) {
+            handles_fini(to);
             return st;
+        }
         entry = handles_entry(from, handle);
         if (!entry || !(entry->attributes & OBJ_INHERIT))
             return STATUS_INVALID_PARAMETER;
-        if (!handles_entry(&c->child->kernel->handles, handle))
-            st = handles_copy(&c->child->kernel->handles, from, handle);
+        if (!handles_entry(to, handle))
+            st = handles_copy(to, from, handle);
     }
     return st;
 }

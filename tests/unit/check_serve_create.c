@@ -512,6 +512,10 @@ START_TEST(a_list_says_which_handles_are_inherited)
     ck_succeeds(create(0, 0));
     ck_assert_ptr_null(inherited(listed));
     process_discard(child());
+    ck_succeeds(guest_put_pointer(c.p, list + pointer, 0));
+    ck_succeeds(create(INHERIT, 0));
+    ck_assert_ptr_null(inherited(listed));
+    process_discard(child());
     ck_succeeds(guest_put_pointer(c.p, list + pointer, event(0)));
     check_refused(STATUS_INVALID_PARAMETER);
 }
