@@ -88,13 +88,12 @@ static const char *debugged_name(const struct guest *g)
 
 static struct process *debugged_process(const struct guest *g)
 {
-    struct process *p = NULL;
-    struct process_about about = {0};
+    struct process *p = process_next(g->process, NULL);
     struct target_info info;
 
     g->target.ops->info(g->target.ctx, &info);
-    while (about.pid != info.pid && (p = process_next(g->process, p)) != NULL)
-        process_about(p, &about);
+    while (p && process_pid(p) != info.pid)
+        p = process_next(g->process, p);
     return p ? p : g->process;
 }
 

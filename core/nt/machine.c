@@ -175,3 +175,13 @@ uint32_t machine_id(struct machine *m)
 {
     return m->last_id += ID_STEP;
 }
+
+/* Weyl's sequence, each number of it mixed as in splitmix64. */
+uint64_t machine_random(struct machine *m)
+{
+    uint64_t x = m->began.system + ++m->drawn * 0x9e3779b97f4a7c15;
+
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    return x ^ x >> 31;
+}

@@ -24,6 +24,7 @@ struct machine {
     struct process *running;  /* whose turn it is, or was last: its clock has the time */
     unsigned gone;            /* processes that have ended and whose memory is still to be freed */
     uint32_t last_id;         /* of a process or thread */
+    uint64_t drawn;           /* random numbers */
     uint64_t slice_end;       /* when others get their turn; guest time, 100 ns */
     uint64_t next_due;        /* no wait and no timer ends before; guest time */
     uint64_t waits_begun;     /* orders waits */
@@ -68,5 +69,7 @@ void machine_free(struct machine *machine); /* after its processes; takes NULL *
 struct shared_time machine_now(const struct machine *machine);
 /* A number for a process or a thread. */
 uint32_t machine_id(struct machine *machine);
+/* Any number: the same row of them in every run that begins at the same time. No secret. */
+uint64_t machine_random(struct machine *machine);
 
 #endif

@@ -14,6 +14,7 @@ enum {
     SYSTEM_PROCESSOR = 1,
     SYSTEM_TIME = 3,
     SYSTEM_PROCESSES = 5,
+    SYSTEM_INTERRUPTS = 23,
     SYSTEM_WINE_VERSION = 1000,
 };
 
@@ -51,6 +52,13 @@ static void put_processor(struct nt_block *out)
     put_u16(raw + 4, 0x3c03);
     put_u16(raw + 6, 1);
     (void)buf_append(&out->bytes, raw, sizeof raw);
+}
+
+/* SYSTEM_INTERRUPT_INFORMATION: counters, from which Wine's DLLs take random numbers; so they are that. */
+static void put_interrupts(struct nt_block *out, struct machine *m)
+{
+    for (size_t i = 0; i < 3; i++)
+        service_put(out, 8, machine_random(m));
 }
 
 /* SYSTEM_TIMEOFDAY_INFORMATION: boot time, now, time zone bias and id. */
@@ -190,6 +198,9 @@ static nt_status query(struct call *call, struct nt_block *out)
         return STATUS_SUCCESS;
     case SYSTEM_TIME:
         put_time(out, call->process);
+        return STATUS_SUCCESS;
+    case SYSTEM_INTERRUPTS:
+        put_interrupts(out, call->process->machine);
         return STATUS_SUCCESS;
     case SYSTEM_PROCESSES:
         put_processes(out, call->arg[1], call->process);

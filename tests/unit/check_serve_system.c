@@ -12,6 +12,7 @@ enum {
     BASIC = 0,
     PROCESSOR = 1,
     TIME_OF_DAY = 3,
+    INTERRUPTS = 23,
     WINE_VERSION = 1000
 };                            /* SYSTEM_INFORMATION_CLASS */
 enum { INFO, NEEDED, OTHER }; /* slots */
@@ -104,6 +105,24 @@ START_TEST(only_wine_is_told_its_version)
 }
 END_TEST
 
+START_TEST(counters_of_interrupts_are_never_the_same)
+{
+    uint64_t first;
+
+    setup(_i);
+    ck_succeeds(query(INTERRUPTS, 0x18));
+    first = time_at(INFO, 0);
+    ck_assert_uint_ne(time_at(INFO, 8), first);
+    ck_succeeds(query(INTERRUPTS, 0x18));
+    ck_assert_uint_ne(time_at(INFO, 0), first);
+    teardown();
+    setup(_i); /* another run draws the same */
+    ck_succeeds(query(INTERRUPTS, 0x18));
+    ck_assert_uint_eq(time_at(INFO, 0), first);
+    ck_status(query(INTERRUPTS, 0x17), STATUS_INFO_LENGTH_MISMATCH);
+}
+END_TEST
+
 START_TEST(the_language_is_american_english)
 {
     setup(_i);
@@ -141,6 +160,7 @@ int main(void)
     tcase_add_loop_test(tc, figures_agree_with_the_address_space, 0, 2);
     tcase_add_loop_test(tc, all_clocks_show_the_same_time, 0, 2);
     tcase_add_loop_test(tc, only_wine_is_told_its_version, 0, 2);
+    tcase_add_loop_test(tc, counters_of_interrupts_are_never_the_same, 0, 2);
     tcase_add_loop_test(tc, the_language_is_american_english, 0, 2);
     tcase_add_loop_test(tc, timers_are_as_fine_as_they_get, 0, 2);
     suite_add_tcase(suite, tc);
