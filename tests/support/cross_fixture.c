@@ -13,6 +13,7 @@ struct process *cross_init(struct caller *c, int i)
 
     caller_init(c, (enum cpu_arch)(i & 1), NULL, 0);
     other = caller_beside(c, (enum cpu_arch)(i >> 1));
+    process_keep(other, true);
     process_begin(other);
     return other;
 }

@@ -7,7 +7,10 @@
 /* Every right of processes and threads. */
 #define CROSS_ALL UINT64_C(0x1fffff)
 
-/* The caller's width in bit 0 of i, in bit 1 that of the other, which is returned: it has begun, and nothing of it has run. */
+/*
+ * The caller's width in bit 0 of i, in bit 1 that of the other, which is returned: it has begun, and nothing of it has run. It is kept
+ * when it ends.
+ */
 struct process *cross_init(struct caller *c, int i);
 
 /* A handle of the caller's. */

@@ -84,6 +84,7 @@ START_TEST(a_process_that_has_ended_is_found_while_somebody_has_a_handle)
     setup(_i);
     pid = process_pid(other);
     process_end(other, 0);
+    process_keep(other, false);
     processes_reap(c.machine);
     ck_succeeds(open("NtOpenProcess", pid, 0));
     ck_succeeds(next("NtGetNextProcess", 0, 1));
