@@ -121,12 +121,9 @@ enum err machine_root(const struct machine *m, enum cpu_arch arch, const struct 
 
 /* ---- Everything else -------------------------------------------------------------------------- */
 
-/* A DLL folder under that name, for who of that width looks for it. */
-static enum err add_system(struct machine *m, enum cpu_arch dlls, enum cpu_arch seen_by,
-                           const char *name)
+static int dll_folder(const struct machine *m, enum cpu_arch width)
 {
-    return volumes_add_for(&m->volumes, seen_by, name,
-                           fcntl(m->dlls[dlls].root.system, F_DUPFD_CLOEXEC, 0));
+    return fcntl(m->dlls[width].root.system, F_DUPFD_CLOEXEC, 0);
 }
 
 /* Each width finds its own DLLs in System32; where there are both, the narrow ones are in SysWOW64 as well. */
@@ -136,13 +133,11 @@ static enum err add_systems(struct machine *m)
     enum err e = ERR_OK;
 
     if (narrow)
-        e = add_system(m, CPU_I386, CPU_I386, SYSTEM_VOLUME);
+        e = volumes_add_for(&m->volumes, CPU_I386, SYSTEM_VOLUME, dll_folder(m, CPU_I386));
     if (!e && wide)
-        e = add_system(m, CPU_AMD64, CPU_AMD64, SYSTEM_VOLUME);
+        e = volumes_add_for(&m->volumes, CPU_AMD64, SYSTEM_VOLUME, dll_folder(m, CPU_AMD64));
     if (!e && narrow && wide)
-        e = add_system(m, CPU_I386, CPU_I386, NARROW_VOLUME);
-    if (!e && narrow && wide)
-        e = add_system(m, CPU_I386, CPU_AMD64, NARROW_VOLUME);
+        e = volumes_add(&m->volumes, NARROW_VOLUME, dll_folder(m, CPU_I386), false);
     return e;
 }
 

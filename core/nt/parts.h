@@ -92,7 +92,8 @@ struct program {
 
 /*
  * Build a child of a process, in its machine: its own address space, CPU and handles, of which it has none, and DLLs of its width; its
- * time is the machine's. Nothing of it runs before process_begin. program: one that program_read has read, with parameters.
+ * time is the machine's. Nothing of it runs before process_begin. program: one that program_read has read, with parameters;
+ * each makes one process.
  * machine_root's errors: there are no DLLs of its width; ERR_UNSUPPORTED: also without an entry point; ERR_EXISTS: there is no
  * room for the image; ERR_LIMIT: there are PROCESSES_MAX; ERR_FORMAT, ERR_NOMEM. why begins with the program's guest path.
  */

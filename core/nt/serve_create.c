@@ -102,14 +102,15 @@ static nt_status read_attributes(struct creation *c, gva_t list)
 /* Guest debuggers and jobs are not there to be given to. */
 static nt_status find_parent(struct creation *c)
 {
-    const struct attribute *parent = &c->given[ATTRIBUTE_PARENT];
+    uint64_t parent = c->given[ATTRIBUTE_PARENT].value;
 
     c->parent = c->call->process;
+    if (c->parent->arch == CPU_I386) /* pseudo handles are negative */
+        parent = (uint64_t)(int64_t)(int32_t)parent;
     if (c->given[ATTRIBUTE_DEBUG_OBJECT].value || c->given[ATTRIBUTE_JOBS].value)
         return STATUS_NOT_SUPPORTED;
-    return parent->value
-               ? service_process(c->call, parent->value, PROCESS_RIGHT_CREATE_PROCESS, &c->parent)
-               : STATUS_SUCCESS;
+    return parent ? service_process(c->call, parent, PROCESS_RIGHT_CREATE_PROCESS, &c->parent)
+                  : STATUS_SUCCESS;
 }
 
 /* Does the caller name standard handles for it? */
@@ -223,7 +224,8 @@ static nt_status inherit_listed(const struct creation *c, const struct attribute
     struct process *p = c->call->process;
     uint32_t pointer = nt_pointer(p->arch);
     const struct handles *from = &c->parent->kernel->handles;
-    uint64_t handle = 1;
+    struct handles *to = &c->child->kernel->handles;
+    uint64_t handle = 0;
     nt_status st = STATUS_SUCCESS;
 
     if (list->size > (uint64_t)HANDLES_MAX * pointer)
@@ -232,13 +234,15 @@ static nt_status inherit_listed(const struct creation *c, const struct attribute
         const struct handle *entry;
 
         st = guest_get_pointer(p, list->value + at, &handle);
-        if (st || !handle)
+        if (st || !handle) {
+            handles_fini(to);
             return st;
+        }
         entry = handles_entry(from, handle);
         if (!entry || !(entry->attributes & OBJ_INHERIT))
             return STATUS_INVALID_PARAMETER;
-        if (!handles_entry(&c->child->kernel->handles, handle))
-            st = handles_copy(&c->child->kernel->handles, from, handle);
+        if (!handles_entry(to, handle))
+            st = handles_copy(to, from, handle);
     }
     return st;
 }

@@ -167,7 +167,7 @@ def hostile_calls_of_every_service_harm_nobody_else(test):
         far += "call 5000" in said  # each was called many times; a program that breaks itself gets less far
         test.expect(" succeeded with " not in said, said)
         children = re.search(r"; (\d+) children", said)
-        test.expect(not children or int(children.group(1)) > 10, "hardly any call was made to a child")
+        test.expect(not children or int(children.group(1)) > 5, "hardly any call was made to a child")
         # It ends, breaks itself, or waits for what never comes.
         test.expect(done.returncode == 0 or done.returncode > 128 or b"no thread can go on" in done.stderr,
                     f"winstub ended with {done.returncode}")

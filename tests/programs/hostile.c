@@ -418,7 +418,7 @@ int main(int argc, char **argv)
     for (unsigned long i = 0; i < calls && service_count && restore_pool(); i++) {
         if (i % 5000 == 0)
             printf("call %lu\n", i);
-        if (i % 500 == 0)
+        if (i % 1000 == 0)
             have_child();
         sums[attempt(&services[i % service_count]) + 1]++;
     }

@@ -168,10 +168,10 @@ START_TEST(without_memory_a_child_is_not_made_and_with_it_then_is)
     setup(_i);
     pe_builder_init(&b, arch);
     process_discard(caller_beside(&c, arch));
-    read_it(&b);
     for (unsigned long n = 1; failed; n += 1 + n / 8) {
         enum err e;
 
+        read_it(&b);
         alloc_fail_at(n);
         e = process_new_beside(c.p, &program, &child, &why);
         failed = alloc_fail_stop();
@@ -179,9 +179,9 @@ START_TEST(without_memory_a_child_is_not_made_and_with_it_then_is)
             process_discard(child);
         else if (failed)
             ck_assert_ptr_null(c.machine->processes->next);
+        forget_it();
     }
     ck_assert_ptr_eq(c.machine->processes->next, child);
-    forget_it();
 }
 END_TEST
 

@@ -279,6 +279,11 @@ START_TEST(another_process_may_be_the_parent)
     handles_entry(&c.kernel.handles, handle)->access = 0x80;
     ck_succeeds(create(0, 0));
     ck_assert_uint_eq(other->next->object->parent, process_pid(other));
+    attributes = 0;
+    name(PATH);
+    attribute(PARENT, 0, THIS_PROCESS);
+    ck_succeeds(create(0, 0));
+    ck_assert_uint_eq(other->next->next->object->parent, process_pid(c.p));
 }
 END_TEST
 
@@ -505,6 +510,10 @@ START_TEST(a_list_says_which_handles_are_inherited)
     ck_assert_ptr_null(inherited(kept));
     process_discard(child());
     ck_succeeds(create(0, 0));
+    ck_assert_ptr_null(inherited(listed));
+    process_discard(child());
+    ck_succeeds(guest_put_pointer(c.p, list + pointer, 0));
+    ck_succeeds(create(INHERIT, 0));
     ck_assert_ptr_null(inherited(listed));
     process_discard(child());
     ck_succeeds(guest_put_pointer(c.p, list + pointer, event(0)));
