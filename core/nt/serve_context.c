@@ -8,47 +8,42 @@
 #include "nt/processes.h"
 #include "nt/threads.h"
 
-/* The parts that the CONTEXT at a guest address of the caller's names. */
-static nt_status get_context(struct call *call, struct thread *thread, enum cpu_arch width,
-                             gva_t at)
+/* Read the CONTEXT at a guest address of the caller's, and fill the parts that it names, or take the registers from them. */
+static nt_status exchange(struct call *call, struct thread *thread, enum cpu_arch width, gva_t at,
+                          bool take, uint8_t raw[CONTEXT_MAX])
 {
     struct process *p = thread->process;
-    uint8_t raw[CONTEXT_MAX];
     struct thread *before;
-    bool filled;
+    bool done;
     nt_status st = guest_read(call->process, at, raw, context_size(width));
 
     if (st || thread->ended)
         return st ? st : STATUS_UNSUCCESSFUL;
     before = p->threads.on_cpu;
     threads_load(thread);
-    filled = context_fill(p->cpu, width, raw);
+    done = take ? context_load(p->cpu, width, raw) : context_fill(p->cpu, width, raw);
     threads_restore(p, before);
-    if (!filled)
-        return STATUS_INVALID_PARAMETER;
-    return guest_write(call->process, at, raw, context_size(width));
+    return done ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+}
+
+static nt_status get_context(struct call *call, struct thread *thread, enum cpu_arch width,
+                             gva_t at)
+{
+    uint8_t raw[CONTEXT_MAX];
+    nt_status st = exchange(call, thread, width, at, false, raw);
+
+    return st ? st : guest_write(call->process, at, raw, context_size(width));
 }
 
 static nt_status set_context(struct call *call, struct thread *thread, enum cpu_arch width,
                              gva_t at)
 {
-    struct process *p = thread->process;
     uint8_t raw[CONTEXT_MAX];
-    struct thread *before;
-    bool loaded;
-    nt_status st = guest_read(call->process, at, raw, context_size(width));
+    nt_status st = exchange(call, thread, width, at, true, raw);
 
-    if (st || thread->ended)
-        return st ? st : STATUS_UNSUCCESSFUL;
-    before = p->threads.on_cpu;
-    threads_load(thread);
-    loaded = context_load(p->cpu, width, raw);
-    threads_restore(p, before);
-    if (!loaded)
-        return STATUS_INVALID_PARAMETER;
-    if (thread == call->thread)
+    if (!st && thread == call->thread)
         call->end = CALL_CONTINUES;
-    return STATUS_SUCCESS;
+    return st;
 }
 
 nt_status serve_NtGetContextThread(struct call *call)
