@@ -36,6 +36,25 @@ struct peer_code peer_works(unsigned slices, uint8_t exit_code)
     return code;
 }
 
+enum cpu_arch mine(int i)
+{
+    return (enum cpu_arch)(i & 1);
+}
+
+enum cpu_arch theirs(int i)
+{
+    return (enum cpu_arch)(i >> 1);
+}
+
+void told_end(size_t i, uint32_t pid, uint32_t exit_code, bool left)
+{
+    ck_assert_uint_lt(i, told_count);
+    ck_assert(!told[i].begun);
+    ck_assert_uint_eq(told[i].pid, pid);
+    ck_assert_uint_eq(told[i].exit_code, exit_code);
+    ck_assert_int_eq(told[i].left, left);
+}
+
 static void tell(void *ctx, const struct target_child *child)
 {
     (void)ctx;

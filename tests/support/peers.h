@@ -12,6 +12,10 @@
 #define PEERS_EVENTS 32
 #define PEERS_WAIT   0x90 /* number of the service that peer_waits calls */
 
+/* The widths that a loop over them counts: of the first process, of the other one. */
+enum cpu_arch mine(int i);
+enum cpu_arch theirs(int i);
+
 /* Code of a program, for either width. */
 struct peer_code {
     uint8_t bytes[64];
@@ -28,6 +32,9 @@ extern struct target_child told[PEERS_EVENTS]; /* texts are not kept, but for */
 extern char told_notes[PEERS_EVENTS][512];
 extern size_t told_count;
 extern void (*on_told)(const struct target_child *child); /* called as well; NULL */
+
+/* What was told i-th is the end of that process. */
+void told_end(size_t i, uint32_t pid, uint32_t exit_code, bool left);
 
 /* Start the first process; host: by the host's time. */
 void peers_start(enum cpu_arch arch, struct peer_code code, bool host);

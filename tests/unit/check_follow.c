@@ -7,25 +7,6 @@
 #include "peers.h"
 #include "suite.h"
 
-static enum cpu_arch mine(int i)
-{
-    return (enum cpu_arch)(i & 1);
-}
-
-static enum cpu_arch theirs(int i)
-{
-    return (enum cpu_arch)(i >> 1);
-}
-
-static void told_end(size_t i, uint32_t pid, uint32_t exit_code, bool left)
-{
-    ck_assert_uint_lt(i, told_count);
-    ck_assert(!told[i].begun);
-    ck_assert_uint_eq(told[i].pid, pid);
-    ck_assert_uint_eq(told[i].exit_code, exit_code);
-    ck_assert_int_eq(told[i].left, left);
-}
-
 /* ---- Following -------------------------------------------------------------------------------- */
 
 START_TEST(the_process_that_is_wanted_is_debugged_from_its_first_instruction)

@@ -19,16 +19,6 @@
 
 #define SERVICE 0x80 /* the number of a service that a test gives a process */
 
-static enum cpu_arch mine(int i)
-{
-    return (enum cpu_arch)(i & 1);
-}
-
-static enum cpu_arch theirs(int i)
-{
-    return (enum cpu_arch)(i >> 1);
-}
-
 #define CODE(text) ((struct peer_code){.bytes = text, .len = sizeof(text) - 1})
 
 static void told_begin(size_t i, uint32_t pid)
@@ -37,15 +27,6 @@ static void told_begin(size_t i, uint32_t pid)
     ck_assert(told[i].begun);
     ck_assert_uint_eq(told[i].pid, pid);
     ck_assert_uint_eq(told[i].parent, process_pid(process));
-}
-
-static void told_end(size_t i, uint32_t pid, uint32_t exit_code, bool left)
-{
-    ck_assert_uint_lt(i, told_count);
-    ck_assert(!told[i].begun);
-    ck_assert_uint_eq(told[i].pid, pid);
-    ck_assert_uint_eq(told[i].exit_code, exit_code);
-    ck_assert_int_eq(told[i].left, left);
 }
 
 /* ---- Turns ------------------------------------------------------------------------------------ */
