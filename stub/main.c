@@ -110,6 +110,11 @@ static void append_code(struct buf *out, uint32_t code)
 
 static void describe_child(const struct target_child *child, struct buf *out)
 {
+    if (!child->pid) {
+        (void)buf_printf(out, "process %" PRIu32 " cannot start %s: %s", child->parent, child->path,
+                         child->note);
+        return;
+    }
     (void)buf_printf(out, "%sprocess %" PRIu32, child->parent ? "child " : "", child->pid);
     if (child->begun) {
         (void)buf_printf(out, " began: %s", child->command_line);

@@ -125,6 +125,15 @@ static void keep_event(struct machine *m, const struct process_object *object, b
     events_keep(&m->events, &event, sizeof event);
 }
 
+void process_refused(const struct process *parent, const char *path, const struct diag *why)
+{
+    struct process_event event = {.parent = process_pid(parent), .why = *why};
+
+    LOG(nt, "%s cannot run: %s", path, why->text);
+    (void)snprintf(event.path, sizeof event.path, "%s", path);
+    events_keep(&parent->machine->events, &event, sizeof event);
+}
+
 void process_watch_processes(struct process *p, bool on)
 {
     events_watch(&p->machine->events, on);

@@ -63,6 +63,8 @@ void process_begin(struct process *p);
 
 /* A process that has never begun goes, and nobody is told. */
 void process_discard(struct process *p);
+/* Tell who watches processes that there are no DLLs for a program that parent wants to start. */
+void process_refused(const struct process *parent, const char *path, const struct diag *why);
 
 /* Free what processes that have ended left, those that somebody keeps aside. Between runs of a CPU. */
 void processes_reap(struct machine *machine);

@@ -174,7 +174,7 @@ static nt_status check_program(const struct creation *c)
         return STATUS_INVALID_IMAGE_FORMAT;
     if (!machine_root(c->parent->machine, image->arch, &root, &why))
         return STATUS_SUCCESS;
-    LOG(nt, "%s cannot run: %s", c->file->path, why.text);
+    process_refused(c->parent, c->file->path, &why);
     return image->arch == CPU_AMD64 ? STATUS_INVALID_IMAGE_WIN_64 : STATUS_INVALID_IMAGE_FORMAT;
 }
 

@@ -133,9 +133,11 @@ static const struct run *run_of(const struct session *s, uint32_t pid)
     return run;
 }
 
-/* What is known of the exception that has ended a process; "" when none did. */
+/* Why a process was not made, or what is known of the exception that has ended it; "" when none did. */
 static const char *note_of(const struct run *run, const struct process_event *event)
 {
+    if (!event->pid)
+        return event->why.text;
     return !event->begun && run && run->passed.kind == STOP_EXCEPTION &&
                    run->passed.code == event->exit_code
                ? run->passed.note

@@ -306,12 +306,13 @@ void process_end(struct process *process, uint32_t exit_code);
 /* Do not free it when it has ended, or do. The first one is kept until process_free. */
 void process_keep(struct process *process, bool kept);
 
-/* A process was made, or has ended with exit_code. */
+/* A process was made, or has ended with exit_code, or was not made for want of DLLs of its width. */
 struct process_event {
     bool begun;
-    uint32_t pid, parent;
+    uint32_t pid, parent; /* pid 0: it was not made, which parent wanted */
     uint32_t exit_code;
-    char path[260]; /* of its program, cut at what fits */
+    char path[260];  /* of its program, cut at what fits */
+    struct diag why; /* it was not made: where DLLs were looked for, and what helps */
 };
 /* Keep such events from now on, or no more. */
 void process_watch_processes(struct process *any, bool on);

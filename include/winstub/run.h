@@ -42,13 +42,14 @@ MUST_USE enum err target_start(struct target *target, enum target_place place,
 /* A process was made beside the target's, or has ended. Texts are valid during the call. */
 struct target_child {
     bool begun;
-    uint32_t pid, parent;
+    uint32_t pid,
+        parent; /* pid 0: it was not made, which parent wanted: there are no DLLs of its width */
     const char *path;         /* guest path of its program */
     const char *command_line; /* when it has begun: what it was started with */
     uint32_t exit_code;       /* when it has ended */
     bool left;                /* it has ended only because the session did */
-    const char
-        *note; /* when nobody took an exception that ended it: what and where, one line; else "" */
+    const char *
+        note; /* one line: nobody took an exception that ended it, what and where; it was not made, why; else "" */
 };
 /*
  * Tell fn of such processes from now on; NULL: nobody. It is called from inside run and kill, the functions below and

@@ -88,6 +88,20 @@ def children_outlive_the_first_process_when_nobody_debugs(test):
     test.expect(b"the sum is 3" in done.stdout, "the child did not run to its end")
 
 
+@with_dlls
+def who_has_no_dlls_for_a_child_is_told(test):
+    root = os.path.join(test.folder, "root")
+    os.mkdir(root)
+    for name in ({64: "x86_64-windows", 32: "i386-windows"}[test.bits], "nls"):
+        os.symlink(os.path.realpath(os.path.join(test.dlls, name)), os.path.join(root, name))
+    other = f"worker{96 - test.bits}.exe"
+    done = subprocess.run([test.winstub, "--run", "--root", root, program(test, "launch"), other, "add", "1"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
+    test.transcript.add("guest", (done.stdout + done.stderr).decode(errors="replace"))
+    test.expect(re.search(rf"winstub: process \d+ cannot start C:\\{other}: .*it has only {test.bits}-bit DLLs".encode(), done.stderr),
+                "nobody says why the child did not start")
+
+
 def worker(test):
     return f"worker{test.bits}.exe"
 

@@ -330,10 +330,21 @@ END_TEST
 
 START_TEST(without_dlls_of_its_width_a_child_is_refused)
 {
+    struct process_event event;
+
     setup(_i);
     c.machine->dlls[arch].e = ERR_NOT_FOUND;
+    strcpy(c.machine->dlls[arch].why.text, "what helps");
+    process_watch_processes(c.p, true);
     name(PATH);
     check_refused(arch == CPU_AMD64 ? STATUS_INVALID_IMAGE_WIN_64 : STATUS_INVALID_IMAGE_FORMAT);
+    ck_assert(process_event(c.p, &event));
+    ck_assert(!event.begun);
+    ck_assert_uint_eq(event.pid, 0);
+    ck_assert_uint_eq(event.parent, process_pid(c.p));
+    ck_assert_str_eq(event.path, "C:\\child.exe");
+    ck_assert_str_eq(event.why.text, "what helps");
+    ck_assert(!process_event(c.p, &event));
 }
 END_TEST
 
